@@ -1,0 +1,466 @@
+//! What goes into the stack and what comes out of it. Time, randomness (a seed), sockets, name resolution, media and
+//! persistence are outside; every value here is plain data.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use agreements::{CallIdentity, Correlation, LineNumber, Secret, Tick};
+use serde::{Deserialize, Serialize};
+
+/// One socket (or later one connection), named by the stack when it asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FlowId(pub u64);
+
+/// One name look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct QueryId(pub u64);
+
+/// How SIP travels (SIP_TRANSPORT_n, B325). TLS gets its place here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Transport {
+    /// One datagram, one message.
+    #[default]
+    Udp,
+    /// A stream, framed by Content-Length.
+    Tcp,
+}
+
+/// Everything that can happen to the stack.
+pub enum Input {
+    /// The whole settings; the stack plans old against new and does the least that is needed.
+    Settings(Box<StackSettings>),
+    /// The socket asked for by [`Output::OpenFlow`] is there; `local` has its real address.
+    FlowUp {
+        /// As asked for.
+        flow: FlowId,
+        /// The bound address.
+        local: SocketAddr,
+    },
+    /// The socket could not be had, or is gone. The line says so and asks again with back-off.
+    FlowDown {
+        /// Which.
+        flow: FlowId,
+        /// In words, for `LastError`.
+        reason: String,
+    },
+    /// A datagram came in.
+    Datagram {
+        /// The socket.
+        flow: FlowId,
+        /// Who sent it.
+        remote: SocketAddr,
+        /// The whole datagram.
+        bytes: Vec<u8>,
+    },
+    /// The network said that a datagram to `remote` cannot be delivered (ICMP).
+    Unreachable {
+        /// The socket.
+        flow: FlowId,
+        /// The destination.
+        remote: SocketAddr,
+    },
+    /// The answer to [`Output::Resolve`].
+    Resolved {
+        /// The question.
+        query: QueryId,
+        /// Targets in the order to try, or why there is none.
+        targets: Result<Vec<SocketAddr>, String>,
+    },
+    /// The answer to [`Output::MediaDesired`] of that generation.
+    MediaReady {
+        /// The call.
+        call: CallIdentity,
+        /// As in the wish.
+        generation: u64,
+        /// Sockets are bound, or why not.
+        result: Result<(), MediaRefusal>,
+    },
+    /// What the user, or telephone for the user, wants.
+    Command(Command, Correlation),
+    /// The deadline of the last [`Output::Wait`] has come (or another input came first: harmless).
+    Timeout,
+}
+
+/// Why media cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaRefusal {
+    /// Another program holds this port: propose the next pair.
+    PortTaken(u16),
+    /// media-engine is not there or failed; in words.
+    Failed(String),
+}
+
+/// Everything that the stack wants done. Poll until [`Output::Wait`].
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes.
+    Transmit {
+        /// From this socket.
+        flow: FlowId,
+        /// To there.
+        remote: SocketAddr,
+        /// One message.
+        bytes: Vec<u8>,
+    },
+    /// Bind a socket; answered by `FlowUp` or `FlowDown`.
+    OpenFlow {
+        /// Its name from now on.
+        flow: FlowId,
+        /// Whose it is.
+        line: LineNumber,
+        /// Its kind.
+        transport: Transport,
+        /// Address and port to bind.
+        local: SocketAddr,
+        /// DSCP of everything sent on it (DSCP_SIP_n).
+        dscp: u8,
+    },
+    /// Close it.
+    CloseFlow {
+        /// Which.
+        flow: FlowId,
+    },
+    /// Find out where a server is; answered by `Resolved`. Addresses are never asked for.
+    Resolve {
+        /// Names the answer.
+        query: QueryId,
+        /// The host name.
+        host: String,
+        /// A fixed port; none: SRV where `srv`, else 5060.
+        port: Option<u16>,
+        /// The SRV prefix to ask ("_sip._udp."), when SRV is wanted.
+        srv: Option<String>,
+    },
+    /// What one call's media shall be, whole; answered by `MediaReady`.
+    MediaDesired(CallMedia),
+    /// Something that people or telephone want to know.
+    Event(Event),
+    /// `snapshot()` differs from the last one taken: write it before the transmissions that follow.
+    SnapshotDirty,
+    /// Nothing more to do before this time (none: until an input comes).
+    Wait(Option<Tick>),
+}
+
+/// One call's media.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallMedia {
+    /// The call.
+    pub call: CallIdentity,
+    /// Its line.
+    pub line: LineNumber,
+    /// Grows with each wish of this call.
+    pub generation: u64,
+    /// One per To-tag while it is forked; empty: the call has no media (any more).
+    pub legs: Vec<LegMedia>,
+}
+
+/// One leg's RTP session, in the terms of `media.proto`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegMedia {
+    /// 0, 1, ...; stable over re-INVITEs.
+    pub leg: u32,
+    /// Where we receive.
+    pub local: SocketAddr,
+    /// Where we send; none while unknown or a black hole (c=0.0.0.0).
+    pub remote: Option<SocketAddr>,
+    /// The far RTCP address.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// What we do.
+    pub direction: Direction,
+    /// Agreed codecs, best first, with their payload types; empty while nothing is agreed.
+    pub codecs: Vec<(Codec, u8)>,
+    /// Payload type of RFC 4733 events.
+    pub telephone_event: Option<u8>,
+    /// Our SSRC.
+    pub ssrc: u32,
+    /// Packet time in milliseconds.
+    pub ptime_ms: u32,
+}
+
+/// Directions of RFC 3264, as we see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    /// Neither.
+    Inactive,
+    /// We send.
+    SendOnly,
+    /// We receive.
+    RecvOnly,
+    /// Both.
+    SendRecv,
+}
+
+/// Codecs that the catalogue knows (B101), whether or not this version can play them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Codec {
+    /// G.722, static payload type 9 (clock rate 8000 by RFC 3551).
+    G722,
+    /// G.711 A-law, 8.
+    Pcma,
+    /// G.729A, 18.
+    G729,
+    /// G.711 mu-law, 0.
+    Pcmu,
+}
+
+/// What the user wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Call. `call` is a fresh identity made by the caller; the outcome comes as events of it.
+    Dial {
+        /// Its identity from now on.
+        call: CallIdentity,
+        /// From which line.
+        line: LineNumber,
+        /// A number, or a SIP URI.
+        target: String,
+    },
+    /// The incoming call rings: send 180. Given by telephone when it wants it to ring.
+    Ring(CallIdentity),
+    /// Answer it: 200.
+    Answer(CallIdentity),
+    /// Refuse an incoming call with this status (486 busy, 603 reject, 403 do not disturb).
+    Reject(CallIdentity, u16),
+    /// End it in any state.
+    Hangup(CallIdentity),
+    /// re-INVITE to hold (B307).
+    Hold(CallIdentity),
+    /// re-INVITE to talk again.
+    Resume(CallIdentity),
+    /// REGISTER now, whatever the state.
+    Register(LineNumber),
+    /// The SIP function stops: cancel what USE_DEL_REG_CLOSE_n says (B318); `Event::Stopped` when done.
+    Stop,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A line's state.
+    Line(LineNumber, LineState),
+    /// An INVITE for us; the call waits for `Ring`, `Answer` or `Reject`.
+    Incoming {
+        /// Its new identity.
+        call: CallIdentity,
+        /// On which line.
+        line: LineNumber,
+        /// Who calls.
+        remote: Party,
+        /// The SIP Call-ID.
+        sip_call_id: String,
+    },
+    /// Our INVITE has left.
+    Dialing {
+        /// The call.
+        call: CallIdentity,
+        /// The SIP Call-ID.
+        sip_call_id: String,
+    },
+    /// 180 or 183 for our INVITE; `early_media`: the far end sends the tone itself.
+    Ringback {
+        /// The call.
+        call: CallIdentity,
+        /// With SDP.
+        early_media: bool,
+    },
+    /// Answered, by us or by them.
+    Established {
+        /// The call.
+        call: CallIdentity,
+        /// Who the far end says it is now.
+        remote: Party,
+        /// The codec that is sent.
+        codec: Option<Codec>,
+    },
+    /// A re-INVITE of either side has been answered 2xx and changed this.
+    HoldChanged {
+        /// The call.
+        call: CallIdentity,
+        /// We hold.
+        local: bool,
+        /// They hold.
+        remote: bool,
+        /// The codec that is sent from now on.
+        codec: Option<Codec>,
+    },
+    /// A re-INVITE of ours failed; the call goes on as it was.
+    HoldFailed {
+        /// The call.
+        call: CallIdentity,
+        /// The answer.
+        status: u16,
+        /// In words.
+        reason: String,
+    },
+    /// Over.
+    Ended {
+        /// The call.
+        call: CallIdentity,
+        /// SIP status, or 0.
+        code: u16,
+        /// In words.
+        reason: String,
+        /// Who ended it.
+        by: EndedBy,
+    },
+    /// A NOTIFY with the line's resync event came from the line's servers (B45, C68); `event` is the Event header.
+    ResyncRequested {
+        /// The line.
+        line: LineNumber,
+        /// The Event header's value.
+        event: String,
+    },
+    /// After `Command::Stop`: all is said, close the sockets.
+    Stopped,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndedBy {
+    /// We.
+    Local,
+    /// The far end.
+    Remote,
+    /// A server, a time-out, a dead network.
+    Network,
+}
+
+/// The far end of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// User part, or the whole URI where there is none.
+    pub number: String,
+    /// Display name; may be empty.
+    pub name: String,
+    /// The URI without parameters.
+    pub uri: String,
+}
+
+/// A line as the bus shows it (org.deskphone.Sip1.Line).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LineState {
+    /// LINE_ENABLE_n or PROFILE_ENABLEn is off (B215).
+    Disabled,
+    /// No user or no registrar.
+    Unconfigured,
+    /// Under way, or waiting for the next try; why the last one failed.
+    Registering {
+        /// Empty at the first try.
+        last_error: String,
+    },
+    /// Bound at the registrar.
+    Registered {
+        /// host:port.
+        registrar: String,
+        /// Granted, in seconds.
+        expires: u32,
+    },
+    /// Refused for good (B185, B211).
+    Failed {
+        /// In words, with the status.
+        reason: String,
+    },
+}
+
+/// Everything that the stack needs to know. Built by sip-agent from the settings snapshot and Hal1's facts.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct StackSettings {
+    /// Our addresses to bind and to write into Contact, Via and SDP; empty: no network, nothing is sent.
+    pub addresses: Vec<IpAddr>,
+    /// SIP_USER_AGENT with its macros replaced (B311); empty: no header.
+    pub user_agent: String,
+    /// RTP_PORT_MIN..=RTP_PORT_MAX, both even (B175).
+    pub rtp_ports: (u16, u16),
+    /// RTP_PTIME in milliseconds.
+    pub ptime_ms: u32,
+    /// TELEVENT_PAYLOAD.
+    pub televent_payload: u8,
+    /// CFG_RESYNC_FROM_SIP: the Event value that asks for provisioning; empty: none.
+    pub resync_event: String,
+    /// TALK_PACKAGE and HOLD_PACKAGE (B198).
+    pub talk_package: bool,
+    /// See `talk_package`.
+    pub hold_package: bool,
+    /// Codecs that media-engine can play; an enabled codec that is not here is never offered alone and never answered.
+    pub playable: Vec<Codec>,
+    /// The six lines.
+    pub lines: [LineSettings; LineNumber::COUNT as usize],
+}
+
+/// One line's rows of sections 5.7 and 5.8 that have their effect in this version.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct LineSettings {
+    /// LINE_ENABLE_n and PROFILE_ENABLEn (B215).
+    pub enabled: bool,
+    /// User part of the address of record: SIP_URI_n's, else PHONE_NUMBER_n.
+    pub user: String,
+    /// Domain of the address of record: SIP_URI_n's, else SIP_SVCDOMAIN_n, else the registrar's.
+    pub domain: String,
+    /// DISPLAY_NAME_n, Unicode.
+    pub display_name: String,
+    /// SIP_AUTHID_n.
+    pub auth_id: String,
+    /// SIP_PASS_n.
+    pub password: Secret,
+    /// SIP_RGSTR_ADDR_n and port.
+    pub registrar: Option<Server>,
+    /// SIP_PRXY_ADDR_n and port.
+    pub proxy: Option<Server>,
+    /// SIP_OUTPROXY_ADDR_n and port.
+    pub outbound_proxy: Option<Server>,
+    /// SIP_SRC_PORT_n.
+    pub source_port: u16,
+    /// SIP_TRANSPORT_n.
+    pub transport: Transport,
+    /// DSCP_SIP_n.
+    pub dscp: u8,
+    /// SIP_DNSSRV_ENA_n and SIP_UDP_SRV_PREFIX_n: none when SRV is off (B314).
+    pub srv_prefix: Option<String>,
+    /// REG_EXPIRE_TIME_n in seconds (B312).
+    pub register_expires: u32,
+    /// REG_INTERVAL_RATE_n in percent (B312).
+    pub register_interval_rate: u32,
+    /// REG_RTX_INTVL_n: wait after a failed REGISTER.
+    pub register_retry: Duration,
+    /// SIP_TIMER_T1_n.
+    pub t1: Duration,
+    /// SIP_TIMER_T2_n.
+    pub t2: Duration,
+    /// SIP_TIMER_T4_n.
+    pub t4: Duration,
+    /// SIP_TIMER_B_n.
+    pub timer_b: Duration,
+    /// SIP_TIMER_D_n.
+    pub timer_d: Duration,
+    /// SIP_TIMER_F_n.
+    pub timer_f: Duration,
+    /// SIP_TIMER_H_n.
+    pub timer_h: Duration,
+    /// SIP_TIMER_J_n.
+    pub timer_j: Duration,
+    /// SIP_INVITE_EXPIRE_n in seconds; 0: no Expires header.
+    pub invite_expires: u32,
+    /// SIP_ADD_RPORT_n (RFC 3581).
+    pub add_rport: bool,
+    /// SIP_REQURI_PORT_n (B319).
+    pub request_uri_port: bool,
+    /// ADD_USER_PHONE_n (B320).
+    pub user_phone: bool,
+    /// RFC2543_HOLD_ENABLE_n (B307).
+    pub rfc2543_hold: bool,
+    /// SDP_USER_ID_n; empty: "-".
+    pub sdp_user: String,
+    /// Enabled codecs, best first (CODEC_ENABLEx_n, CODEC_PRIORITYx_n, CODEC_G711_REQ; B208, B209).
+    pub codecs: Vec<Codec>,
+    /// OUTBANDDTMF_n: offer RFC 4733 events (B305).
+    pub telephone_event: bool,
+}
+
+/// A configured server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Server {
+    /// Address or name.
+    pub host: String,
+    /// Port; none where SRV decides.
+    pub port: Option<u16>,
+}

@@ -1,0 +1,7 @@
+//! The SIP user agent as a state machine: transactions, dialogs, registration, INVITE sessions with offer/answer, and
+//! authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
+//! tested in milliseconds.
+
+mod interface;
+
+pub use interface::*;
