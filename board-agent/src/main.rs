@@ -1,2 +1,43 @@
-//! (room)
-fn main() {}
+//! hal-agent: the board's facts and outputs on the bus. Wiring only.
+
+use std::process::ExitCode;
+
+mod board;
+mod boards;
+mod bus;
+mod driver;
+
+const SERVICE: &str = "hal-agent";
+
+fn main() -> ExitCode {
+    service_kit::logging::init(SERVICE);
+    let board = match board_name(std::env::args().skip(1)) {
+        Ok(name) => name,
+        Err(text) => {
+            eprintln!("hal-agent: {text}");
+            return ExitCode::from(phone_proto::errors::ErrorKind::InvalidArgument.exit_code());
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime could not be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(driver::run(&board)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "hal-agent ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The argument of `--board`; `sim` is the only board of this version.
+fn board_name(mut arguments: impl Iterator<Item = String>) -> Result<String, String> {
+    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+        (Some("--board"), Some(name), None) => Ok(name),
+        _ => Err(format!("usage: hal-agent --board NAME, where NAME is one of: {}", boards::NAMES.join(", "))),
+    }
+}

@@ -1,0 +1,159 @@
+//! What a board is: one trait and one file in `boards/` per device. A board reports facts and events and takes outputs; it
+//! decides nothing, and it knows nothing of the bus.
+
+use std::collections::BTreeMap;
+
+use phone_proto::errors::{ErrorKind, HouseError};
+use tokio::sync::mpsc;
+
+/// Where the handset is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// In the cradle.
+    On,
+    /// Lifted.
+    Off,
+}
+
+impl Hook {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hook::On => "on",
+            Hook::Off => "off",
+        }
+    }
+    /// From the bus.
+    pub fn parse(text: &str) -> Result<Hook, HouseError> {
+        match text {
+            "on" => Ok(Hook::On),
+            "off" => Ok(Hook::Off),
+            other => Err(invalid(format!("\"{}\" is no position of the hook: it is on or off", shortened(other)))),
+        }
+    }
+}
+
+/// How a lamp is lit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LampPattern {
+    /// Dark.
+    Off,
+    /// Lit.
+    On,
+    /// About one second on, one off.
+    FlashSlow,
+    /// About a quarter of a second on and off.
+    FlashFast,
+}
+
+impl LampPattern {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LampPattern::Off => "off",
+            LampPattern::On => "on",
+            LampPattern::FlashSlow => "flash-slow",
+            LampPattern::FlashFast => "flash-fast",
+        }
+    }
+    /// From the bus.
+    pub fn parse(text: &str) -> Result<LampPattern, HouseError> {
+        [LampPattern::Off, LampPattern::On, LampPattern::FlashSlow, LampPattern::FlashFast]
+            .into_iter()
+            .find(|pattern| pattern.as_str() == text)
+            .ok_or_else(|| invalid(format!("\"{}\" is no lamp pattern: it is off, on, flash-slow or flash-fast", shortened(text))))
+    }
+}
+
+/// The facts of a board. An empty text means unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Model name as macros and User-Agent show it (B39).
+    pub model: String,
+    /// Twelve upper-case hexadecimal digits (B56).
+    pub mac_address: String,
+    /// Form of FIRM_VERSION (B246).
+    pub firmware_version: String,
+    /// Of the operating system below.
+    pub os_version: String,
+    /// Guide 4.3.2.
+    pub network: NetworkFacts,
+    /// The wall clock is right (B44, B218).
+    pub clock_set: bool,
+}
+
+/// The network facts of guide 4.3.2. An empty text means unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkFacts {
+    /// connected | disconnected
+    pub link_lan: String,
+    /// connected | disconnected
+    pub link_pc: String,
+    /// dhcp | static
+    pub connection_mode: String,
+    /// The address of the LAN port.
+    pub address: String,
+    /// Its mask, dotted; for IPv6 the prefix length.
+    pub subnet_mask: String,
+    /// Default gateway.
+    pub gateway: String,
+    /// DNS1, DNS2.
+    pub name_servers: Vec<String>,
+}
+
+/// What happens on a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BoardEvent {
+    /// The hook switch moved.
+    Hook(Hook),
+    /// A key of the matrix went down or up.
+    Key {
+        /// One of [`Board::keys`].
+        name: &'static str,
+        /// Down.
+        pressed: bool,
+    },
+    /// `facts()` has changed.
+    Facts,
+}
+
+/// The events of a board on their way to the driver. Bounded: a board whose events are not taken waits.
+pub type Events = mpsc::Sender<BoardEvent>;
+
+/// A device.
+pub trait Board: Send {
+    /// Its name, as `--board` takes it.
+    fn name(&self) -> &'static str;
+    /// The keys, in the order of the key sheet.
+    fn keys(&self) -> &'static [&'static str];
+    /// The lamps.
+    fn lamps(&self) -> &'static [&'static str];
+    /// The facts as they are now.
+    fn facts(&self) -> Facts;
+    /// The hook as it is now.
+    fn hook(&self) -> Hook;
+    /// Takes the values of the rows whose consumer is hal-agent; true when the facts have changed by it.
+    fn apply_settings(&mut self, values: &BTreeMap<String, String>) -> bool;
+    /// Lights a lamp. Level-triggered. Errors: InvalidArgument.
+    fn light(&mut self, lamp: &str, pattern: LampPattern) -> Result<(), HouseError>;
+    /// What a hand does, where the board is simulated.
+    fn hand(&mut self) -> Option<&mut dyn Hand>;
+}
+
+/// The hand at a simulated board. What it does comes back as [`BoardEvent`]s in the order given here.
+pub trait Hand {
+    /// Lifts or replaces the handset; nothing happens when it is there already.
+    fn move_handset(&mut self, to: Hook) -> Vec<BoardEvent>;
+    /// Presses and releases a key. Errors: InvalidArgument.
+    fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError>;
+}
+
+/// An argument that this board does not know.
+pub fn invalid(text: String) -> HouseError {
+    HouseError::new(ErrorKind::InvalidArgument, text)
+}
+
+/// A piece of outside text that is short enough for an error message.
+pub fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}

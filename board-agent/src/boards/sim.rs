@@ -1,0 +1,192 @@
+//! The simulated board for a PC: a handset, keys and lamps that only the bus moves and shows, and the PC's own network.
+//!
+//! Its address and MAC come from the rows SIM_ADDRESS and SIM_MAC, which a dealer preset sets; it touches nothing of the PC.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use phone_proto::errors::HouseError;
+
+use crate::board::{Board, BoardEvent, Facts, Hand, Hook, LampPattern, NetworkFacts, invalid, shortened};
+
+const KEYS: &[&str] = &[
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "star", "0", "pound", "speaker", "headset", "mute", "hold", "transfer", "conference",
+    "redial", "message", "forward", "cancel", "enter", "up", "down", "left", "right", "volume-up", "volume-down", "line-1", "line-2",
+    "line-3", "line-4", "line-5", "line-6",
+];
+
+const LAMPS: &[&str] =
+    &["message", "ringer", "speaker", "headset", "mute", "line-1", "line-2", "line-3", "line-4", "line-5", "line-6"];
+
+/// The model and firmware that the guide describes.
+const MODEL: &str = "KX-UT670";
+const FIRMWARE: &str = "01.070";
+
+/// See the module.
+pub struct Sim {
+    hook: Hook,
+    mac: String,
+    address: Option<IpAddr>,
+    lamps: BTreeMap<&'static str, LampPattern>,
+    os_version: String,
+    name_servers: Vec<String>,
+}
+
+impl Sim {
+    /// A board with the handset in its cradle and no address yet.
+    pub fn new() -> Sim {
+        let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+        let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        Sim {
+            hook: Hook::On,
+            mac: String::new(),
+            address: None,
+            lamps: BTreeMap::new(),
+            os_version: os_version(&release),
+            name_servers: name_servers(&resolv),
+        }
+    }
+}
+
+/// PRETTY_NAME of os-release(5), or empty.
+fn os_version(release: &str) -> String {
+    let line = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    line.unwrap_or_default().trim_matches('"').chars().take(80).collect()
+}
+
+/// The first two servers of resolv.conf(5).
+fn name_servers(resolv: &str) -> Vec<String> {
+    let servers = resolv.lines().filter_map(|line| line.strip_prefix("nameserver")).map(str::trim);
+    servers.filter(|server| server.parse::<IpAddr>().is_ok()).take(2).map(str::to_owned).collect()
+}
+
+/// Loopback is a /8; elsewhere the mask is not known here.
+fn mask(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(v4) if v4.is_loopback() => "255.0.0.0",
+        IpAddr::V6(v6) if v6.is_loopback() => "128",
+        IpAddr::V4(_) | IpAddr::V6(_) => "",
+    }
+}
+
+impl Board for Sim {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+    fn keys(&self) -> &'static [&'static str] {
+        KEYS
+    }
+    fn lamps(&self) -> &'static [&'static str] {
+        LAMPS
+    }
+    fn facts(&self) -> Facts {
+        Facts {
+            model: MODEL.to_owned(),
+            mac_address: self.mac.clone(),
+            firmware_version: FIRMWARE.to_owned(),
+            os_version: self.os_version.clone(),
+            network: NetworkFacts {
+                link_lan: "connected".to_owned(),
+                link_pc: "disconnected".to_owned(),
+                connection_mode: "dhcp".to_owned(),
+                address: self.address.map(|address| address.to_string()).unwrap_or_default(),
+                subnet_mask: self.address.map(mask).unwrap_or_default().to_owned(),
+                gateway: String::new(),
+                name_servers: self.name_servers.clone(),
+            },
+            // The clock of a PC is set by the PC.
+            clock_set: true,
+        }
+    }
+    fn hook(&self) -> Hook {
+        self.hook
+    }
+    fn apply_settings(&mut self, values: &BTreeMap<String, String>) -> bool {
+        let before = self.facts();
+        if let Some(text) = values.get("SIM_ADDRESS") {
+            self.address = text.parse().ok();
+        }
+        if let Some(mac) = values.get("SIM_MAC") {
+            self.mac = mac.to_ascii_uppercase();
+        }
+        self.facts() != before
+    }
+    fn light(&mut self, lamp: &str, pattern: LampPattern) -> Result<(), HouseError> {
+        let lamp = LAMPS.iter().find(|known| **known == lamp);
+        let lamp = lamp.ok_or_else(|| invalid(format!("this board has no such lamp; it has {}", LAMPS.join(", "))))?;
+        self.lamps.insert(lamp, pattern);
+        Ok(())
+    }
+    fn hand(&mut self) -> Option<&mut dyn Hand> {
+        Some(self)
+    }
+}
+
+impl Hand for Sim {
+    fn move_handset(&mut self, to: Hook) -> Vec<BoardEvent> {
+        if self.hook == to {
+            return Vec::new();
+        }
+        self.hook = to;
+        vec![BoardEvent::Hook(to)]
+    }
+    fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError> {
+        let known = KEYS.iter().find(|known| **known == key);
+        let name = known.ok_or_else(|| invalid(format!("there is no key \"{}\"; the keys are {}", shortened(key), KEYS.join(", "))))?;
+        Ok(vec![BoardEvent::Key { name, pressed: true }, BoardEvent::Key { name, pressed: false }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(address: &str) -> Sim {
+        let mut sim = Sim::new();
+        let values = [("SIM_ADDRESS", address), ("SIM_MAC", "0080f0abcdef")];
+        sim.apply_settings(&values.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        sim
+    }
+
+    #[test]
+    fn facts_follow_the_rows() {
+        let facts = board("127.0.0.1").facts();
+        assert_eq!((facts.network.address.as_str(), facts.network.subnet_mask.as_str()), ("127.0.0.1", "255.0.0.0"));
+        assert_eq!(facts.mac_address, "0080F0ABCDEF");
+        assert_eq!(board("::1").facts().network.subnet_mask, "128");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_unknown() {
+        assert_eq!(board("nonsense").facts().network.address, "");
+    }
+
+    #[test]
+    fn the_same_settings_again_change_nothing() {
+        let mut sim = board("127.0.0.1");
+        assert!(!sim.apply_settings(&BTreeMap::from([("SIM_ADDRESS".to_owned(), "127.0.0.1".to_owned())])));
+        assert!(sim.apply_settings(&BTreeMap::from([("SIM_ADDRESS".to_owned(), "127.0.0.3".to_owned())])));
+    }
+
+    #[test]
+    fn the_hook_moves_once() {
+        let mut sim = Sim::new();
+        assert_eq!(sim.move_handset(Hook::Off), [BoardEvent::Hook(Hook::Off)]);
+        assert_eq!(sim.move_handset(Hook::Off), []);
+        assert_eq!(sim.hook(), Hook::Off);
+    }
+
+    #[test]
+    fn a_key_goes_down_and_up_and_an_unknown_one_is_named() {
+        let mut sim = Sim::new();
+        assert_eq!(sim.press("5").unwrap().len(), 2);
+        let error = sim.press("no such key").unwrap_err();
+        assert!(error.text.contains("no such key") && error.text.contains("star"), "{error}");
+    }
+
+    #[test]
+    fn system_files_are_read_leniently() {
+        assert_eq!(os_version("NAME=x\nPRETTY_NAME=\"Debian 12\"\n"), "Debian 12");
+        assert_eq!(name_servers("# c\nnameserver 127.0.0.53\nnameserver bad\nnameserver ::1\nnameserver 127.0.0.9\n"), ["127.0.0.53", "::1"]);
+    }
+}

@@ -1,0 +1,136 @@
+//! The one loop: board events, wishes from the bus, settings and the watchdog, each put where it belongs.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+
+use phone_proto::errors::HouseError;
+use service_kit::settings_client::SettingsEvent;
+use tokio::sync::mpsc;
+
+use crate::board::{Board, BoardEvent, Hand, invalid};
+use crate::boards;
+use crate::bus::{self, Request, Served, Shown, Wish};
+
+/// Why hal-agent ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Not one of [`boards::NAMES`].
+    #[error("there is no board \"{0}\"; this program has: {}", boards::NAMES.join(", "))]
+    NoSuchBoard(String),
+    /// The bus is not there, refused the name, or went away.
+    #[error("D-Bus: {0}")]
+    Bus(#[from] zbus::Error),
+}
+
+/// Serves the board until the process is told to stop.
+pub async fn run(board: &str) -> Result<(), RunError> {
+    let (event_sender, mut events) = mpsc::channel(64);
+    let mut board = boards::open(board, event_sender.clone()).ok_or_else(|| RunError::NoSuchBoard(board.to_owned()))?;
+    let connection = service_kit::bus::connect().await?;
+    let (requests, mut wishes) = mpsc::channel(64);
+    let mut values = BTreeMap::new();
+    let mut settings = service_kit::settings_client::start("hal-agent");
+    let simulated = board.hand().is_some();
+    let served = bus::serve(&connection, first(board.as_ref()), simulated, requests).await?;
+    service_kit::notify::ready();
+    let mut watchdog = service_kit::notify::watchdog().map(tokio::time::interval);
+    let stop = service_kit::shutdown::signal();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some(event) = events.recv() => on_event(event, board.as_ref(), &served).await?,
+            Some(request) = wishes.recv() => on_wish(request, board.as_mut(), &served).await?,
+            Some(event) = settings.recv() => {
+                if learn(&mut values, event) && board.apply_settings(&values) {
+                    on_event(BoardEvent::Facts, board.as_ref(), &served).await?;
+                }
+            }
+            () = tick(&mut watchdog) => service_kit::notify::alive(),
+        }
+    }
+    service_kit::notify::stopping();
+    Ok(())
+}
+
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => pending().await,
+    }
+}
+
+fn first(board: &dyn Board) -> Shown {
+    Shown {
+        epoch: service_kit::epoch(),
+        board: board.name(),
+        keys: board.keys(),
+        facts: board.facts(),
+        hook: board.hook(),
+        lamps: board.lamps().iter().map(|lamp| ((*lamp).to_owned(), "off".to_owned())).collect(),
+    }
+}
+
+/// Folds a settings event into the values; true when they may have changed.
+fn learn(values: &mut BTreeMap<String, String>, event: SettingsEvent) -> bool {
+    match event {
+        SettingsEvent::Snapshot { values: all, .. } => {
+            *values = all;
+            true
+        }
+        SettingsEvent::Changed { values: changed, .. } => {
+            values.extend(changed);
+            true
+        }
+        SettingsEvent::Unavailable => false,
+    }
+}
+
+async fn on_event(event: BoardEvent, board: &dyn Board, served: &Served) -> zbus::Result<()> {
+    match event {
+        BoardEvent::Hook(hook) => served.show(Shown { hook, ..served.shown() }).await,
+        BoardEvent::Key { name, pressed } => served.key(name, pressed).await,
+        BoardEvent::Facts => served.show(Shown { facts: board.facts(), ..served.shown() }).await,
+    }
+}
+
+/// Answers only when the effect is visible on the bus, so that a caller may rely on it.
+async fn on_wish((wish, answer): Request, board: &mut dyn Board, served: &Served) -> zbus::Result<()> {
+    let outcome = match wish {
+        Wish::Lamp(lamp, pattern) => match board.light(&lamp, pattern) {
+            Ok(()) => {
+                let mut shown = served.shown();
+                shown.lamps.insert(lamp, pattern.as_str().to_owned());
+                served.show(shown).await?;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        },
+        Wish::Handset(to) => by_hand(board, served, |hand| Ok(hand.move_handset(to))).await?,
+        Wish::Key(key) => by_hand(board, served, |hand| hand.press(&key)).await?,
+    };
+    // A caller that has gone away needs no answer.
+    let _ = answer.send(outcome);
+    Ok(())
+}
+
+async fn by_hand(
+    board: &mut dyn Board,
+    served: &Served,
+    movement: impl FnOnce(&mut dyn Hand) -> Result<Vec<BoardEvent>, HouseError>,
+) -> zbus::Result<Result<(), HouseError>> {
+    let Some(hand) = board.hand() else {
+        return Ok(Err(invalid("this board is real: move its handset and press its keys by hand".to_owned())));
+    };
+    match movement(hand) {
+        Ok(events) => {
+            for event in events {
+                on_event(event, board, served).await?;
+            }
+            Ok(Ok(()))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}

@@ -1,0 +1,178 @@
+//! The contracts hold: the table of the house against itself, against the unit files and against the D-Bus descriptions. That the
+//! running objects are as described is proven in `journey_bus.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use zbus_xml::Node;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn house() -> BTreeMap<String, toml::Table> {
+    let house: toml::Table = phone_proto::HOUSE.parse().unwrap();
+    let services = house["service"].as_table().unwrap();
+    services.iter().map(|(name, row)| (name.clone(), row.as_table().unwrap().clone())).collect()
+}
+
+fn texts(row: &toml::Table, key: &str) -> Vec<String> {
+    row.get(key).and_then(toml::Value::as_array).into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+fn text<'a>(row: &'a toml::Table, key: &str) -> &'a str {
+    row.get(key).and_then(toml::Value::as_str).unwrap_or_default()
+}
+
+/// Who serves a bus name or a gRPC service.
+fn server_of(house: &BTreeMap<String, toml::Table>, what: &str) -> String {
+    let found = house.iter().find(|(_, row)| text(row, "grpc") == what || texts(row, "bus_names").iter().any(|name| name == what));
+    found.unwrap_or_else(|| panic!("nobody serves {what}")).0.clone()
+}
+
+#[test]
+fn nobody_calls_the_same_or_a_higher_rank() {
+    let house = house();
+    let rank = |service: &str| house[service]["rank"].as_integer().unwrap();
+    for (service, row) in &house {
+        for what in texts(row, "calls") {
+            let server = server_of(&house, &what);
+            assert!(
+                rank(&server) < rank(service),
+                "{service} (rank {}) calls {what} of {server} (rank {})",
+                rank(service),
+                rank(&server)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_of_the_house_is_closed() {
+    let house = house();
+    for (service, row) in &house {
+        for other in texts(row, "reads_facts_of").iter().chain(&texts(row, "grpc_clients")) {
+            assert!(house.contains_key(other), "{service} names {other}, which is no service");
+        }
+        for client in texts(row, "grpc_clients") {
+            assert!(
+                texts(&house[&client], "calls").iter().any(|what| what == text(row, "grpc")),
+                "{service} lists {client} as a client of {}, {client} does not call it",
+                text(row, "grpc")
+            );
+        }
+        assert!(!text(row, "when_a_peer_dies").is_empty(), "{service}: when_a_peer_dies is missing");
+    }
+    let users: BTreeSet<_> = house.values().map(|row| text(row, "user").to_owned()).collect();
+    assert_eq!(users.len(), house.len(), "every service has its own user");
+}
+
+/// The values of a key in a unit file; systemd allows a key several times.
+fn unit_values(unit: &str, key: &str) -> Vec<String> {
+    unit.lines()
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| *name == key)
+        .map(|(_, value)| value.to_owned())
+        .collect()
+}
+
+#[test]
+fn every_service_has_its_unit_with_its_own_user_watchdog_and_restart() {
+    let house = house();
+    let units = root().join("systemd/units");
+    let target = std::fs::read_to_string(units.join("deskphone.target")).unwrap();
+    for (service, row) in &house {
+        let name = format!("deskphone-{service}.service");
+        let unit = std::fs::read_to_string(units.join(&name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let one = |key: &str| -> String {
+            let values = unit_values(&unit, key);
+            assert_eq!(values.len(), 1, "{name}: {key}= should stand there once");
+            values[0].clone()
+        };
+        assert!(unit_values(&target, "Wants").iter().any(|wants| wants.contains(&name)), "deskphone.target does not want {name}");
+        assert_eq!(one("User"), text(row, "user"), "{name}");
+        assert_eq!(one("Type"), "notify", "{name}");
+        assert_eq!(one("Restart"), "always", "{name}");
+        assert_eq!(one("StartLimitIntervalSec"), "0", "{name}: a start limit would leave the phone dead");
+        assert_eq!(one("RuntimeDirectory"), format!("deskphone/{service}"), "{name}");
+        assert_eq!(one("StateDirectory"), format!("deskphone/{service}"), "{name}");
+        assert!(one("WatchdogSec").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{name}");
+        assert!(one("ExecStart").starts_with(&format!("/usr/libexec/deskphone/{service}")), "{name}");
+        for (key, value) in
+            [("NoNewPrivileges", "yes"), ("ProtectSystem", "strict"), ("ProtectHome", "yes"), ("SystemCallArchitectures", "native")]
+        {
+            assert_eq!(one(key), value, "{name}: {key}");
+        }
+    }
+    let files = std::fs::read_dir(&units)
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "service"))
+        .count();
+    assert_eq!(files, house.len(), "a unit file without a service in the table of the house");
+}
+
+#[test]
+fn sysusers_makes_the_users_of_the_house_and_the_admin_group() {
+    let sysusers = std::fs::read_to_string(root().join("systemd/sysusers.d/deskphone.conf")).unwrap();
+    let made: BTreeSet<&str> =
+        sysusers.lines().filter(|line| line.starts_with("u ")).filter_map(|line| line.split_whitespace().nth(1)).collect();
+    let house = house();
+    let users: BTreeSet<&str> = house.values().map(|row| text(row, "user")).collect();
+    assert_eq!(made, users);
+    assert!(sysusers.lines().any(|line| line.starts_with("g deskphone-admin ")));
+}
+
+fn descriptions() -> Vec<(PathBuf, String)> {
+    let folder = root().join("proto/dbus");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn every_description_is_one_interface_named_like_its_file_and_explained() {
+    let house = house();
+    for (path, text) in descriptions() {
+        let node = Node::from_reader(text.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        // Sip1.xml describes the object that carries the bus name; its interface is Sip1.Phone.
+        let interfaces: Vec<String> = node.interfaces().iter().map(|interface| interface.name().to_string()).collect();
+        assert_eq!(interfaces.len(), 1, "{name}");
+        assert!(interfaces[0] == name || interfaces[0] == format!("{name}.Phone"), "{name} describes {}", interfaces[0]);
+        assert!(text.contains("<!--"), "{name} explains nothing");
+        assert!(
+            house.values().flat_map(|row| texts(row, "bus_names")).any(|bus_name| name.starts_with(&bus_name)),
+            "{name}: no service owns such a name"
+        );
+    }
+}
+
+#[test]
+fn every_bus_name_of_the_house_is_described() {
+    let described: BTreeSet<String> =
+        descriptions().iter().map(|(path, _)| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    for (service, row) in house() {
+        for name in texts(&row, "bus_names") {
+            assert!(described.contains(&name), "{service}: proto/dbus/{name}.xml is missing");
+        }
+    }
+}
+
+/// Parameters that are secret never stand in a D-Bus description.
+#[test]
+fn no_property_or_argument_sounds_like_a_secret() {
+    for (path, text) in descriptions() {
+        let node = Node::from_reader(text.as_bytes()).unwrap();
+        for name in node
+            .interfaces()
+            .iter()
+            .flat_map(|interface| interface.properties().map(|property| property.name().to_string()).collect::<Vec<_>>())
+        {
+            let lower = name.to_lowercase();
+            assert!(
+                !["password", "secret", "key1", "passphrase"].iter().any(|word| lower.contains(word)),
+                "{}: {name}",
+                path.display()
+            );
+        }
+    }
+}
