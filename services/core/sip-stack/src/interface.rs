@@ -422,6 +422,8 @@ pub struct LineSettings {
     pub register_interval_rate: u32,
     /// REG_RTX_INTVL_n: wait after a failed REGISTER.
     pub register_retry: Duration,
+    /// USE_DEL_REG_CLOSE_n: cancel the registration when the SIP function stops (B318).
+    pub unregister_on_stop: bool,
     /// SIP_TIMER_T1_n.
     pub t1: Duration,
     /// SIP_TIMER_T2_n.

@@ -3,5 +3,12 @@
 //! tested in milliseconds.
 
 mod interface;
+mod random;
+mod stack;
+mod timers;
+mod transaction;
+mod view;
 
 pub use interface::*;
+pub use stack::Stack;
+pub use view::{CallStage, CallView, Start};

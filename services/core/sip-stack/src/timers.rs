@@ -1,0 +1,172 @@
+//! What can wake the stack, and why: every timer in one enum, every deadline in one table. Nothing else in the crate keeps a
+//! deadline that it waits for. Deadlines are plain ticks of the boot clock, so that they mean the same after a restore.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use agreements::{CallIdentity, LineNumber, Tick};
+use serde::{Deserialize, Serialize};
+
+use crate::interface::{FlowId, QueryId};
+use crate::transaction::TransactionId;
+
+/// Every timer. The letters are those of RFC 3261 (table 4) and RFC 6026.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum Timer {
+    /// INVITE client, Calling: send the request again (T1, doubling).
+    A,
+    /// INVITE client, Calling: nobody answers (SIP_TIMER_B).
+    B,
+    /// INVITE client, Completed: absorb repeated final responses (SIP_TIMER_D).
+    D,
+    /// Other client, Trying and Proceeding: send the request again (T1, doubling up to T2; T2 once proceeding).
+    E,
+    /// Other client: nobody answers (SIP_TIMER_F).
+    F,
+    /// INVITE server, Completed: send the final response again (T1, doubling up to T2).
+    G,
+    /// INVITE server, Completed: no ACK came (SIP_TIMER_H).
+    H,
+    /// INVITE server, Confirmed: absorb repeated ACKs (T4).
+    I,
+    /// Other server, Completed: absorb repeated requests (SIP_TIMER_J).
+    J,
+    /// Other client, Completed: absorb repeated responses (T4).
+    K,
+    /// INVITE server, Accepted: absorb repeated INVITEs after a 2xx (SIP_TIMER_H; RFC 6026).
+    L,
+    /// INVITE client, Accepted: take repeated and forked 2xx (SIP_TIMER_B; RFC 6026).
+    M,
+    /// Session, 2xx sent and no ACK yet: send it again (T1, doubling up to T2; RFC 3261 13.3.1.4).
+    AnswerAgain,
+    /// Session, 2xx sent: no ACK came (64*T1), the call ends by BYE (RFC 3261 13.3.1.4).
+    AnswerLost,
+    /// Session, CANCEL was answered and the INVITE was not: give it up (64*T1; RFC 3261 9.1).
+    CancelLost,
+    /// Session: an incoming INVITE's Expires has passed without an answer (RFC 3261 13.3.1).
+    InviteExpires,
+    /// Session: our INVITE's Expires (SIP_INVITE_EXPIRE_n) has passed, it is cancelled (RFC 3261 13.2.1).
+    DialExpires,
+    /// Session: try the re-INVITE again that met one of theirs (RFC 3261 14.1: 2.1-4 s, or 0-2 s).
+    Glare,
+    /// Session: media did not say whether it is ready.
+    MediaAnswer,
+    /// Line: refresh the binding (REG_INTERVAL_RATE_n percent of what was granted; B312).
+    RegisterRefresh,
+    /// Line: register again after a failure (REG_RTX_INTVL_n, or Retry-After).
+    RegisterRetry,
+    /// Line: the granted time has passed without a successful refresh: it is not registered any more.
+    BindingLost,
+    /// Flow: ask for the socket again.
+    FlowRetry,
+    /// Query: the name was not resolved in time.
+    Resolve,
+    /// Stack: answers to the last REGISTERs are not waited for any longer, it has stopped.
+    StopGrace,
+}
+
+/// Whose timer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum TimerOwner {
+    /// One of the four transaction machines.
+    Transaction(TransactionId),
+    /// A session.
+    Call(CallIdentity),
+    /// A line's registration.
+    Line(LineNumber),
+    /// A socket.
+    Flow(FlowId),
+    /// A look-up.
+    Query(QueryId),
+    /// The stack itself.
+    Stack,
+}
+
+/// All deadlines that are set.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct TimerTable {
+    deadlines: BTreeMap<(TimerOwner, Timer), Tick>,
+    due: BTreeSet<(Tick, TimerOwner, Timer)>,
+}
+
+impl TimerTable {
+    /// Sets a timer; one that was set is moved.
+    pub(crate) fn arm(&mut self, owner: TimerOwner, timer: Timer, at: Tick) {
+        if let Some(before) = self.deadlines.insert((owner, timer), at) {
+            self.due.remove(&(before, owner, timer));
+        }
+        self.due.insert((at, owner, timer));
+    }
+
+    /// Stops one.
+    pub(crate) fn disarm(&mut self, owner: TimerOwner, timer: Timer) {
+        if let Some(before) = self.deadlines.remove(&(owner, timer)) {
+            self.due.remove(&(before, owner, timer));
+        }
+    }
+
+    /// Stops all of one owner.
+    pub(crate) fn disarm_all(&mut self, owner: TimerOwner) {
+        let own: Vec<Timer> = self.deadlines.keys().filter(|(whose, _)| *whose == owner).map(|(_, timer)| *timer).collect();
+        for timer in own {
+            self.disarm(owner, timer);
+        }
+    }
+
+    /// Takes the next one that is due.
+    pub(crate) fn pop_due(&mut self, now: Tick) -> Option<(TimerOwner, Timer)> {
+        let &(at, owner, timer) = self.due.first()?;
+        if at > now {
+            return None;
+        }
+        self.disarm(owner, timer);
+        Some((owner, timer))
+    }
+
+    /// When to wake up next.
+    pub(crate) fn next(&self) -> Option<Tick> {
+        self.due.first().map(|(at, _, _)| *at)
+    }
+
+    /// Which timers are set, for tests that prove that none is left behind.
+    pub(crate) fn armed(&self) -> impl Iterator<Item = (TimerOwner, Timer)> + '_ {
+        self.deadlines.keys().copied()
+    }
+
+    /// Whether one is set.
+    pub(crate) fn is_armed(&self, owner: TimerOwner, timer: Timer) -> bool {
+        self.deadlines.contains_key(&(owner, timer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_in_order_of_their_deadlines_and_only_once() {
+        let mut table = TimerTable::default();
+        let line = TimerOwner::Line(LineNumber::new(1).unwrap());
+        table.arm(line, Timer::RegisterRefresh, Tick(30));
+        table.arm(TimerOwner::Stack, Timer::StopGrace, Tick(20));
+        table.arm(line, Timer::RegisterRefresh, Tick(10));
+        assert_eq!(table.next(), Some(Tick(10)));
+        assert_eq!(table.pop_due(Tick(9)), None);
+        assert_eq!(table.pop_due(Tick(25)), Some((line, Timer::RegisterRefresh)));
+        assert_eq!(table.pop_due(Tick(25)), Some((TimerOwner::Stack, Timer::StopGrace)));
+        assert_eq!(table.pop_due(Tick(99)), None);
+        assert_eq!(table.armed().count(), 0);
+    }
+
+    #[test]
+    fn disarm_all_leaves_other_owners_alone() {
+        let mut table = TimerTable::default();
+        let one = TimerOwner::Transaction(TransactionId(1));
+        let two = TimerOwner::Transaction(TransactionId(2));
+        table.arm(one, Timer::A, Tick(1));
+        table.arm(one, Timer::B, Tick(2));
+        table.arm(two, Timer::A, Tick(3));
+        table.disarm_all(one);
+        assert_eq!(table.armed().collect::<Vec<_>>(), [(two, Timer::A)]);
+        assert!(table.is_armed(two, Timer::A));
+    }
+}

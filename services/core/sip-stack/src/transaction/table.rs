@@ -1,0 +1,171 @@
+//! All transactions and how messages find theirs. Bounded: a table that is full takes no new request of theirs, and one source
+//! cannot fill it alone.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Machine, Transaction, TransactionId};
+
+/// Requests of theirs that may be open at a time, all sources together.
+const MOST_SERVER: usize = 256;
+/// Of one source address.
+const MOST_PER_SOURCE: usize = 128;
+/// Requests of ours.
+const MOST_CLIENT: usize = 256;
+
+/// A response belongs to our request with this branch and CSeq method (RFC 3261 17.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct ClientKey {
+    /// The top Via's branch.
+    pub(crate) branch: String,
+    /// The CSeq's method.
+    pub(crate) method: String,
+}
+
+/// A request belongs to theirs with this key (RFC 3261 17.2.3); an ACK's method counts as INVITE.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum ServerKey {
+    /// With the magic cookie.
+    Branch {
+        /// The top Via's branch.
+        branch: String,
+        /// The top Via's host and port, in lower case.
+        sent_by: String,
+        /// The request's method.
+        method: String,
+    },
+    /// RFC 2543: Request-URI, From-tag, Call-ID, CSeq number and the whole top Via. The To-tag is left out, so that the ACK of
+    /// our answer matches as well.
+    Whole {
+        /// The fields, in this order.
+        fields: [String; 5],
+        /// The request's method.
+        method: String,
+    },
+}
+
+impl ServerKey {
+    /// The same with another method: an INVITE's key for its CANCEL.
+    pub(crate) fn with_method(&self, name: &str) -> ServerKey {
+        let mut key = self.clone();
+        match &mut key {
+            ServerKey::Branch { method, .. } | ServerKey::Whole { method, .. } => *method = name.to_owned(),
+        }
+        key
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Key {
+    Client(ClientKey),
+    Server(ServerKey),
+}
+
+/// All transactions.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct TransactionTable {
+    next: u64,
+    all: BTreeMap<TransactionId, (Key, Transaction)>,
+    clients: BTreeMap<ClientKey, TransactionId>,
+    servers: BTreeMap<ServerKey, TransactionId>,
+    sources: BTreeMap<IpAddr, usize>,
+}
+
+impl TransactionTable {
+    /// A name for one that is to come.
+    pub(crate) fn reserve(&mut self) -> TransactionId {
+        self.next += 1;
+        TransactionId(self.next)
+    }
+
+    /// Ours. False when there is no room, or the key is in use.
+    pub(crate) fn insert_client(&mut self, id: TransactionId, key: ClientKey, transaction: Transaction) -> bool {
+        if self.clients.len() >= MOST_CLIENT || self.clients.contains_key(&key) {
+            return false;
+        }
+        self.clients.insert(key.clone(), id);
+        self.all.insert(id, (Key::Client(key), transaction));
+        true
+    }
+
+    /// Whether a new request from there may open a transaction.
+    pub(crate) fn has_room_for(&self, source: IpAddr) -> bool {
+        self.servers.len() < MOST_SERVER && self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE
+    }
+
+    /// Theirs. None when there is no room, or the key is in use.
+    pub(crate) fn insert_server(&mut self, key: ServerKey, transaction: Transaction) -> Option<TransactionId> {
+        let source = transaction.route.remote.ip();
+        if !self.has_room_for(source) || self.servers.contains_key(&key) {
+            return None;
+        }
+        let id = self.reserve();
+        *self.sources.entry(source).or_insert(0) += 1;
+        self.servers.insert(key.clone(), id);
+        self.all.insert(id, (Key::Server(key), transaction));
+        Some(id)
+    }
+
+    /// One.
+    pub(crate) fn find(&self, id: TransactionId) -> Option<&Transaction> {
+        self.all.get(&id).map(|(_, transaction)| transaction)
+    }
+
+    /// One, to drive it.
+    pub(crate) fn find_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        self.all.get_mut(&id).map(|(_, transaction)| transaction)
+    }
+
+    /// Whose response it is.
+    pub(crate) fn client(&self, key: &ClientKey) -> Option<TransactionId> {
+        self.clients.get(key).copied()
+    }
+
+    /// Whose repetition, ACK or CANCEL it is.
+    pub(crate) fn server(&self, key: &ServerKey) -> Option<TransactionId> {
+        self.servers.get(key).copied()
+    }
+
+    /// It is over.
+    pub(crate) fn remove(&mut self, id: TransactionId) {
+        let Some((key, transaction)) = self.all.remove(&id) else { return };
+        match key {
+            Key::Client(key) => {
+                self.clients.remove(&key);
+            }
+            Key::Server(key) => {
+                self.servers.remove(&key);
+                self.forget_source(transaction.route.remote.ip());
+            }
+        }
+    }
+
+    fn forget_source(&mut self, source: IpAddr) {
+        if let Some(open) = self.sources.get_mut(&source) {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                self.sources.remove(&source);
+            }
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TransactionId, &Transaction)> {
+        self.all.iter().map(|(id, (_, transaction))| (*id, transaction))
+    }
+
+    /// Their INVITEs and other requests that the key names, for merged requests (RFC 3261 8.2.2.2).
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (&ServerKey, &Transaction)> {
+        self.all.values().filter_map(|(key, transaction)| match (key, &transaction.machine) {
+            (Key::Server(key), Machine::ServerInvite(_) | Machine::ServerRequest(_)) => Some((key, transaction)),
+            (Key::Server(_) | Key::Client(_), _) => None,
+        })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+}
