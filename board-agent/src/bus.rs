@@ -152,12 +152,22 @@ struct Simulator {
 
 #[interface(name = "org.deskphone.Hal1.Simulator")]
 impl Simulator {
-    async fn set_hook(&self, position: &str, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), HouseError> {
+    async fn set_hook(
+        &self,
+        position: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), HouseError> {
         service_kit::bus::caller_is_admin(bus, &header).await?;
         let position = Hook::parse(position)?;
         self.desk.ask(Wish::Handset(position)).await
     }
-    async fn press_key(&self, name: String, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), HouseError> {
+    async fn press_key(
+        &self,
+        name: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), HouseError> {
         service_kit::bus::caller_is_admin(bus, &header).await?;
         self.desk.ask(Wish::Key(name)).await
     }

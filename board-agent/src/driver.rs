@@ -15,8 +15,11 @@ use crate::bus::{self, Request, Served, Shown, Wish};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Not one of [`boards::NAMES`].
-    #[error("there is no board \"{0}\"; this program has: {}", boards::NAMES.join(", "))]
-    NoSuchBoard(String),
+    #[error("there is no board \"{name}\"; this program has: {known}", known = boards::NAMES.join(", "))]
+    NoSuchBoard {
+        /// What was asked for.
+        name: String,
+    },
     /// The bus is not there, refused the name, or went away.
     #[error("D-Bus: {0}")]
     Bus(#[from] zbus::Error),
@@ -25,7 +28,7 @@ pub enum RunError {
 /// Serves the board until the process is told to stop.
 pub async fn run(board: &str) -> Result<(), RunError> {
     let (event_sender, mut events) = mpsc::channel(64);
-    let mut board = boards::open(board, event_sender.clone()).ok_or_else(|| RunError::NoSuchBoard(board.to_owned()))?;
+    let mut board = boards::open(board, event_sender.clone()).ok_or_else(|| RunError::NoSuchBoard { name: board.to_owned() })?;
     let connection = service_kit::bus::connect().await?;
     let (requests, mut wishes) = mpsc::channel(64);
     let mut values = BTreeMap::new();

@@ -10,9 +10,41 @@ use phone_proto::errors::HouseError;
 use crate::board::{Board, BoardEvent, Facts, Hand, Hook, LampPattern, NetworkFacts, invalid, shortened};
 
 const KEYS: &[&str] = &[
-    "1", "2", "3", "4", "5", "6", "7", "8", "9", "star", "0", "pound", "speaker", "headset", "mute", "hold", "transfer", "conference",
-    "redial", "message", "forward", "cancel", "enter", "up", "down", "left", "right", "volume-up", "volume-down", "line-1", "line-2",
-    "line-3", "line-4", "line-5", "line-6",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "6",
+    "7",
+    "8",
+    "9",
+    "star",
+    "0",
+    "pound",
+    "speaker",
+    "headset",
+    "mute",
+    "hold",
+    "transfer",
+    "conference",
+    "redial",
+    "message",
+    "forward",
+    "cancel",
+    "enter",
+    "up",
+    "down",
+    "left",
+    "right",
+    "volume-up",
+    "volume-down",
+    "line-1",
+    "line-2",
+    "line-3",
+    "line-4",
+    "line-5",
+    "line-6",
 ];
 
 const LAMPS: &[&str] =
@@ -132,7 +164,8 @@ impl Hand for Sim {
     }
     fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError> {
         let known = KEYS.iter().find(|known| **known == key);
-        let name = known.ok_or_else(|| invalid(format!("there is no key \"{}\"; the keys are {}", shortened(key), KEYS.join(", "))))?;
+        let name =
+            known.ok_or_else(|| invalid(format!("there is no key \"{}\"; the keys are {}", shortened(key), KEYS.join(", "))))?;
         Ok(vec![BoardEvent::Key { name, pressed: true }, BoardEvent::Key { name, pressed: false }])
     }
 }
@@ -187,6 +220,9 @@ mod tests {
     #[test]
     fn system_files_are_read_leniently() {
         assert_eq!(os_version("NAME=x\nPRETTY_NAME=\"Debian 12\"\n"), "Debian 12");
-        assert_eq!(name_servers("# c\nnameserver 127.0.0.53\nnameserver bad\nnameserver ::1\nnameserver 127.0.0.9\n"), ["127.0.0.53", "::1"]);
+        assert_eq!(
+            name_servers("# c\nnameserver 127.0.0.53\nnameserver bad\nnameserver ::1\nnameserver 127.0.0.9\n"),
+            ["127.0.0.53", "::1"]
+        );
     }
 }
