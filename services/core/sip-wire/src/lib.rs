@@ -1,1 +1,63 @@
-//! (room)
+//! The pure SIP room between bytes and messages: framing, normalising, URIs, headers with typed views, and SDP text.
+//!
+//! It knows nothing of transactions, dialogs, sockets or time, and judges only form: what a message means is sip-stack's.
+//! It has its own code because the rsip 0.4 parsers reject valid messages and misread others; of rsip only the vocabulary
+//! of methods is used. Everything that comes from outside is bounded by [`limits`], nothing in here panics on it.
+//!
+//! Text is `str` throughout. Octets that are no UTF-8 keep their identity through a private encoding (see [`text`]), so that
+//! a tag or Call-ID in Latin-1 is echoed as it came.
+
+pub mod sdp;
+pub mod text;
+
+mod auth;
+mod cursor;
+mod date;
+mod error;
+mod framer;
+mod header_name;
+mod headers;
+mod host;
+mod message;
+mod method;
+mod name_addr;
+mod params;
+mod parse;
+mod status;
+mod uri;
+mod values;
+mod via;
+mod views;
+
+pub use auth::{Challenge, Credentials};
+pub use date::{format_date, parse_date};
+pub use error::{Defect, HeaderError, ParseError, Syntax};
+pub use framer::{Frame, FrameError, StreamFramer};
+pub use header_name::HeaderName;
+pub use headers::Headers;
+pub use host::Host;
+pub use message::{Message, Request, Response};
+pub use method::Method;
+pub use name_addr::{Contacts, NameAddr};
+pub use params::{Param, Params};
+pub use parse::parse_datagram;
+pub use status::StatusCode;
+pub use uri::{Scheme, Uri, UriBuilder};
+pub use values::{CSeq, Event, MediaType, Reason, RetryAfter, SubscriptionState, Warning};
+pub use via::{Via, ViaTransport};
+
+/// Bounds on everything that comes from outside. RFC 4475's longest valid message stays far below them.
+pub mod limits {
+    /// Octets of one message, start line to body.
+    pub const MESSAGE: usize = 65_536;
+    /// Header lines of one message.
+    pub const HEADERS: usize = 256;
+    /// Octets of one header line after unfolding, and of the start line.
+    pub const LINE: usize = 8_192;
+    /// Elements of one list over all lines of its header.
+    pub const LIST: usize = 64;
+    /// Parameters of one value.
+    pub const PARAMS: usize = 64;
+    /// Octets of one URI.
+    pub const URI: usize = 4_096;
+}

@@ -1,0 +1,211 @@
+//! Typed views of headers: each reads the values of one name, over all its lines. None of them changes anything.
+//!
+//! A header that must be there gives `Err(Missing)`; one that may be absent gives `None` or an empty list.
+
+use std::str::FromStr;
+
+use crate::cursor::{each_element, element_end};
+use crate::values::{delta_seconds, token};
+use crate::{
+    CSeq, Challenge, Contacts, Credentials, Event, HeaderError, HeaderName, Headers, MediaType, Method, NameAddr, Reason,
+    RetryAfter, SubscriptionState, Syntax, Via, Warning, limits, parse_date,
+};
+
+impl Headers {
+    /// All hops, topmost first.
+    pub fn via(&self) -> Result<Vec<Via>, HeaderError> {
+        self.list(HeaderName::VIA, Via::parse_list)
+    }
+    /// The topmost hop.
+    pub fn top_via(&self) -> Result<Via, HeaderError> {
+        let value = self.get(HeaderName::VIA).ok_or(HeaderError::Missing(HeaderName::VIA))?;
+        first_element(value).and_then(str::parse).map_err(|what| malformed(HeaderName::VIA, what))
+    }
+    /// From.
+    pub fn from(&self) -> Result<NameAddr, HeaderError> {
+        self.required(HeaderName::FROM)
+    }
+    /// To.
+    pub fn to(&self) -> Result<NameAddr, HeaderError> {
+        self.required(HeaderName::TO)
+    }
+    /// Call-ID.
+    pub fn call_id(&self) -> Result<&str, HeaderError> {
+        let value = self.one(HeaderName::CALL_ID)?.ok_or(HeaderError::Missing(HeaderName::CALL_ID))?;
+        if value.is_empty() || value.contains([' ', '\t']) {
+            return Err(malformed(HeaderName::CALL_ID, Syntax("no call identifier")));
+        }
+        Ok(value)
+    }
+    /// CSeq.
+    pub fn cseq(&self) -> Result<CSeq, HeaderError> {
+        self.required(HeaderName::CSEQ)
+    }
+    /// Contact; an empty list where there is none.
+    pub fn contact(&self) -> Result<Contacts, HeaderError> {
+        let mut values = self.all(HeaderName::CONTACT);
+        if values.next() == Some("*") {
+            return if values.next().is_none() { Ok(Contacts::All) } else { Err(HeaderError::Repeated(HeaderName::CONTACT)) };
+        }
+        self.list(HeaderName::CONTACT, NameAddr::parse_list).map(Contacts::List)
+    }
+    /// Max-Forwards.
+    pub fn max_forwards(&self) -> Result<Option<u8>, HeaderError> {
+        self.optional_by(HeaderName::MAX_FORWARDS, |text| text.parse().map_err(|_| Syntax("not in 0..=255")))
+    }
+    /// Route, topmost first.
+    pub fn route(&self) -> Result<Vec<NameAddr>, HeaderError> {
+        self.list(HeaderName::ROUTE, NameAddr::parse_list)
+    }
+    /// Record-Route, topmost first.
+    pub fn record_route(&self) -> Result<Vec<NameAddr>, HeaderError> {
+        self.list(HeaderName::RECORD_ROUTE, NameAddr::parse_list)
+    }
+    /// Path (RFC 3327) and Service-Route (RFC 3608) and other lists of addresses, as P-Asserted-Identity and Diversion.
+    pub fn addresses(&self, name: impl Into<HeaderName>) -> Result<Vec<NameAddr>, HeaderError> {
+        self.list(name.into(), NameAddr::parse_list)
+    }
+    /// Refer-To, Referred-By and other headers of one address.
+    pub fn address(&self, name: impl Into<HeaderName>) -> Result<Option<NameAddr>, HeaderError> {
+        self.optional(name.into())
+    }
+    /// Expires in seconds.
+    pub fn expires(&self) -> Result<Option<u32>, HeaderError> {
+        self.optional_by(HeaderName::EXPIRES, delta_seconds)
+    }
+    /// Min-Expires in seconds.
+    pub fn min_expires(&self) -> Result<Option<u32>, HeaderError> {
+        self.optional_by(HeaderName::MIN_EXPIRES, delta_seconds)
+    }
+    /// Retry-After.
+    pub fn retry_after(&self) -> Result<Option<RetryAfter>, HeaderError> {
+        self.optional(HeaderName::RETRY_AFTER)
+    }
+    /// Allow.
+    pub fn allow(&self) -> Result<Vec<Method>, HeaderError> {
+        self.list(HeaderName::ALLOW, |value, out| each_element(value, |element| push(out, element.parse()?)))
+    }
+    /// Supported: option tags.
+    pub fn supported(&self) -> Result<Vec<String>, HeaderError> {
+        self.tokens(HeaderName::SUPPORTED)
+    }
+    /// Require: option tags.
+    pub fn require(&self) -> Result<Vec<String>, HeaderError> {
+        self.tokens(HeaderName::REQUIRE)
+    }
+    /// Unsupported: option tags.
+    pub fn unsupported(&self) -> Result<Vec<String>, HeaderError> {
+        self.tokens(HeaderName::UNSUPPORTED)
+    }
+    /// Any list of tokens, as Proxy-Require or Allow-Events.
+    pub fn tokens(&self, name: impl Into<HeaderName>) -> Result<Vec<String>, HeaderError> {
+        self.list(name.into(), |value, out| each_element(value, |element| push(out, token(element)?)))
+    }
+    /// Content-Type.
+    pub fn content_type(&self) -> Result<Option<MediaType>, HeaderError> {
+        self.optional(HeaderName::CONTENT_TYPE)
+    }
+    /// Accept. Absent means `application/sdp` for INVITE (RFC 3261 section 20.1).
+    pub fn accept(&self) -> Result<Vec<MediaType>, HeaderError> {
+        self.list(HeaderName::ACCEPT, |value, out| each_element(value, |element| push(out, element.parse()?)))
+    }
+    /// Event.
+    pub fn event(&self) -> Result<Option<Event>, HeaderError> {
+        self.optional(HeaderName::EVENT)
+    }
+    /// Subscription-State.
+    pub fn subscription_state(&self) -> Result<Option<SubscriptionState>, HeaderError> {
+        self.optional(HeaderName::SUBSCRIPTION_STATE)
+    }
+    /// Reason.
+    pub fn reason(&self) -> Result<Vec<Reason>, HeaderError> {
+        self.list(HeaderName::REASON, |value, out| each_element(value, |element| push(out, element.parse()?)))
+    }
+    /// Warning.
+    pub fn warning(&self) -> Result<Vec<Warning>, HeaderError> {
+        self.list(HeaderName::WARNING, |value, out| each_element(value, |element| push(out, element.parse()?)))
+    }
+    /// WWW-Authenticate: every challenge, in the server's order.
+    pub fn www_authenticate(&self) -> Result<Vec<Challenge>, HeaderError> {
+        self.list(HeaderName::WWW_AUTHENTICATE, Challenge::parse_list)
+    }
+    /// Proxy-Authenticate: every challenge, in the server's order.
+    pub fn proxy_authenticate(&self) -> Result<Vec<Challenge>, HeaderError> {
+        self.list(HeaderName::PROXY_AUTHENTICATE, Challenge::parse_list)
+    }
+    /// Authorization: one set of credentials per realm.
+    pub fn authorization(&self) -> Result<Vec<Credentials>, HeaderError> {
+        self.list(HeaderName::AUTHORIZATION, |value, out| push(out, value.parse()?))
+    }
+    /// Proxy-Authorization: one set of credentials per realm.
+    pub fn proxy_authorization(&self) -> Result<Vec<Credentials>, HeaderError> {
+        self.list(HeaderName::PROXY_AUTHORIZATION, |value, out| push(out, value.parse()?))
+    }
+    /// Date in seconds since 1970-01-01T00:00:00Z.
+    pub fn date(&self) -> Result<Option<u64>, HeaderError> {
+        self.optional_by(HeaderName::DATE, parse_date)
+    }
+    /// Takes the topmost hop off, as a proxy does with a response; says whether there was one.
+    pub fn remove_top_via(&mut self) -> bool {
+        let lines: Vec<String> = self.all(HeaderName::VIA).map(str::to_owned).collect();
+        let Some((top, others)) = lines.split_first() else { return false };
+        let end = element_end(top).unwrap_or(top.len());
+        let rest = top.get(end..).and_then(|rest| rest.strip_prefix(',')).map(str::trim).filter(|rest| !rest.is_empty());
+        let place = self.iter().position(|(name, _)| *name == HeaderName::VIA).unwrap_or(0);
+        self.remove(HeaderName::VIA);
+        self.insert_lines(place, HeaderName::VIA, rest.into_iter().chain(others.iter().map(String::as_str)));
+        true
+    }
+    /// Replaces the topmost hop, as a server does that notes its source.
+    pub fn set_top_via(&mut self, via: &Via) {
+        self.remove_top_via();
+        self.push_front(HeaderName::VIA, via);
+    }
+
+    fn one(&self, name: HeaderName) -> Result<Option<&str>, HeaderError> {
+        let mut values = self.all(name.clone());
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err(HeaderError::Repeated(name)),
+        }
+    }
+    fn optional_by<T>(&self, name: HeaderName, read: impl Fn(&str) -> Result<T, Syntax>) -> Result<Option<T>, HeaderError> {
+        self.one(name.clone())?.map(|value| read(value).map_err(|what| malformed(name, what))).transpose()
+    }
+    fn optional<T: FromStr<Err = Syntax>>(&self, name: HeaderName) -> Result<Option<T>, HeaderError> {
+        self.optional_by(name, str::parse)
+    }
+    fn required<T: FromStr<Err = Syntax>>(&self, name: HeaderName) -> Result<T, HeaderError> {
+        self.optional(name.clone())?.ok_or(HeaderError::Missing(name))
+    }
+    fn list<T>(&self, name: HeaderName, read: impl Fn(&str, &mut Vec<T>) -> Result<(), Syntax>) -> Result<Vec<T>, HeaderError> {
+        let mut out = Vec::new();
+        for value in self.all(name.clone()) {
+            read(value, &mut out).map_err(|what| malformed(name.clone(), what))?;
+            if out.len() > limits::LIST {
+                return Err(HeaderError::TooMany(name));
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn malformed(name: HeaderName, what: Syntax) -> HeaderError {
+    HeaderError::Malformed { name, what }
+}
+
+fn push<T>(out: &mut Vec<T>, value: T) -> Result<(), Syntax> {
+    out.push(value);
+    Ok(())
+}
+
+fn first_element(value: &str) -> Result<&str, Syntax> {
+    Ok(value.get(..element_end(value)?).unwrap_or(value))
+}
+
+pub(crate) fn content_length(text: &str) -> Result<usize, Syntax> {
+    if text.is_empty() || !text.bytes().all(|octet| octet.is_ascii_digit()) {
+        return Err(Syntax("no length"));
+    }
+    text.parse().map_err(|_| Syntax("length out of range"))
+}
