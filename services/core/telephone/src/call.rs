@@ -1,0 +1,173 @@
+//! One call as the telephone keeps it. It must not decide anything about other calls: that is the phone's.
+//!
+//! ```text
+//!   Dialing --180/183--> Ringback --200--> Talking --> Ended --5 s--> gone
+//!      \__________________200_______________^            ^
+//!   Incoming --answer, 200 ACKed------------^            |
+//!      \_______every state: Ended by us, by them, by the network
+//! ```
+
+use std::time::Duration;
+
+use agreements::{CallIdentity, LineNumber, Tick};
+use serde::{Deserialize, Serialize};
+use sip_stack::{Codec, Party};
+
+use crate::interface::{CallDirection, CallEnd, CallState, CallView, Digit, HoldState, MediaState};
+use crate::settings::TelephoneSettings;
+
+/// How long an ended call is still shown.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// Digits that wait to be sent; more are refused.
+pub(crate) const DIGITS_MAX: usize = 64;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum State {
+    Dialing,
+    Ringback {
+        early_media: bool,
+    },
+    /// `decided`: answer or refusal went to the stack; `answer_at`: auto answer's deadline (B296).
+    Incoming {
+        decided: bool,
+        answer_at: Option<Tick>,
+    },
+    /// `pending`: a re-INVITE for hold (true) or resume (false) is under way.
+    Talking {
+        hold: HoldState,
+        pending: Option<bool>,
+    },
+    Ended {
+        at: Tick,
+        end: CallEnd,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub identity: CallIdentity,
+    pub line: LineNumber,
+    pub direction: CallDirection,
+    pub state: State,
+    pub remote: Party,
+    pub sip_call_id: String,
+    pub started: Tick,
+    pub answered: Option<Tick>,
+    pub codec: Option<Codec>,
+    pub media: MediaState,
+    pub digits: Vec<Digit>,
+    pub next_digit: u64,
+}
+
+impl Call {
+    pub fn new(identity: CallIdentity, line: LineNumber, direction: CallDirection, remote: Party, now: Tick) -> Call {
+        let state = match direction {
+            CallDirection::Outgoing => State::Dialing,
+            CallDirection::Incoming => State::Incoming { decided: false, answer_at: None },
+        };
+        Call {
+            identity,
+            line,
+            direction,
+            state,
+            remote,
+            sip_call_id: String::new(),
+            started: now,
+            answered: None,
+            codec: None,
+            media: MediaState::None,
+            digits: Vec::new(),
+            next_digit: 1,
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        !matches!(self.state, State::Ended { .. })
+    }
+
+    /// Rings, or would ring, and nobody has taken it yet.
+    pub fn wants_answer(&self) -> bool {
+        matches!(self.state, State::Incoming { decided: false, .. })
+    }
+
+    /// Talking, and not held by us; a hold that is under way counts as held, a resume as not held.
+    pub fn is_open(&self) -> bool {
+        match self.state {
+            State::Talking { hold, pending } => !pending.unwrap_or(hold.local),
+            State::Dialing | State::Ringback { .. } | State::Incoming { .. } | State::Ended { .. } => false,
+        }
+    }
+
+    /// Held by us, or about to be.
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, State::Talking { .. }) && !self.is_open()
+    }
+
+    /// Whether the person shall hear it when it is the desk's call: until the hold is confirmed, and early media.
+    pub fn is_audible(&self) -> bool {
+        match self.state {
+            State::Talking { hold, .. } => !hold.local,
+            State::Ringback { early_media } => early_media,
+            State::Dialing | State::Incoming { .. } | State::Ended { .. } => false,
+        }
+    }
+
+    pub fn shown_state(&self) -> CallState {
+        match self.state {
+            State::Dialing => CallState::Dialing,
+            State::Ringback { .. } => CallState::Ringback,
+            State::Incoming { .. } => CallState::Incoming,
+            State::Talking { .. } => CallState::Talking,
+            State::Ended { .. } => CallState::Ended,
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Tick> {
+        match self.state {
+            State::Incoming { decided: false, answer_at } => answer_at,
+            State::Ended { at, .. } => Some(at + LINGER),
+            State::Incoming { decided: true, .. } | State::Dialing | State::Ringback { .. } | State::Talking { .. } => None,
+        }
+    }
+
+    /// Numbers the digits and queues them.
+    pub fn queue(&mut self, digits: impl Iterator<Item = char>, settings: &TelephoneSettings) {
+        for digit in digits {
+            let (duration_ms, pause_ms) = (settings.digit_length_ms, settings.digit_pause_ms);
+            self.digits.push(Digit { number: self.next_digit, digit, duration_ms, pause_ms });
+            self.next_digit = self.next_digit.saturating_add(1);
+        }
+    }
+
+    pub fn end(&mut self, at: Tick, end: CallEnd) {
+        self.state = State::Ended { at, end };
+        self.media = MediaState::None;
+        self.digits.clear();
+    }
+
+    pub fn view(&self) -> CallView {
+        let (ended_at, end) = match &self.state {
+            State::Ended { at, end } => (Some(*at), Some(end.clone())),
+            State::Dialing | State::Ringback { .. } | State::Incoming { .. } | State::Talking { .. } => (None, None),
+        };
+        let hold = match self.state {
+            State::Talking { hold, .. } => hold,
+            State::Dialing | State::Ringback { .. } | State::Incoming { .. } | State::Ended { .. } => HoldState::default(),
+        };
+        CallView {
+            identity: self.identity,
+            line: self.line,
+            direction: self.direction,
+            state: self.shown_state(),
+            hold,
+            remote: self.remote.clone(),
+            sip_call_id: self.sip_call_id.clone(),
+            started_at: self.started,
+            answered_at: self.answered,
+            ended_at,
+            codec: self.codec,
+            media: self.media,
+            end,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! What goes into the telephone and what comes out of it. Every value is plain data.
+
+use std::collections::BTreeMap;
+
+use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use serde::{Deserialize, Serialize};
+use sip_stack::{Codec, EndedBy, Party};
+
+use crate::settings::{TelephoneSettings, ToneSettings};
+
+/// Everything that can happen to the telephone, except what a person asks for over the bus: that is [`Request`].
+pub enum Input {
+    /// The whole settings. Deadlines that run keep running; a tone that sounds changes with its rows.
+    Settings(Box<TelephoneSettings>),
+    /// The handset was lifted or put down. Level-triggered: the same position again is harmless.
+    Hook(Hook),
+    /// A key of the matrix; the names are those of Hal1.Keys, unknown ones do nothing.
+    Key {
+        /// "5", "star", "line-2", "speaker" ...
+        name: String,
+        /// Down, or up again.
+        pressed: bool,
+    },
+    /// From the stack.
+    Sip(sip_stack::Event),
+    /// What is known of a call's RTP.
+    Media(CallIdentity, MediaState),
+    /// A digit has been sent; it and those before it need not be asked for any more.
+    DigitsSent {
+        /// The call.
+        call: CallIdentity,
+        /// As in [`Digit`].
+        number: u64,
+    },
+    /// The deadline of the last [`Output::Wait`] has come.
+    Timeout,
+}
+
+/// The handset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hook {
+    /// It lies on the cradle.
+    On,
+    /// It is lifted.
+    Off,
+}
+
+/// What a person asks for over the bus. Answered at once: done, or refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Calls; without a line from the default one. The answer names the call.
+    Dial {
+        /// From here.
+        line: Option<LineNumber>,
+        /// A number or a SIP URI.
+        target: String,
+    },
+    /// Answers an incoming call.
+    Answer(CallIdentity),
+    /// Refuses an incoming call (B191).
+    Reject(CallIdentity),
+    /// Ends it in any state.
+    Hangup(CallIdentity),
+    /// Holds.
+    Hold(CallIdentity),
+    /// Talks again.
+    Resume(CallIdentity),
+    /// Sends digits to the far end.
+    SendDigits(CallIdentity, String),
+    /// Registers the line now.
+    Register(LineNumber),
+}
+
+/// Why a request cannot be fulfilled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a number, not a digit.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// No call of this identity, or it is gone.
+    #[error("there is no call {0}")]
+    NoSuchCall(CallIdentity),
+    /// The call is in a state in which this cannot be done.
+    #[error("{0}")]
+    WrongState(String),
+    /// Not registered, disabled or unconfigured.
+    #[error("{0}")]
+    LineUnavailable(String),
+    /// Too many at once.
+    #[error("{0}")]
+    Busy(String),
+}
+
+/// Everything that the telephone wants done. Poll until [`Output::Wait`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// For the stack.
+    Stack(sip_stack::Command, Correlation),
+    /// What shall be heard, whole.
+    Sound(SoundWish),
+    /// A call as it is shown now; also when it is new.
+    Call(Box<CallView>),
+    /// It is shown no more.
+    CallGone(CallIdentity),
+    /// All lamps that the telephone lights, by their Hal1 names.
+    Lamps(BTreeMap<String, LampPattern>),
+    /// Digits keyed and not yet sent.
+    PendingDigits(String),
+    /// How many calls have not ended.
+    CallsUp(u32),
+    /// Nothing more to do before this time (none: until an input comes).
+    Wait(Option<Tick>),
+}
+
+/// What shall be heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SoundWish {
+    /// A tone in the earpiece.
+    pub tone: Option<ToneWish>,
+    /// Whether the ringer rings.
+    pub ring: bool,
+    /// Where the person listens.
+    pub near: Near,
+    /// The call that the person hears and speaks to.
+    pub heard: Option<CallIdentity>,
+    /// The person hears but is not heard.
+    pub muted: bool,
+    /// Digits not yet known to be sent, by call.
+    pub digits: BTreeMap<CallIdentity, Vec<Digit>>,
+}
+
+/// What the person listens with and speaks into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Near {
+    /// The handset.
+    #[default]
+    Handset,
+    /// Hands-free.
+    Speaker,
+    /// A headset.
+    Headset,
+}
+
+/// A tone by its name and sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToneWish {
+    /// Which.
+    pub name: ToneName,
+    /// How it sounds.
+    pub sound: ToneSettings,
+}
+
+/// The call progress tones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToneName {
+    /// Digits are waited for.
+    Dial,
+    /// The far end rings and does not send the tone itself.
+    Ringback,
+    /// The far end is busy, or the first digit did not come (B192).
+    Busy,
+    /// The call is over or could not be made (B292).
+    Reorder,
+}
+
+impl ToneName {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ToneName::Dial => "dial",
+            ToneName::Ringback => "ringback",
+            ToneName::Busy => "busy",
+            ToneName::Reorder => "reorder",
+        }
+    }
+}
+
+/// A digit for the far end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digit {
+    /// Grows by one per call: the same number is the same digit.
+    pub number: u64,
+    /// One of 0-9 A-D * #.
+    pub digit: char,
+    /// In milliseconds.
+    pub duration_ms: u32,
+    /// In milliseconds, after it.
+    pub pause_ms: u32,
+}
+
+/// What a lamp does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LampPattern {
+    /// Dark.
+    Off,
+    /// Lit.
+    On,
+    /// A held call.
+    FlashSlow,
+    /// A call that wants to be answered.
+    FlashFast,
+}
+
+impl LampPattern {
+    /// As Hal1.SetLamp takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LampPattern::Off => "off",
+            LampPattern::On => "on",
+            LampPattern::FlashSlow => "flash-slow",
+            LampPattern::FlashFast => "flash-fast",
+        }
+    }
+}
+
+/// A call as org.deskphone.Sip1.Call shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallView {
+    /// The last element of its path.
+    pub identity: CallIdentity,
+    /// Its line.
+    pub line: LineNumber,
+    /// Who began it.
+    pub direction: CallDirection,
+    /// See [`CallState`].
+    pub state: CallState,
+    /// Who holds.
+    pub hold: HoldState,
+    /// The far end.
+    pub remote: Party,
+    /// The SIP Call-ID.
+    pub sip_call_id: String,
+    /// When it began.
+    pub started_at: Tick,
+    /// When it was answered.
+    pub answered_at: Option<Tick>,
+    /// When it ended.
+    pub ended_at: Option<Tick>,
+    /// The codec that is sent.
+    pub codec: Option<Codec>,
+    /// What is known of its RTP.
+    pub media: MediaState,
+    /// How it ended.
+    pub end: Option<CallEnd>,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEnd {
+    /// SIP status, or 0.
+    pub code: u16,
+    /// In words.
+    pub reason: String,
+    /// Who ended it.
+    pub by: EndedBy,
+}
+
+/// Who began a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallDirection {
+    /// They.
+    Incoming,
+    /// We.
+    Outgoing,
+}
+
+impl CallDirection {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CallDirection::Incoming => "incoming",
+            CallDirection::Outgoing => "outgoing",
+        }
+    }
+}
+
+/// The states of org.deskphone.Sip1.Call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// INVITE sent.
+    Dialing,
+    /// The far end rings.
+    Ringback,
+    /// We ring.
+    Incoming,
+    /// Answered.
+    Talking,
+    /// Over.
+    Ended,
+}
+
+impl CallState {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CallState::Dialing => "dialing",
+            CallState::Ringback => "ringback",
+            CallState::Incoming => "incoming",
+            CallState::Talking => "talking",
+            CallState::Ended => "ended",
+        }
+    }
+}
+
+/// Who holds a call; it changes only when the re-INVITE has been answered 2xx.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldState {
+    /// We.
+    pub local: bool,
+    /// They.
+    pub remote: bool,
+}
+
+impl HoldState {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match (self.local, self.remote) {
+            (false, false) => "none",
+            (true, false) => "local",
+            (false, true) => "remote",
+            (true, true) => "both",
+        }
+    }
+}
+
+/// What is known of a call's RTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MediaState {
+    /// None is wanted.
+    #[default]
+    None,
+    /// Asked for; no packet yet.
+    Starting,
+    /// Packets come in.
+    Flowing,
+    /// None came for the time-out.
+    Silent,
+    /// It could not be had.
+    Failed,
+}
+
+impl MediaState {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MediaState::None => "none",
+            MediaState::Starting => "starting",
+            MediaState::Flowing => "flowing",
+            MediaState::Silent => "silent",
+            MediaState::Failed => "failed",
+        }
+    }
+}

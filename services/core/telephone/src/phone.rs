@@ -1,0 +1,308 @@
+//! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
+//! they come from: `hand` (hook and keys), `sip` (events of the stack), `requests` (the bus); `wishes` says what follows
+//! from the state for ear, lamps and screens.
+
+mod hand;
+mod requests;
+mod sip;
+mod wishes;
+
+use std::collections::VecDeque;
+
+use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use serde::{Deserialize, Serialize};
+use sip_stack::{Command, LineState, Party};
+
+use crate::call::{Call, State};
+use crate::desk::Desk;
+use crate::interface::{CallDirection, Hook, Input, Near, Output, Refusal, Request, ToneName};
+use crate::settings::{DisconnectionTone, TelephoneSettings};
+use wishes::Told;
+
+/// Calls that are up at the same time; one more is busy.
+pub const CALLS_MAX: usize = 6;
+/// Ended calls that are still shown; a flood of calls pushes the oldest out before its five seconds are over.
+const ENDED_MAX: usize = 16;
+
+/// The telephone. Serialise it for a snapshot; after reading one back, call [`Phone::restored`].
+#[derive(Serialize, Deserialize)]
+pub struct Phone {
+    settings: TelephoneSettings,
+    identities: Identities,
+    lines: [LineState; LineNumber::COUNT as usize],
+    calls: Vec<Call>,
+    desk: Desk,
+    hook: Hook,
+    /// Digits keyed while nobody is at the phone; lifting the handset dials them (B206).
+    keyed_on_hook: String,
+    last_dialed: Option<(LineNumber, String)>,
+    muted: bool,
+    #[serde(skip)]
+    cause: Correlation,
+    #[serde(skip)]
+    outputs: VecDeque<Output>,
+    #[serde(skip)]
+    told: Told,
+}
+
+impl Phone {
+    /// An idle telephone. `seed`: randomness for the identities of calls made here.
+    pub fn new(settings: TelephoneSettings, seed: u64) -> Phone {
+        let mut phone = Phone {
+            settings,
+            identities: Identities { state: seed },
+            lines: std::array::from_fn(|_| LineState::Unconfigured),
+            calls: Vec::new(),
+            desk: Desk::Closed,
+            hook: Hook::On,
+            keyed_on_hook: String::new(),
+            last_dialed: None,
+            muted: false,
+            cause: Correlation::default(),
+            outputs: VecDeque::new(),
+            told: Told::default(),
+        };
+        phone.settle();
+        phone
+    }
+
+    /// After a restart: everything is said again, as if for the first time.
+    pub fn restored(&mut self) {
+        self.told = Told::default();
+        self.settle();
+    }
+
+    /// What has happened.
+    pub fn handle(&mut self, now: Tick, input: Input) {
+        self.cause = Correlation::default();
+        match input {
+            Input::Settings(settings) => self.settings = *settings,
+            Input::Hook(hook) => self.handle_hook(now, hook),
+            Input::Key { name, pressed: true } => self.handle_key(now, &name),
+            Input::Key { pressed: false, .. } => {}
+            Input::Sip(event) => self.handle_sip(now, event),
+            Input::Media(call, state) => {
+                if let Some(call) = self.call_mut(call).filter(|call| call.is_up()) {
+                    call.media = state;
+                }
+            }
+            Input::DigitsSent { call, number } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.digits.retain(|digit| digit.number > number);
+                }
+            }
+            Input::Timeout => {}
+        }
+        self.handle_deadlines(now);
+        self.settle();
+    }
+
+    /// What somebody asks for over the bus; the new call's identity when it was [`Request::Dial`].
+    pub fn request(&mut self, now: Tick, request: Request, cause: Correlation) -> Result<Option<CallIdentity>, Refusal> {
+        self.cause = cause;
+        let answer = self.handle_request(now, request);
+        self.handle_deadlines(now);
+        self.settle();
+        answer
+    }
+
+    /// What shall be done next.
+    pub fn poll(&mut self) -> Output {
+        match self.outputs.pop_front() {
+            Some(output) => output,
+            None => Output::Wait(self.deadline()),
+        }
+    }
+
+    /// A line as the stack last gave it.
+    pub fn line(&self, line: LineNumber) -> Option<&LineState> {
+        self.lines.get(line.index())
+    }
+
+    fn deadline(&self) -> Option<Tick> {
+        self.calls.iter().map(Call::deadline).chain([self.desk.deadline()]).flatten().min()
+    }
+
+    fn handle_deadlines(&mut self, now: Tick) {
+        self.calls.retain(|call| call.is_up() || call.deadline().is_some_and(|gone| gone > now));
+        let due = |call: &&Call| call.wants_answer() && call.deadline().is_some_and(|at| at <= now);
+        if let Some(call) = self.calls.iter().find(due).map(|call| call.identity) {
+            self.answer_by_itself(call);
+        }
+        if self.desk.deadline().is_some_and(|at| at <= now) {
+            self.handle_desk_deadline(now);
+        }
+    }
+
+    fn handle_desk_deadline(&mut self, now: Tick) {
+        match std::mem::take(&mut self.desk) {
+            Desk::DialTone { near, .. } => self.desk = Desk::Tone { near, tone: ToneName::Busy, until: None },
+            Desk::Collecting { near, line, digits, .. } => self.dial_keyed(now, near, line, digits),
+            Desk::Tone { near, .. } => self.rest(near),
+            unchanged @ (Desk::Closed | Desk::Call { .. } | Desk::Silent { .. }) => self.desk = unchanged,
+        }
+    }
+
+    /// Auto answer (B296): only when nobody is at the phone with another call.
+    fn answer_by_itself(&mut self, call: CallIdentity) {
+        if self.desk.is_idle() {
+            self.take(call, self.default_near());
+        } else if let Some(State::Incoming { answer_at, .. }) = self.call_mut(call).map(|call| &mut call.state) {
+            *answer_at = None;
+        }
+    }
+
+    fn call(&self, identity: CallIdentity) -> Option<&Call> {
+        self.calls.iter().find(|call| call.identity == identity)
+    }
+
+    fn call_mut(&mut self, identity: CallIdentity) -> Option<&mut Call> {
+        self.calls.iter_mut().find(|call| call.identity == identity)
+    }
+
+    fn desk_call(&self) -> Option<&Call> {
+        self.desk.call().and_then(|call| self.call(call))
+    }
+
+    fn calls_up(&self) -> usize {
+        self.calls.iter().filter(|call| call.is_up()).count()
+    }
+
+    fn keep(&mut self, call: Call) {
+        while self.calls.len() - self.calls_up() >= ENDED_MAX {
+            let Some(oldest) = self.calls.iter().position(|call| !call.is_up()) else { break };
+            self.calls.remove(oldest);
+        }
+        self.calls.push(call);
+    }
+
+    fn stack(&mut self, command: Command) {
+        self.outputs.push_back(Output::Stack(command, self.cause.clone()));
+    }
+
+    fn usable(&self, line: LineNumber) -> bool {
+        matches!(self.line(line), Some(LineState::Registered { .. }))
+    }
+
+    /// The default line, or else the first that is registered.
+    fn line_out(&self) -> Option<LineNumber> {
+        std::iter::once(self.settings.default_line).chain(LineNumber::all()).find(|line| self.usable(*line))
+    }
+
+    /// What a person uses who did not say it: the handset where it is lifted, else hands-free.
+    fn default_near(&self) -> Near {
+        match (self.desk.near(), self.hook) {
+            (Some(near), _) => near,
+            (None, Hook::Off) => Near::Handset,
+            (None, Hook::On) => Near::Speaker,
+        }
+    }
+
+    /// Sends the INVITE and puts the desk to the new call.
+    fn place(&mut self, now: Tick, near: Near, line: LineNumber, target: String) -> CallIdentity {
+        let identity = self.identities.next(now);
+        let remote = Party { number: target.clone(), ..Party::default() };
+        self.stack(Command::Dial { call: identity, line, target: target.clone() });
+        self.keep(Call::new(identity, line, CallDirection::Outgoing, remote, now));
+        self.last_dialed = Some((line, target));
+        self.keyed_on_hook.clear();
+        self.desk = Desk::Call { near, call: identity };
+        identity
+    }
+
+    /// Answers an incoming call, or talks again on a held one, at the desk.
+    fn take(&mut self, identity: CallIdentity, near: Near) {
+        let Some(call) = self.call(identity) else { return };
+        if call.wants_answer() {
+            self.decide(identity, Command::Answer(identity));
+        } else if call.is_held() {
+            self.resume(identity);
+        }
+        self.keyed_on_hook.clear();
+        self.desk = Desk::Call { near, call: identity };
+    }
+
+    /// The one answer to an incoming call; from now on it wants none.
+    fn decide(&mut self, identity: CallIdentity, command: Command) {
+        if let Some(State::Incoming { decided, .. }) = self.call_mut(identity).map(|call| &mut call.state) {
+            *decided = true;
+        }
+        self.stack(command);
+    }
+
+    fn hold(&mut self, identity: CallIdentity) {
+        if let Some(State::Talking { pending, .. }) = self.call_mut(identity).map(|call| &mut call.state) {
+            *pending = Some(true);
+            self.stack(Command::Hold(identity));
+        }
+    }
+
+    fn resume(&mut self, identity: CallIdentity) {
+        if let Some(State::Talking { pending, .. }) = self.call_mut(identity).map(|call| &mut call.state) {
+            *pending = Some(false);
+            self.stack(Command::Resume(identity));
+        }
+    }
+
+    /// The desk waits for digits on `line`, or says that there is none.
+    fn offer_dial_tone(&mut self, now: Tick, near: Near, line: Option<LineNumber>) {
+        self.desk = match line.filter(|line| self.usable(*line)) {
+            Some(line) => Desk::DialTone { near, line, until: now + self.settings.first_digit },
+            None => self.disconnect_tone(now, near),
+        };
+    }
+
+    fn dial_keyed(&mut self, now: Tick, near: Near, line: LineNumber, digits: String) {
+        if self.usable(line) && self.calls_up() < CALLS_MAX {
+            self.place(now, near, line, digits);
+        } else {
+            self.desk = self.disconnect_tone(now, near);
+        }
+    }
+
+    /// B292, B293.
+    fn disconnect_tone(&self, now: Tick, near: Near) -> Desk {
+        let tone = match self.settings.disconnection_tone {
+            DisconnectionTone::Reorder => ToneName::Reorder,
+            DisconnectionTone::Busy => ToneName::Busy,
+        };
+        Desk::Tone { near, tone, until: Some(now + self.tone_length(near)) }
+    }
+
+    fn tone_length(&self, near: Near) -> std::time::Duration {
+        match near {
+            Near::Handset => self.settings.disconnect_handset,
+            Near::Speaker | Near::Headset => self.settings.disconnect_handsfree,
+        }
+    }
+
+    /// Nothing more to be heard: a lifted handset stays lifted, hands-free closes by itself.
+    fn rest(&mut self, near: Near) {
+        self.desk = match near {
+            Near::Handset => Desk::Silent { near },
+            Near::Speaker | Near::Headset => Desk::Closed,
+        };
+        self.muted = false;
+    }
+}
+
+/// Identities for calls made here: SplitMix64 over the seed. They need to be different, not secret.
+#[derive(Serialize, Deserialize)]
+struct Identities {
+    state: u64,
+}
+
+impl Identities {
+    fn next(&mut self, now: Tick) -> CallIdentity {
+        let random = u128::from(self.draw()) << 64 | u128::from(self.draw());
+        CallIdentity::from_parts(now.0 / 1_000_000, random)
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

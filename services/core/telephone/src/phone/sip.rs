@@ -1,0 +1,115 @@
+//! What the stack reports. The telephone follows; it decides only about calls that come in and about tones when one ends.
+
+use agreements::{CallIdentity, LineNumber, Tick};
+use sip_stack::{Codec, Command, Event, Party};
+
+use super::{CALLS_MAX, Phone};
+use crate::call::{Call, State};
+use crate::desk::Desk;
+use crate::interface::{CallDirection, CallEnd, HoldState, ToneName};
+
+/// Busy Here.
+const BUSY: u16 = 486;
+
+impl Phone {
+    pub(super) fn handle_sip(&mut self, now: Tick, event: Event) {
+        match event {
+            Event::Line(line, state) => {
+                if let Some(known) = self.lines.get_mut(line.index()) {
+                    *known = state;
+                }
+            }
+            Event::Incoming { call, line, remote, sip_call_id } => self.handle_incoming(now, call, line, remote, sip_call_id),
+            Event::Dialing { call, sip_call_id } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.sip_call_id = sip_call_id;
+                }
+            }
+            Event::Ringback { call, early_media } => self.handle_ringback(call, early_media),
+            Event::Established { call, remote, codec } => self.handle_established(now, call, remote, codec),
+            Event::HoldChanged { call, local, remote, codec } => {
+                self.settle_hold(call, Some((HoldState { local, remote }, codec)));
+            }
+            Event::HoldFailed { call, .. } => self.settle_hold(call, None),
+            Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
+            Event::ResyncRequested { .. } | Event::Stopped => {}
+        }
+    }
+
+    fn handle_incoming(&mut self, now: Tick, identity: CallIdentity, line: LineNumber, remote: Party, sip_call_id: String) {
+        let refused = self.is_busy();
+        let alone = self.calls.iter().all(|call| !call.wants_answer());
+        let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
+        call.sip_call_id = sip_call_id;
+        if refused {
+            self.keep(call);
+            return self.decide(identity, Command::Reject(identity, BUSY));
+        }
+        if self.settings.auto_answer && alone && self.desk.is_idle() {
+            let answer_at = Some(now + self.settings.auto_answer_ring);
+            call.state = State::Incoming { decided: false, answer_at };
+        }
+        self.keep(call);
+        self.stack(Command::Ring(identity));
+    }
+
+    /// All is in use: as many calls as there may be, or one waits already while another has the person's attention (the one
+    /// in the ear, or the one that rings).
+    fn is_busy(&self) -> bool {
+        let unanswered = self.calls.iter().filter(|call| call.wants_answer()).count();
+        let waiting_max = if self.desk.call().is_some() { 1 } else { 2 };
+        self.calls_up() >= CALLS_MAX || unanswered >= waiting_max
+    }
+
+    fn handle_ringback(&mut self, call: CallIdentity, early_media: bool) {
+        let Some(call) = self.call_mut(call) else { return };
+        if matches!(call.state, State::Dialing | State::Ringback { .. }) {
+            call.state = State::Ringback { early_media };
+        }
+    }
+
+    fn handle_established(&mut self, now: Tick, call: CallIdentity, remote: Party, codec: Option<Codec>) {
+        let Some(call) = self.call_mut(call).filter(|call| call.is_up()) else { return };
+        call.state = State::Talking { hold: HoldState::default(), pending: None };
+        call.answered = Some(now);
+        call.codec = codec;
+        if !remote.uri.is_empty() {
+            call.remote = remote;
+        }
+    }
+
+    fn settle_hold(&mut self, call: CallIdentity, changed: Option<(HoldState, Option<Codec>)>) {
+        let Some(call) = self.call_mut(call) else { return };
+        let State::Talking { hold, pending } = &mut call.state else { return };
+        match changed {
+            Some((now, codec)) => {
+                // A re-INVITE of theirs may be answered while ours is still under way.
+                if *pending == Some(now.local) {
+                    *pending = None;
+                }
+                *hold = now;
+                call.codec = codec;
+            }
+            None => *pending = None,
+        }
+    }
+
+    /// A call that the person has left already ends in silence; one in the ear ends in a tone.
+    fn handle_ended(&mut self, now: Tick, identity: CallIdentity, end: CallEnd) {
+        let Some(call) = self.call_mut(identity).filter(|call| call.is_up()) else { return };
+        let was_answered = call.answered.is_some();
+        let code = end.code;
+        call.end(now, end);
+        let Desk::Call { near, call } = self.desk else { return };
+        if call != identity {
+            return;
+        }
+        self.muted = false;
+        self.desk = match self.disconnect_tone(now, near) {
+            Desk::Tone { near, until, .. } if !was_answered && matches!(code, BUSY | 600) => {
+                Desk::Tone { near, tone: ToneName::Busy, until }
+            }
+            other => other,
+        };
+    }
+}

@@ -1,0 +1,113 @@
+//! What the telephone needs to know from the settings. sip-agent builds it from the catalogue's effective values; the defaults
+//! here are the guide's, for tests and for a phone without settings.
+
+use std::time::Duration;
+
+use agreements::LineNumber;
+use serde::{Deserialize, Serialize};
+
+/// The rows of sections 5.6 and 5.7 that say how the phone behaves under the hand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TelephoneSettings {
+    /// FIRSTDIGIT_TIM: dial tone without a digit ends in busy tone (B192).
+    pub first_digit: Duration,
+    /// INTDIGIT_TIM: the pause after a digit that starts dialing (B193).
+    pub inter_digit: Duration,
+    /// POUND_KEY_DELIMITER_ENABLE: # ends dialing, but not as the first digit (B194, C27).
+    pub pound_ends_dialing: bool,
+    /// DEFAULT_LINE_SELECT: where a call leaves when nobody said which line.
+    pub default_line: LineNumber,
+    /// AUTO_ANSWER_ENABLE.
+    pub auto_answer: bool,
+    /// AUTO_ANS_RING_TIM: how long it rings before it is answered by itself; zero: at once (B296).
+    pub auto_answer_ring: Duration,
+    /// AUTO_CALL_HOLD: a line key pressed in a conversation holds it instead of ending it (B289).
+    pub auto_call_hold: bool,
+    /// SIP_RESPONSE_CODE_CALL_REJECT (B191).
+    pub reject_status: u16,
+    /// DISCONNECTION_MODE (B292).
+    pub disconnection_tone: DisconnectionTone,
+    /// TONE_LEN_DISCONNECT_HANDSET (B293).
+    pub disconnect_handset: Duration,
+    /// TONE_LEN_DISCONNECT_HANDSFREE (B293).
+    pub disconnect_handsfree: Duration,
+    /// DTMF_SIGNAL_LEN in milliseconds (B308).
+    pub digit_length_ms: u32,
+    /// DTMF_INTDIGIT_TIM in milliseconds (B308).
+    pub digit_pause_ms: u32,
+    /// The tones of section 5.6.2.
+    pub tones: Tones,
+}
+
+/// Which tone says that a call is over or could not be made (B292).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DisconnectionTone {
+    /// Mode 1.
+    Reorder,
+    /// Mode 2.
+    Busy,
+}
+
+/// The call progress tones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tones {
+    /// DIAL_TONE1_*.
+    pub dial: ToneSettings,
+    /// RINGBACK_TONE_* (B297).
+    pub ringback: ToneSettings,
+    /// BUSY_TONE_*.
+    pub busy: ToneSettings,
+    /// REORDER_TONE_*.
+    pub reorder: ToneSettings,
+}
+
+/// One tone as its three rows give it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToneSettings {
+    /// In hertz, sounding together; 0 or none: silence.
+    pub frequencies: Vec<u32>,
+    /// In milliseconds: off, on, off, on ...; a 0 lasts for ever, else the sequence repeats (B204, B205).
+    pub timing_ms: Vec<u32>,
+    /// In decibels.
+    pub gain_db: i32,
+}
+
+impl ToneSettings {
+    /// A tone at 0 dB.
+    pub fn new(frequencies: &[u32], timing_ms: &[u32]) -> ToneSettings {
+        ToneSettings { frequencies: frequencies.to_vec(), timing_ms: timing_ms.to_vec(), gain_db: 0 }
+    }
+}
+
+impl Default for Tones {
+    fn default() -> Tones {
+        Tones {
+            dial: ToneSettings::new(&[350, 440], &[60, 0]),
+            ringback: ToneSettings::new(&[440, 480], &[60, 2000, 3940]),
+            busy: ToneSettings::new(&[480, 620], &[60, 500, 440]),
+            reorder: ToneSettings::new(&[480, 620], &[60, 250, 190]),
+        }
+    }
+}
+
+impl TelephoneSettings {
+    /// The guide's defaults, with this default line.
+    pub fn factory(default_line: LineNumber) -> TelephoneSettings {
+        TelephoneSettings {
+            first_digit: Duration::from_secs(30),
+            inter_digit: Duration::from_secs(5),
+            pound_ends_dialing: true,
+            default_line,
+            auto_answer: false,
+            auto_answer_ring: Duration::from_secs(5),
+            auto_call_hold: false,
+            reject_status: 603,
+            disconnection_tone: DisconnectionTone::Reorder,
+            disconnect_handset: Duration::from_secs(10),
+            disconnect_handsfree: Duration::from_secs(3),
+            digit_length_ms: 180,
+            digit_pause_ms: 90,
+            tones: Tones::default(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A phone in virtual time: the hand, the far end and the bus are calls of these functions, and what the phone wishes is kept.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party};
+use telephone::{CallView, Hook, Input, LampPattern, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
+
+pub struct Desk {
+    pub phone: Phone,
+    pub now: Tick,
+    pub commands: Vec<Command>,
+    pub sound: SoundWish,
+    pub calls: BTreeMap<CallIdentity, CallView>,
+    pub lamps: BTreeMap<String, LampPattern>,
+    pub pending_digits: String,
+    pub calls_up: u32,
+    wait: Option<Tick>,
+    incoming: u64,
+}
+
+pub fn line(number: u32) -> LineNumber {
+    LineNumber::new(number).unwrap()
+}
+
+pub fn factory() -> TelephoneSettings {
+    TelephoneSettings::factory(line(1))
+}
+
+pub fn registered() -> LineState {
+    LineState::Registered { registrar: "192.0.2.1:5060".into(), expires: 3600 }
+}
+
+impl Desk {
+    /// Line 1 is registered.
+    pub fn new(settings: TelephoneSettings) -> Desk {
+        let mut desk = Desk::of(Phone::new(settings, 7), Tick(1_000_000_000));
+        desk.sip(Event::Line(line(1), registered()));
+        desk
+    }
+
+    pub fn of(phone: Phone, now: Tick) -> Desk {
+        let mut desk = Desk {
+            phone,
+            now,
+            commands: Vec::new(),
+            sound: SoundWish::default(),
+            calls: BTreeMap::new(),
+            lamps: BTreeMap::new(),
+            pending_digits: String::new(),
+            calls_up: 0,
+            wait: None,
+            incoming: 0,
+        };
+        desk.drain();
+        desk
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.phone.poll() {
+                Output::Stack(command, _) => self.commands.push(command),
+                Output::Sound(sound) => self.sound = sound,
+                Output::Call(view) => {
+                    self.calls.insert(view.identity, *view);
+                }
+                Output::CallGone(call) => {
+                    self.calls.remove(&call).unwrap();
+                }
+                Output::Lamps(lamps) => self.lamps = lamps,
+                Output::PendingDigits(digits) => self.pending_digits = digits,
+                Output::CallsUp(up) => self.calls_up = up,
+                Output::Wait(until) => {
+                    self.wait = until;
+                    return;
+                }
+            }
+        }
+    }
+
+    pub fn input(&mut self, input: Input) {
+        self.phone.handle(self.now, input);
+        self.drain();
+    }
+
+    pub fn sip(&mut self, event: Event) {
+        self.input(Input::Sip(event));
+    }
+
+    pub fn lift(&mut self) {
+        self.input(Input::Hook(Hook::Off));
+    }
+
+    pub fn put_down(&mut self) {
+        self.input(Input::Hook(Hook::On));
+    }
+
+    pub fn key(&mut self, name: &str) {
+        self.input(Input::Key { name: name.into(), pressed: true });
+        self.input(Input::Key { name: name.into(), pressed: false });
+    }
+
+    pub fn keys(&mut self, names: &[&str]) {
+        for name in names {
+            self.key(name);
+        }
+    }
+
+    /// Lets time go by, stopping at each deadline.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(next) = self.wait.filter(|next| *next <= end) {
+            self.now = next.max(self.now);
+            self.input(Input::Timeout);
+        }
+        self.now = end;
+    }
+
+    pub fn seconds(&mut self, seconds: u64) {
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    pub fn request(&mut self, request: Request) -> Result<Option<CallIdentity>, Refusal> {
+        let answer = self.phone.request(self.now, request, Correlation::default());
+        self.drain();
+        answer
+    }
+
+    /// An INVITE on this line.
+    pub fn invite(&mut self, on: u32) -> CallIdentity {
+        self.incoming += 1;
+        let call = CallIdentity::from_parts(self.incoming, u128::from(self.incoming));
+        let remote = Party { number: "300".into(), name: "Ada".into(), uri: "sip:300@example.com".into() };
+        self.sip(Event::Incoming { call, line: line(on), remote, sip_call_id: "abc@example.com".into() });
+        call
+    }
+
+    pub fn established(&mut self, call: CallIdentity) {
+        self.sip(Event::Established { call, remote: Party::default(), codec: Some(Codec::Pcmu) });
+    }
+
+    pub fn hold_changed(&mut self, call: CallIdentity, local: bool, remote: bool) {
+        self.sip(Event::HoldChanged { call, local, remote, codec: Some(Codec::Pcmu) });
+    }
+
+    pub fn ended(&mut self, call: CallIdentity, code: u16, by: EndedBy) {
+        self.sip(Event::Ended { call, code, reason: "in words".into(), by });
+    }
+
+    /// A call that talks in the handset.
+    pub fn talking(&mut self, on: u32) -> CallIdentity {
+        let call = self.invite(on);
+        self.lift();
+        self.established(call);
+        self.commands.clear();
+        call
+    }
+
+    /// Takes the commands given since the last look.
+    pub fn commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    pub fn dialed(&mut self) -> (CallIdentity, LineNumber, String) {
+        match self.commands().as_slice() {
+            [Command::Dial { call, line, target }] => (*call, *line, target.clone()),
+            other => panic!("one INVITE is expected, not {other:?}"),
+        }
+    }
+
+    pub fn tone(&self) -> Option<&'static str> {
+        self.sound.tone.as_ref().map(|tone| tone.name.as_str())
+    }
+
+    pub fn lamp(&self, name: &str) -> &'static str {
+        self.lamps.get(name).unwrap().as_str()
+    }
+
+    pub fn view(&self, call: CallIdentity) -> &CallView {
+        self.calls.get(&call).unwrap()
+    }
+}
