@@ -1,0 +1,2 @@
+//! The web interface: HTTP, sessions, pages.
+pub mod login;
