@@ -50,3 +50,84 @@ pub struct Diagnosis {
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub arguments: BTreeMap<String, String>,
 }
+
+impl Diagnosis {
+    /// For people, in the way of a compiler: where, how bad, why, the line with a caret under the column, and how to mend it.
+    /// `source` is the text of the line, where it is at hand and holds no secret. Ends without a line break.
+    pub fn with_excerpt(&self, source: Option<&str>) -> String {
+        let mut text = self.place();
+        text.push_str(&format!("{}: {} [{}]", self.severity.as_str(), self.reason, self.code));
+        if let Some(source) = source.filter(|_| self.line > 0) {
+            text.push_str(&excerpt(source, self.line, self.column));
+        }
+        if !self.suggestion.is_empty() {
+            text.push_str(&format!("\n  help: {}", self.suggestion));
+        }
+        text
+    }
+
+    fn place(&self) -> String {
+        match (self.file.as_str(), self.line, self.column) {
+            ("", _, _) => String::new(),
+            (file, 0, _) => format!("{file}: "),
+            (file, line, 0) => format!("{file}:{line}: "),
+            (file, line, column) => format!("{file}:{line}:{column}: "),
+        }
+    }
+}
+
+/// A longer line is shown in part.
+const WIDEST: usize = 120;
+
+fn excerpt(source: &str, line: u32, column: u32) -> String {
+    let at = usize::try_from(column).unwrap_or(0);
+    let skipped = at.saturating_sub(WIDEST);
+    // A control character must not move the caret, or the terminal's cursor.
+    let visible = |character: char| if character.is_control() { ' ' } else { character };
+    let shown: String = source.trim_end().chars().skip(skipped).take(WIDEST + 20).map(visible).collect();
+    let mut text = format!("\n{line:>5} | {shown}");
+    if at > 0 {
+        text.push_str(&format!("\n      | {}^", " ".repeat(at - 1 - skipped.min(at - 1))));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(line: u32, column: u32) -> Diagnosis {
+        Diagnosis {
+            file: "phone.cfg".to_owned(),
+            line,
+            column,
+            code: "value.out-of-range".to_owned(),
+            name: "SIP_SRC_PORT_1".to_owned(),
+            severity: Severity::Error,
+            reason: "99999 is more than 49151".to_owned(),
+            suggestion: "a port from 1024 to 49151".to_owned(),
+            arguments: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_caret_stands_under_the_column() {
+        let shown = finding(7, 17).with_excerpt(Some("SIP_SRC_PORT_1=\"99999\"\r"));
+        assert_eq!(
+            shown,
+            "phone.cfg:7:17: error: 99999 is more than 49151 [value.out-of-range]\n    7 | SIP_SRC_PORT_1=\"99999\"\n      \
+             |                 ^\n  help: a port from 1024 to 49151"
+        );
+    }
+
+    #[test]
+    fn a_finding_about_the_whole_file_has_no_excerpt() {
+        let shown = finding(0, 0).with_excerpt(None);
+        assert_eq!(shown, "phone.cfg: error: 99999 is more than 49151 [value.out-of-range]\n  help: a port from 1024 to 49151");
+    }
+
+    #[test]
+    fn a_control_character_does_not_reach_the_terminal() {
+        assert!(!finding(1, 1).with_excerpt(Some("\u{1b}[31mred")).contains('\u{1b}'));
+    }
+}

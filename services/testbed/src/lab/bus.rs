@@ -39,10 +39,8 @@ impl Bus {
         let complaints = File::create(&log).map_err(LabError::file(&log))?;
         let mut command = launch::command(launcher, &program, &[]).map_err(LabError::system("the private bus"))?;
         command.stdout(Stdio::piped()).stderr(complaints);
-        let mut child = tokio::process::Command::from(command)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(LabError::system("the private bus"))?;
+        let mut child =
+            tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(LabError::system("the private bus"))?;
         if !has_said_its_address(&mut child).await {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             return Err(LabError::Bus(format!("dbus-daemon does not start:\n{}", text.trim_end())));

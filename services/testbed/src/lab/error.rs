@@ -91,7 +91,9 @@ impl LabError {
             LabError::MissingProgram(_) | LabError::MissingPackage { .. } => ErrorKind::NotReady,
             LabError::TakenPort { .. } | LabError::AlreadyRunning(_) => ErrorKind::Busy,
             LabError::BadPreset(_) => ErrorKind::InvalidValue,
-            LabError::NotRunning(_) | LabError::Start(_) | LabError::Bus(_) | LabError::Exchange(_) => ErrorKind::ServiceUnavailable,
+            LabError::NotRunning(_) | LabError::Start(_) | LabError::Bus(_) | LabError::Exchange(_) => {
+                ErrorKind::ServiceUnavailable
+            }
             LabError::File { .. } => ErrorKind::InvalidArgument,
             LabError::House(_) | LabError::System { .. } => ErrorKind::Internal,
         }

@@ -125,9 +125,7 @@ fn make_open(folder: PathBuf) -> Result<PathBuf, LabError> {
 
 /// Whether everybody may pass through every folder down to this path.
 fn is_open(path: &Path) -> bool {
-    path.ancestors().all(|part| {
-        fs::metadata(part).is_ok_and(|data| !data.is_dir() || data.permissions().mode() & 0o001 != 0)
-    })
+    path.ancestors().all(|part| fs::metadata(part).is_ok_and(|data| !data.is_dir() || data.permissions().mode() & 0o001 != 0))
 }
 
 fn make_own(folder: &Path, mode: u32, identity: Option<&Identity>) -> Result<(), LabError> {

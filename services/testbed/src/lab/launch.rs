@@ -104,10 +104,7 @@ fn become_program(arguments: ExecArguments) -> io::Result<()> {
     close_leaked();
     if let Some(names) = &arguments.descriptors {
         let count = receive_descriptors()?;
-        command
-            .env("LISTEN_FDS", count.to_string())
-            .env("LISTEN_FDNAMES", names)
-            .env("LISTEN_PID", std::process::id().to_string());
+        command.env("LISTEN_FDS", count.to_string()).env("LISTEN_FDNAMES", names).env("LISTEN_PID", std::process::id().to_string());
     }
     change_user(&arguments)?;
     // After the change of user, which clears it.
@@ -134,9 +131,10 @@ fn change_user(arguments: &ExecArguments) -> io::Result<()> {
 fn close_leaked() {
     let Ok(listing) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers: Vec<i32> = listing.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for number in numbers.into_iter().filter(|number| *number >= FIRST) {
-        // SAFETY: runs first in a process that has opened nothing yet; no value of this program owns these numbers. The
-        // number of the finished listing is among them and closed already, which is harmless.
+    // The listing's own number is closed by now.
+    let is_open = |number: &i32| std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+    for number in numbers.into_iter().filter(|number| *number >= FIRST && is_open(number)) {
+        // SAFETY: runs first in a process that has opened nothing yet, so no value of this program owns these numbers.
         unsafe { rustix::io::close(number) };
     }
 }

@@ -10,10 +10,14 @@ mod log;
 mod notify;
 mod options;
 mod ports;
+#[cfg(any())]
+mod preset;
 mod routes;
 mod status;
 mod supervisor;
 mod unit;
+#[cfg(any())]
+mod up;
 mod users;
 
 pub use bus::Bus;

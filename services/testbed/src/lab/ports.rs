@@ -15,9 +15,17 @@ pub fn all_free(options: &Options) -> Result<(), LabError> {
     let web = SocketAddr::new(options.address, options.web_port);
     drop(TcpListener::bind(web).map_err(taken("the web page", web.to_string(), "; choose another with --web-port"))?);
     let sip = SocketAddr::new(options.address, SIP_PORT);
-    drop(UdpSocket::bind(sip).map_err(taken("the phone's SIP port", sip.to_string(), "; choose another address with --address"))?);
+    drop(UdpSocket::bind(sip).map_err(taken(
+        "the phone's SIP port",
+        sip.to_string(),
+        "; choose another address with --address",
+    ))?);
     if !options.no_exchange {
-        drop(UdpSocket::bind(EXCHANGE).map_err(taken("the lab exchange", EXCHANGE.to_owned(), "; leave it out with --no-exchange"))?);
+        drop(UdpSocket::bind(EXCHANGE).map_err(taken(
+            "the lab exchange",
+            EXCHANGE.to_owned(),
+            "; leave it out with --no-exchange",
+        ))?);
     }
     Ok(())
 }

@@ -122,7 +122,8 @@ pub fn start(spec: UnitSpec, ground: Arc<Ground>) -> std::io::Result<UnitHandle>
     let log = Arc::new(Log::open(&spec.log)?);
     let (state, seen) = watch::channel(UnitState::Waiting { failures: 0, reason: String::new() });
     let (stop, stop_wish) = watch::channel(false);
-    let unit = Unit { spec, ground, log: log.clone(), state, stop_wish, store: FdStore::default(), failures: 0, reason: String::new() };
+    let unit =
+        Unit { spec, ground, log: log.clone(), state, stop_wish, store: FdStore::default(), failures: 0, reason: String::new() };
     tokio::spawn(unit.run());
     Ok(UnitHandle { state: seen, log, stop })
 }
@@ -146,6 +147,17 @@ struct Life {
     phase: Phase,
     /// Said in words when we ended it ourselves.
     cause: Option<&'static str>,
+}
+
+/// The process group of a life: what the service left behind goes with it, as with systemd's control group, and all of it goes
+/// when the supervisor gives up in the middle.
+struct Group(Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Nobody may be left.
+        let _ = rustix::process::kill_process_group(self.0, Signal::KILL);
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,6 +198,7 @@ impl Unit {
             self.reason = "ended at once".to_owned();
             return Duration::ZERO;
         };
+        let group = Group(pid);
         let mut notices = self.ground.routes.open(pid.as_raw_nonzero().get());
         self.state.send_replace(UnitState::Starting {
             pid: pid.as_raw_nonzero().get(),
@@ -201,8 +214,7 @@ impl Unit {
             self.keep_descriptors(notice);
         }
         self.ground.routes.close(pid.as_raw_nonzero().get());
-        // What the service left behind goes with it, as with systemd's control group.
-        let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+        drop(group);
         self.reason = life.cause.map_or_else(|| describe(status), |cause| format!("{cause}, {}", describe(status)));
         life.ready_since.map_or(Duration::ZERO, |since| since.elapsed().max(Duration::from_nanos(1)))
     }
@@ -258,7 +270,9 @@ impl Unit {
     fn out_of_time(&self, life: &mut Life) {
         match (life.phase, life.ready_since) {
             (Phase::Alive, None) => self.ask_to_end(life, Signal::TERM, STOP_LIMIT, "not ready within a minute"),
-            (Phase::Alive, Some(_)) => self.ask_to_end(life, Signal::ABORT, ABORT_LIMIT, "silent for longer than its watchdog allows"),
+            (Phase::Alive, Some(_)) => {
+                self.ask_to_end(life, Signal::ABORT, ABORT_LIMIT, "silent for longer than its watchdog allows")
+            }
             (Phase::Asked, _) => {
                 let _ = rustix::process::kill_process_group(life.pid, Signal::KILL);
                 life.phase = Phase::Killed;

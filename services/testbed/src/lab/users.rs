@@ -110,6 +110,15 @@ pub fn write_databases(house: &House, isolation: &Isolation, folder: &Path) -> s
     std::fs::write(folder.join("group"), with(&read("/etc/group"), &groups))
 }
 
+/// Whether the kernel knows the services' uids here: a container may map but a few.
+pub fn are_mapped() -> bool {
+    let last = FIRST_UID + 100;
+    read("/proc/self/uid_map").lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        matches!(numbers.as_slice(), [inside, _, count] if *inside <= ADMIN_GID.into() && inside + count > last.into())
+    })
+}
+
 fn with(database: &str, additions: &[(String, String)]) -> String {
     let kept = database.lines().filter(|line| !additions.iter().any(|(name, _)| line.split(':').next() == Some(name)));
     let mut text: String = kept.map(|line| format!("{line}\n")).collect();
