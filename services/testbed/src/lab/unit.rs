@@ -153,6 +153,20 @@ struct Life {
 /// when the supervisor gives up in the middle.
 struct Group(Pid);
 
+impl Group {
+    /// Kills what is left of it and sees it go, or gives up on corpses that nobody buries.
+    async fn end(self) {
+        let pid = self.0;
+        drop(self);
+        for _ in 0..100 {
+            if rustix::process::test_kill_process_group(pid).is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         // Nobody may be left.
@@ -214,7 +228,7 @@ impl Unit {
             self.keep_descriptors(notice);
         }
         self.ground.routes.close(pid.as_raw_nonzero().get());
-        drop(group);
+        group.end().await;
         self.reason = life.cause.map_or_else(|| describe(status), |cause| format!("{cause}, {}", describe(status)));
         life.ready_since.map_or(Duration::ZERO, |since| since.elapsed().max(Duration::from_nanos(1)))
     }
