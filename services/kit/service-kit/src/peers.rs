@@ -15,6 +15,8 @@ struct House {
 #[derive(Deserialize)]
 struct HouseService {
     user: String,
+    #[serde(default)]
+    grpc_clients: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -22,10 +24,12 @@ struct HouseAdmin {
     group: String,
 }
 
-/// The uid of every service, and the administrators' group.
+/// The uid of every service, who may call whom, and the administrators' group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerTable {
     services: BTreeMap<String, u32>,
+    /// Server to its gRPC clients.
+    clients: BTreeMap<String, Vec<String>>,
     admin_group: Option<u32>,
     admin_members: Vec<u32>,
     own_uid: u32,
@@ -53,9 +57,11 @@ impl PeerTable {
                 .filter_map(|(service, entry)| Some((service.clone(), databases.uid(&entry.user)?)))
                 .collect(),
         };
+        let clients = house.iter().flat_map(|house| &house.service);
+        let clients = clients.map(|(service, entry)| (service.clone(), entry.grpc_clients.clone())).collect();
         let group = group.map(str::to_owned).or_else(|| house.map(|house| house.admin.group)).unwrap_or_default();
         let admin_group = group.parse().ok().or_else(|| databases.gid(&group));
-        PeerTable { services, admin_group, admin_members: databases.members(&group), own_uid }
+        PeerTable { services, clients, admin_group, admin_members: databases.members(&group), own_uid }
     }
 
     /// Whether every service runs as its own user. When not, a peer's own word is taken ("isolation off").
@@ -80,6 +86,11 @@ impl PeerTable {
             return (claimed.is_empty() || claimed == first).then_some(first);
         }
         self.services.get_key_value(claimed).filter(|(_, known)| **known == uid).map(|(service, _)| service.as_str())
+    }
+
+    /// Whether house.toml lists `client` among the gRPC clients of `server`.
+    pub fn may_call(&self, client: &str, server: &str) -> bool {
+        self.clients.get(server).is_some_and(|clients| clients.iter().any(|known| known == client))
     }
 
     /// Whether this user acts as administrator: root, a member of the administrators' group, and, where isolation is off, the
@@ -144,6 +155,13 @@ mod tests {
         assert_eq!(table.service_of(61001, ""), Some("sip-agent"));
         assert_eq!(table.service_of(61001, "web-ui"), None);
         assert_eq!(table.service_of(0, "sip-agent"), None);
+    }
+
+    #[test]
+    fn only_the_clients_of_the_house_may_call() {
+        let table = PeerTable::from_parts(None, None, &databases(), 5);
+        assert!(table.may_call("sip-agent", "media-engine") && table.may_call("web-ui", "provisioning-agent"));
+        assert!(!table.may_call("web-ui", "media-engine") && !table.may_call("provisioning-agent", "provisioning-agent"));
     }
 
     #[test]

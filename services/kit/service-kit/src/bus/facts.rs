@@ -18,6 +18,8 @@ pub struct Facts {
     peers: Peers,
     changes: MessageStream,
     values: HashMap<String, OwnedVariant>,
+    /// The peer is up and has to be asked.
+    stale: bool,
 }
 
 impl Facts {
@@ -41,25 +43,35 @@ impl Facts {
             changes: MessageStream::for_match_rule(rule, connection, None).await?,
             peers: Peers::watch(connection, &[name]).await?,
             values: HashMap::new(),
+            stale: false,
         })
     }
 
     /// Waits until something may have changed and returns all values; empty while the peer is down. The first call returns at
-    /// once. None: the bus is gone.
+    /// once. None: the bus is gone. Dropping it half way (a select loop) loses nothing.
     pub async fn changed(&mut self) -> Option<&HashMap<String, OwnedVariant>> {
-        tokio::select! {
-            biased;
-            event = self.peers.next() => match event? {
-                PeerEvent::Up { .. } => self.fetch().await,
-                PeerEvent::Down { .. } => self.values.clear(),
-            },
-            message = self.changes.next() => {
-                if let Ok(message) = message? {
-                    self.take_in(&message).await;
+        loop {
+            if self.stale {
+                self.fetch().await;
+                self.stale = false;
+                return Some(&self.values);
+            }
+            tokio::select! {
+                biased;
+                event = self.peers.next() => match event? {
+                    PeerEvent::Up { .. } => self.stale = true,
+                    PeerEvent::Down { .. } => {
+                        self.values.clear();
+                        return Some(&self.values);
+                    }
+                },
+                message = self.changes.next() => {
+                    if let Ok(message) = message? && self.take_in(&message) {
+                        return Some(&self.values);
+                    }
                 }
             }
         }
-        Some(&self.values)
     }
 
     /// What was last seen.
@@ -77,21 +89,20 @@ impl Facts {
         }
     }
 
-    async fn take_in(&mut self, message: &zbus::Message) {
+    /// Takes in one signal; whether values are different now.
+    fn take_in(&mut self, message: &zbus::Message) -> bool {
         let body = message.body();
         let Ok((interface, changed, invalidated)) = body.deserialize::<(&str, HashMap<String, Variant<'_>>, Vec<String>)>() else {
-            return;
+            return false;
         };
         if interface != self.interface {
-            return;
+            return false;
         }
-        for (property, value) in changed {
-            if let Ok(value) = value.try_to_owned() {
-                self.values.insert(property, value);
-            }
-        }
-        if !invalidated.is_empty() {
-            self.fetch().await;
-        }
+        self.stale |= !invalidated.is_empty();
+        let changed: Vec<_> =
+            changed.into_iter().filter_map(|(property, value)| Some((property, value.try_to_owned().ok()?))).collect();
+        let any = !changed.is_empty();
+        self.values.extend(changed);
+        any
     }
 }
