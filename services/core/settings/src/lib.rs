@@ -1,1 +1,23 @@
-//! (room)
+//! The settings of the phone: what parameters there are, what values they may have, how files are read, and which of several
+//! layers' values is in effect.
+//!
+//! Pure: no file, socket, clock or store in here. provisioning-agent brings the bytes and the time in and keeps the records;
+//! every other service reads through [`View`].
+
+pub mod catalogue;
+mod finding;
+pub mod layers;
+pub mod listing;
+pub mod plain;
+pub mod row;
+pub mod rules;
+mod suggest;
+pub mod template;
+pub mod value;
+mod view;
+
+pub use catalogue::Parameter;
+pub use layers::{Layer, Layers, Origin, Record};
+pub use plain::FileOutcome;
+pub use row::Row;
+pub use view::View;
