@@ -18,7 +18,7 @@ macro_rules! names {
     ($($constant:ident = $variant:ident $spelling:literal $($compact:literal)?),* $(,)?) => {
         /// The names that this crate knows.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[expect(missing_docs, reason = "each is the name it is")]
+        #[allow(missing_docs, reason = "each is the name it is")]
         pub enum Known { $($variant),* }
 
         impl HeaderName {

@@ -81,9 +81,6 @@ impl Headers {
         let place = place.min(self.0.len());
         self.0.splice(place..place, values.map(|value| (name.clone(), value.to_owned())));
     }
-    pub(crate) fn append(&mut self, other: Headers) {
-        self.0.extend(other.0);
-    }
 }
 
 fn clean(value: impl fmt::Display) -> String {

@@ -7,6 +7,8 @@
 //! Text is `str` throughout. Octets that are no UTF-8 keep their identity through a private encoding (see [`text`]), so that
 //! a tag or Call-ID in Latin-1 is echoed as it came.
 
+#[doc(hidden)]
+pub mod invariants;
 pub mod sdp;
 pub mod text;
 

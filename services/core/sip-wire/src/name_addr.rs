@@ -105,7 +105,7 @@ fn display_name(cursor: &mut Cursor<'_>) -> Result<Option<String>, Syntax> {
 }
 
 fn present(name: &str) -> Option<String> {
-    (!name.is_empty()).then(|| shown(name).into_owned())
+    Some(shown(name).into_owned()).filter(|name| !name.is_empty())
 }
 
 /// Without `<>` the parameters are the header's, and `?` and `,` may not stand in the address.

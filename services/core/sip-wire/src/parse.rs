@@ -132,13 +132,13 @@ pub(crate) fn header(line: &str) -> Option<(&str, String)> {
     if !is_token(name) {
         return None;
     }
-    let value = value.trim_matches(|c| is_blank(c) || c == '\r');
-    Some((name, if value.contains('\r') { value.replace('\r', " ") } else { value.to_owned() }))
+    Some((name, value.trim_matches(is_blank).to_owned()))
 }
 
 /// What every message needs (RFC 3261 section 8.1.1).
 fn every_message(headers: &Headers) -> Result<(), Defect> {
     headers.top_via()?;
+    headers.via()?;
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
@@ -157,7 +157,7 @@ fn take_body(headers: &mut Headers, rest: &[u8]) -> Result<Vec<u8>, Defect> {
     let mut lengths = headers.all(HeaderName::CONTENT_LENGTH);
     let length = match (lengths.next(), lengths.next()) {
         (None, _) => rest.len(),
-        (Some(text), None) => content_length(text).map_err(|what| malformed_length(what))?,
+        (Some(text), None) => content_length(text).map_err(malformed_length)?,
         (Some(_), Some(_)) => return Err(HeaderError::Repeated(HeaderName::CONTENT_LENGTH).into()),
     };
     drop(lengths);
@@ -183,7 +183,7 @@ fn refused(method: &Method, headers: &Headers, defect: Defect) -> ParseError {
     ParseError { defect, answer: Some(Box::new(answer)) }
 }
 
-/// The lines of a head, continuations joined by one blank (RFC 3261 section 7.3.1).
+/// The lines of a head, continuations joined by one blank (RFC 3261 section 7.3.1). A CR inside a line counts as a blank.
 pub(crate) struct Unfolded<'a> {
     lines: std::iter::Peekable<std::str::Split<'a, char>>,
 }
@@ -203,6 +203,9 @@ impl<'a> Iterator for Unfolded<'a> {
             let joined = line.to_mut();
             joined.push(' ');
             joined.push_str(more.trim_matches(|c| is_blank(c) || c == '\r'));
+        }
+        if line.contains('\r') {
+            line = Cow::Owned(line.replace('\r', " "));
         }
         Some(line)
     }

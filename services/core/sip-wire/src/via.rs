@@ -93,6 +93,8 @@ impl Via {
     }
     /// A server's part (RFC 3261 section 18.2.1, RFC 3581 section 4): notes where the request really came from.
     pub fn note_source(&mut self, source: SocketAddr) {
+        // A received that the sender wrote itself would send our answers to somebody else.
+        self.params.remove("received");
         if self.host.ip() != Some(source.ip()) || self.has_rport() {
             self.params.set("received", source.ip());
         }

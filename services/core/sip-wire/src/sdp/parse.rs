@@ -16,7 +16,7 @@ pub(super) fn parse(octets: &[u8]) -> Result<Session, SdpError> {
             return Err(SdpError { line: number, what: "too large" });
         }
         if !line.is_empty() {
-            reader.line(line).map_err(|what| SdpError { line: number, what })?;
+            reader.line(&line.replace('\r', " ")).map_err(|what| SdpError { line: number, what })?;
         }
     }
     reader.finish()
@@ -26,7 +26,6 @@ pub(super) fn parse(octets: &[u8]) -> Result<Session, SdpError> {
 struct Reader {
     version_seen: bool,
     session: Option<Session>,
-    named: bool,
     timed: bool,
 }
 
@@ -60,10 +59,7 @@ impl Reader {
     fn session_line(&mut self, letter: char, value: &str) -> Result<(), &'static str> {
         let Some(session) = &mut self.session else { return Err("no o=") };
         match letter {
-            's' => {
-                self.named = true;
-                session.name = value.to_owned();
-            }
+            's' => session.name = if value.is_empty() { "-" } else { value }.to_owned(),
             'i' => session.information = Some(value.to_owned()),
             'u' => session.uri = Some(value.to_owned()),
             'e' => session.emails.push(value.to_owned()),

@@ -1,0 +1,124 @@
+//! What must hold for any octets. The fuzz targets and the tests that replay their corpora call the same functions; the product
+//! never does.
+
+use crate::sdp::Session;
+use crate::{Frame, HeaderName, Headers, Message, StreamFramer, parse_datagram};
+
+/// A message is refused, or written as it was read; its views give a result. Says what does not hold.
+pub fn message(octets: &[u8]) -> Result<(), String> {
+    let message = match parse_datagram(octets) {
+        Ok(message) => message,
+        Err(error) => return answer(error.answer.map(|answer| Message::Response(*answer))),
+    };
+    views(message.headers())?;
+    same("message", &parse_datagram(&message.to_bytes()), &Ok(message))
+}
+
+/// The prepared answer can be sent: it has a hop to go to.
+fn answer(answer: Option<Message>) -> Result<(), String> {
+    match answer {
+        Some(answer) if answer.headers().top_via().is_err() => Err(format!("an answer that goes nowhere: {answer:?}")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, read: &T, written: &T) -> Result<(), String> {
+    if read == written { Ok(()) } else { Err(format!("{what}: written as {written:?}, read as {read:?}")) }
+}
+
+/// Every view is looked at; those that write themselves back must read as the same.
+fn views(headers: &Headers) -> Result<(), String> {
+    for via in headers.via().unwrap_or_default() {
+        same("Via", &via.to_string().parse(), &Ok(via))?;
+    }
+    let lists = [HeaderName::CONTACT, HeaderName::ROUTE, HeaderName::RECORD_ROUTE, HeaderName::FROM, HeaderName::REFER_TO];
+    for address in lists.into_iter().flat_map(|name| headers.addresses(name).unwrap_or_default()) {
+        same("equivalence with itself", &address.uri.equivalent(&address.uri), &true)?;
+        same("bare", &address.uri.bare().bare(), &address.uri.bare())?;
+        same("address", &address.to_string().parse(), &Ok(address))?;
+    }
+    for credentials in headers.authorization().into_iter().chain(headers.proxy_authorization()).flatten() {
+        same("credentials", &credentials.to_string().parse(), &Ok(credentials))?;
+    }
+    for challenge in headers.www_authenticate().into_iter().chain(headers.proxy_authenticate()).flatten() {
+        let mut list = Headers::new();
+        list.push(HeaderName::WWW_AUTHENTICATE, &challenge);
+        same("challenge", &list.www_authenticate(), &Ok(vec![challenge]))?;
+    }
+    for reason in headers.reason().unwrap_or_default() {
+        same("Reason", &reason.to_string().parse(), &Ok(reason))?;
+    }
+    for warning in headers.warning().unwrap_or_default() {
+        same("Warning", &warning.to_string().parse(), &Ok(warning))?;
+    }
+    smaller_views(headers)
+}
+
+fn smaller_views(headers: &Headers) -> Result<(), String> {
+    if let Ok(Some(event)) = headers.event() {
+        same("Event", &event.to_string().parse(), &Ok(event))?;
+    }
+    if let Ok(Some(state)) = headers.subscription_state() {
+        same("Subscription-State", &state.to_string().parse(), &Ok(state))?;
+    }
+    if let Ok(Some(kind)) = headers.content_type() {
+        same("Content-Type", &kind.to_string().parse(), &Ok(kind))?;
+    }
+    if let Ok(Some(retry)) = headers.retry_after() {
+        same("Retry-After", &retry.to_string().parse(), &Ok(retry))?;
+    }
+    if let Ok(Some(date)) = headers.date() {
+        same("Date", &crate::parse_date(&crate::format_date(date)), &Ok(date))?;
+    }
+    let lists = [headers.supported(), headers.require(), headers.unsupported()];
+    let all = lists.into_iter().flatten().map(|list| list.len()).max().unwrap_or(0);
+    let methods = headers.allow().map_or(0, |list| list.len());
+    let kinds = headers.accept().map_or(0, |list| list.len());
+    let numbers = [headers.expires(), headers.min_expires()].into_iter().flatten().count();
+    same("bounds", &(all.max(methods).max(kinds) <= crate::limits::LIST && numbers <= 2), &true)
+}
+
+/// A description is refused, or written as it was read.
+pub fn sdp(octets: &[u8]) -> Result<(), String> {
+    let Ok(session) = Session::parse(octets) else { return Ok(()) };
+    for media in &session.media {
+        let direction = session.direction_of(media);
+        same("direction", &direction.reversed().reversed(), &direction)?;
+        let known = media.payloads().filter(|payload| media.rtpmap(*payload).is_some() || media.fmtp(*payload).is_some()).count();
+        let timing = [media.attributes.ptime(), media.attributes.maxptime()].into_iter().flatten().count();
+        same("bounds", &(known <= crate::sdp::limits::FORMATS && timing <= 2), &true)?;
+        same("rtcp", &media.attributes.rtcp().is_some_and(|_| !media.attributes.has("rtcp")), &false)?;
+    }
+    // The lines that the writer adds may take a description over the bound that the reader keeps.
+    match Session::parse(&session.to_bytes()) {
+        Err(error) if error.what == "too large" => Ok(()),
+        read => same("description", &read, &Ok(session)),
+    }
+}
+
+/// A stream gives the same frames in one piece and in pieces of any size; the first octet chooses the size.
+pub fn framer(octets: &[u8]) -> Result<(), String> {
+    let Some((size, stream)) = octets.split_first() else { return Ok(()) };
+    let whole = frames(stream.chunks(crate::limits::MESSAGE));
+    let pieces = frames(stream.chunks(usize::from(*size).max(1)));
+    same("frames", &pieces, &whole)
+}
+
+/// The frames up to the end or the first error.
+fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, bool) {
+    let mut framer = StreamFramer::new();
+    let mut out = Vec::new();
+    for piece in pieces {
+        if framer.push(piece).is_err() {
+            return (out, false);
+        }
+        loop {
+            match framer.next_frame() {
+                Ok(Some(frame)) => out.push(frame),
+                Ok(None) => break,
+                Err(_) => return (out, false),
+            }
+        }
+    }
+    (out, true)
+}
