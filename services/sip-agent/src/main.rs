@@ -1,2 +1,32 @@
-//! (room)
-fn main() {}
+//! sip-agent: lines, calls and telephone behaviour. Wiring only; see README.md.
+
+use std::process::ExitCode;
+
+mod agent;
+mod bus;
+mod driver;
+mod facts;
+mod hal;
+mod media;
+mod resolve;
+mod settings;
+mod snapshot;
+mod sockets;
+
+fn main() -> ExitCode {
+    service_kit::logging::init("sip-agent");
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime could not be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(driver::run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "sip-agent ends");
+            ExitCode::FAILURE
+        }
+    }
+}

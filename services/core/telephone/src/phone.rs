@@ -4,6 +4,7 @@
 
 mod hand;
 mod requests;
+mod restore;
 mod sip;
 mod wishes;
 
@@ -64,12 +65,6 @@ impl Phone {
         };
         phone.settle();
         phone
-    }
-
-    /// After a restart: everything is said again, as if for the first time.
-    pub fn restored(&mut self) {
-        self.told = Told::default();
-        self.settle();
     }
 
     /// What has happened.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use desk::{Desk, factory};
 use sip_stack::{Command, EndedBy, Event};
-use telephone::{Input, MediaState, Near, Phone, Refusal, Request, TelephoneSettings};
+use telephone::{Input, MediaState, Near, Refusal, Request, TelephoneSettings};
 
 #[test]
 fn hold_shows_only_when_the_far_end_has_agreed() {
@@ -160,28 +160,6 @@ fn what_is_known_of_the_media_is_shown_and_forgotten_at_the_end() {
     desk.ended(call, 0, EndedBy::Remote);
     desk.input(Input::Media(call, MediaState::Silent));
     assert_eq!(desk.view(call).media, MediaState::None);
-}
-
-/// The same call, the same sound, the same lamps after a restart; nothing is sent because of it.
-#[test]
-fn a_restarted_phone_goes_on_where_it_was() {
-    let mut desk = Desk::new(factory());
-    let call = desk.talking(1);
-    desk.request(Request::SendDigits(call, "1".into())).unwrap();
-    let waiting = desk.invite(1);
-    desk.commands();
-    let bytes = postcard::to_stdvec(&desk.phone).unwrap();
-    let mut phone: Phone = postcard::from_bytes(&bytes).unwrap();
-    phone.restored();
-    let mut after = Desk::of(phone, desk.now);
-    assert_eq!(after.commands(), []);
-    assert_eq!((&after.calls, &after.sound, &after.lamps), (&desk.calls, &desk.sound, &desk.lamps));
-    assert_eq!(after.calls_up, 2);
-    after.put_down();
-    assert_eq!(after.commands(), [Command::Hangup(call)]);
-    assert!(after.sound.ring, "the waiting call rings now");
-    let made = after.request(Request::Dial { line: None, target: "1".into() });
-    assert!(made.is_ok_and(|made| made.is_some_and(|made| made != call && made != waiting)));
 }
 
 #[test]

@@ -36,7 +36,14 @@ impl Phone {
         }
     }
 
-    fn handle_incoming(&mut self, now: Tick, identity: CallIdentity, line: LineNumber, remote: Party, sip_call_id: String) {
+    pub(super) fn handle_incoming(
+        &mut self,
+        now: Tick,
+        identity: CallIdentity,
+        line: LineNumber,
+        remote: Party,
+        sip_call_id: String,
+    ) {
         let refused = self.is_busy();
         let alone = self.calls.iter().all(|call| !call.wants_answer());
         let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
@@ -68,7 +75,7 @@ impl Phone {
         }
     }
 
-    fn handle_established(&mut self, now: Tick, call: CallIdentity, remote: Party, codec: Option<Codec>) {
+    pub(super) fn handle_established(&mut self, now: Tick, call: CallIdentity, remote: Party, codec: Option<Codec>) {
         let Some(call) = self.call_mut(call).filter(|call| call.is_up()) else { return };
         call.state = State::Talking { hold: HoldState::default(), pending: None };
         call.answered = Some(now);
@@ -95,7 +102,7 @@ impl Phone {
     }
 
     /// A call that the person has left already ends in silence; one in the ear ends in a tone.
-    fn handle_ended(&mut self, now: Tick, identity: CallIdentity, end: CallEnd) {
+    pub(super) fn handle_ended(&mut self, now: Tick, identity: CallIdentity, end: CallEnd) {
         let Some(call) = self.call_mut(identity).filter(|call| call.is_up()) else { return };
         let was_answered = call.answered.is_some();
         let code = end.code;

@@ -1,0 +1,50 @@
+//! After a restart: the stack's calls are the truth, and what the snapshot says of them is brought level with it. A crash between
+//! an event of the stack and its arrival here is all that can make a difference.
+
+use agreements::Tick;
+use sip_stack::{CallStage, CallView, EndedBy};
+
+use super::Phone;
+use super::wishes::Told;
+use crate::call::{Call, State};
+use crate::interface::{CallDirection, CallEnd, HoldState};
+
+impl Phone {
+    /// Takes up the stack's calls and says everything again, as if for the first time.
+    pub fn restored(&mut self, now: Tick, calls: &[CallView]) {
+        let known = |call: &Call| calls.iter().any(|view| view.call == call.identity);
+        let lost: Vec<_> = self.calls.iter().filter(|call| call.is_up() && !known(call)).map(|call| call.identity).collect();
+        for call in lost {
+            let reason = "the call ended while sip-agent started again".to_owned();
+            self.handle_ended(now, call, CallEnd { code: 0, reason, by: EndedBy::Network });
+        }
+        for view in calls {
+            self.adopt(now, view);
+        }
+        self.told = Told::default();
+        self.handle_deadlines(now);
+        self.settle();
+    }
+
+    fn adopt(&mut self, now: Tick, view: &CallView) {
+        if self.call(view.call).is_none() {
+            if !view.outgoing {
+                self.handle_incoming(now, view.call, view.line, view.remote.clone(), view.sip_call_id.clone());
+            } else {
+                self.keep(Call::new(view.call, view.line, CallDirection::Outgoing, view.remote.clone(), now));
+            }
+        }
+        let Some(call) = self.call_mut(view.call).filter(|call| call.is_up()) else { return };
+        call.sip_call_id.clone_from(&view.sip_call_id);
+        match (view.stage, &mut call.state) {
+            (CallStage::Ringback, State::Dialing) => call.state = State::Ringback { early_media: false },
+            (CallStage::Talking, State::Talking { hold, .. }) => {
+                *hold = HoldState { local: view.held_by_us, remote: view.held_by_them };
+            }
+            (CallStage::Talking, State::Dialing | State::Ringback { .. } | State::Incoming { .. }) => {
+                self.handle_established(now, view.call, view.remote.clone(), view.codec);
+            }
+            (CallStage::Dialing | CallStage::Ringback | CallStage::Incoming, _) | (CallStage::Talking, State::Ended { .. }) => {}
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! The state of sip-agent: stack, telephone, sockets, media plan, what the bus shows, and the snapshot of it all, joined so that
+//! outputs of one are inputs of the other. Synchronous: the driver brings an input, then everything that follows from it is done
+//! here in this order: state, snapshot, messages, and only then what others shall see and hear.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use phone_proto::errors::{ErrorKind, HouseError};
+use phone_proto::media::DesiredState;
+use sip_stack::{Command, Event, FlowId, Input, Output, Stack, Start};
+use telephone::{Hook, LampPattern, MediaState, Phone, Refusal, Request};
+
+use crate::facts::Facts;
+use crate::media::plan::{Outcome, Plan};
+use crate::settings::{BoardFacts, Rows};
+use crate::snapshot::{Head, Keeper, Legacy};
+use crate::sockets::{Received, Sockets};
+
+/// A message that cannot be sent is an input again; so often in one turn, then the rest waits for the next one.
+const ROUNDS_MAX: usize = 8;
+
+/// Randomness of one start.
+pub struct Seeds {
+    /// Of the stack: fresh and secret.
+    pub stack: [u8; 32],
+    /// Of identities.
+    pub identities: u64,
+    /// Of the RTP sessions, when there are none yet.
+    pub session_epoch: u64,
+}
+
+/// A name that the stack wants to have looked up.
+pub struct Question {
+    /// Names the answer.
+    pub query: sip_stack::QueryId,
+    /// The host.
+    pub host: String,
+    /// Its port, when it is fixed.
+    pub port: Option<u16>,
+}
+
+/// See the module.
+pub struct Agent {
+    stack: Stack,
+    phone: Phone,
+    sockets: Sockets,
+    keeper: Keeper,
+    head: Head,
+    plan: Plan,
+    facts: Facts,
+    lamps: BTreeMap<String, LampPattern>,
+    messages: Vec<(FlowId, SocketAddr, Vec<u8>)>,
+    questions: Vec<Question>,
+    flows: BTreeMap<FlowId, LineNumber>,
+    waits: [Option<Tick>; 2],
+    dirty: bool,
+    media_differs: bool,
+}
+
+impl Agent {
+    /// From what the last life left, or cold. Everything that follows from it has been done when this returns.
+    pub fn start(now: Tick, epoch: u64, seeds: Seeds, mut fds: Vec<(String, OwnedFd)>) -> Agent {
+        let (keeper, legacy) = Keeper::open(&mut fds, now);
+        let sockets = Sockets::new(&mut fds);
+        let (head, calls) = match legacy {
+            Some(Legacy { head, calls: Some(calls) }) => (head, Some(calls)),
+            Some(Legacy { mut head, calls: None }) => {
+                head.session_epoch = seeds.session_epoch;
+                (head, None)
+            }
+            None => (Head::first(now, seeds.session_epoch), None),
+        };
+        let (stack, start) = Stack::new(now, seeds.stack, calls.as_ref().map(|(_, stack)| stack.as_slice()));
+        let restored = calls.filter(|_| start == Start::Restored).map(|(phone, _)| phone);
+        tracing::info!(?start, calls = stack.calls().len(), revision = head.revision, "sip-agent starts");
+        let fresh = || Phone::new(Rows::new(&head.values).telephone(first_line()), seeds.identities);
+        let mut agent = Agent {
+            phone: restored.unwrap_or_else(fresh),
+            plan: Plan::new(head.session_epoch),
+            facts: Facts::new(epoch),
+            stack,
+            sockets,
+            keeper,
+            head,
+            lamps: BTreeMap::new(),
+            messages: Vec::new(),
+            questions: Vec::new(),
+            flows: BTreeMap::new(),
+            waits: [None; 2],
+            dirty: true,
+            media_differs: true,
+        };
+        agent.phone.restored(now, &agent.stack.calls());
+        agent.keeper.replace_head(&agent.head);
+        if agent.head.revision > 0 {
+            agent.apply_settings(now);
+        }
+        agent.settle(now);
+        agent
+    }
+
+    // Inputs. Each is followed by everything that it brings about.
+
+    /// A datagram came in.
+    pub fn receive(&mut self, now: Tick, received: Received) {
+        let Received { flow, remote, bytes } = received;
+        self.stack.handle(now, Input::Datagram { flow, remote, bytes });
+        self.settle(now);
+    }
+
+    /// The deadline has come.
+    pub fn timeout(&mut self, now: Tick) {
+        self.stack.handle(now, Input::Timeout);
+        self.phone.handle(now, telephone::Input::Timeout);
+        self.settle(now);
+    }
+
+    /// Somebody on the bus wants something.
+    pub fn request(&mut self, now: Tick, request: Request, cause: Correlation) -> Result<Option<CallIdentity>, HouseError> {
+        if self.head.revision == 0 {
+            return Err(HouseError::new(ErrorKind::NotReady, "the settings are not there yet: is provisioning-agent up?"));
+        }
+        tracing::info!(?request, correlation = cause.as_str(), "request");
+        let answer = self.phone.request(now, request, cause);
+        self.settle(now);
+        answer.map_err(refused)
+    }
+
+    /// The settings: all of them, or what has changed.
+    pub fn settings(&mut self, now: Tick, revision: u64, values: BTreeMap<String, String>, whole: bool) {
+        if whole {
+            self.head.values = values;
+        } else {
+            self.head.values.extend(values);
+        }
+        self.head.revision = revision;
+        self.apply_settings(now);
+        self.settle(now);
+        self.facts.phone.applied_revision = revision;
+        tracing::info!(revision, "the settings are in effect");
+    }
+
+    /// The board's facts; what it does not know (yet) stays as it was, so that hal-agent may start again under a call.
+    pub fn board(&mut self, now: Tick, board: BoardFacts, hook: Option<Hook>) {
+        let known = &self.head.board;
+        let or = |new: String, old: &String| if new.is_empty() { old.clone() } else { new };
+        let merged = BoardFacts {
+            address: board.address.or(known.address),
+            mac: or(board.mac, &known.mac),
+            model: or(board.model, &known.model),
+            firmware: or(board.firmware, &known.firmware),
+        };
+        if merged != *known {
+            self.head.board = merged;
+            self.apply_settings(now);
+        }
+        self.facts.phone.hook = hook.map_or("unknown", hook_name);
+        if let Some(hook) = hook {
+            self.phone.handle(now, telephone::Input::Hook(hook));
+        }
+        self.settle(now);
+    }
+
+    /// hal-agent is gone: the call goes on, the handset counts as it was.
+    pub fn board_away(&mut self) {
+        self.facts.phone.hook = "unknown";
+    }
+
+    /// A key.
+    pub fn key(&mut self, now: Tick, name: String, pressed: bool) {
+        self.phone.handle(now, telephone::Input::Key { name, pressed });
+        self.settle(now);
+    }
+
+    /// What became of a media state.
+    pub fn media_outcome(&mut self, now: Tick, generation: u64, outcome: Outcome) {
+        for ready in self.plan.outcome(generation, outcome) {
+            if let Err(refusal) = &ready.result {
+                tracing::warn!(call = %ready.call, ?refusal, "no media");
+            }
+            if matches!(ready.result, Err(sip_stack::MediaRefusal::Failed(_))) {
+                self.phone.handle(now, telephone::Input::Media(ready.call, MediaState::Failed));
+            }
+            let (call, generation, result) = (ready.call, ready.generation, ready.result);
+            self.stack.handle(now, Input::MediaReady { call, generation, result });
+        }
+        self.settle(now);
+    }
+
+    /// RTP comes in, or does not.
+    pub fn media_flow(&mut self, now: Tick, call: CallIdentity, state: MediaState) {
+        if self.plan.has(call) {
+            self.phone.handle(now, telephone::Input::Media(call, state));
+            self.settle(now);
+        }
+    }
+
+    /// Digits are out.
+    pub fn digits_sent(&mut self, now: Tick, call: CallIdentity, number: u64) {
+        self.phone.handle(now, telephone::Input::DigitsSent { call, number });
+        self.settle(now);
+    }
+
+    /// A name was looked up.
+    pub fn resolved(&mut self, now: Tick, found: crate::resolve::Found) {
+        self.stack.handle(now, Input::Resolved { query: found.query, targets: found.targets });
+        self.settle(now);
+    }
+
+    // What the driver takes away.
+
+    /// The sockets, to wait on.
+    pub fn sockets(&mut self) -> &mut Sockets {
+        &mut self.sockets
+    }
+
+    /// When [`Agent::timeout`] is due.
+    pub fn deadline(&self) -> Option<Tick> {
+        self.waits.into_iter().flatten().min()
+    }
+
+    /// What the bus shows.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The lamps.
+    pub fn lamps(&self) -> &BTreeMap<String, LampPattern> {
+        &self.lamps
+    }
+
+    /// The media state, when it differs from the last one taken.
+    pub fn take_media(&mut self, now: Tick) -> Option<DesiredState> {
+        std::mem::take(&mut self.media_differs).then(|| {
+            let rows = Rows::new(&self.head.values);
+            self.plan.compose(now, |line| rows.media(line))
+        })
+    }
+
+    /// Names to look up.
+    pub fn take_questions(&mut self) -> Vec<Question> {
+        std::mem::take(&mut self.questions)
+    }
+
+    // What follows.
+
+    fn apply_settings(&mut self, now: Tick) {
+        let rows = Rows::new(&self.head.values);
+        let stack = rows.stack(&self.head.board);
+        for line in LineNumber::all() {
+            let (Some(shown), Some(settings)) = (self.facts.line_mut(line), stack.lines.get(line.index())) else { continue };
+            let configured = !settings.user.is_empty() && !settings.domain.is_empty();
+            shown.address_of_record = if configured { format!("sip:{}@{}", settings.user, settings.domain) } else { String::new() };
+            shown.phone_number = rows.phone_number(line);
+            shown.display_name.clone_from(&settings.display_name);
+        }
+        let telephone = Box::new(rows.telephone(first_line()));
+        self.keeper.replace_head(&self.head);
+        self.dirty = true;
+        self.media_differs = true;
+        self.stack.handle(now, Input::Settings(Box::new(stack)));
+        self.phone.handle(now, telephone::Input::Settings(telephone));
+        self.facts.phone.applied_revision = self.head.revision;
+    }
+
+    fn settle(&mut self, now: Tick) {
+        for _ in 0..ROUNDS_MAX {
+            self.drain(now);
+            if std::mem::take(&mut self.dirty) {
+                self.keeper.write(&self.phone, &self.stack.snapshot());
+            }
+            let undelivered = self.transmit();
+            if undelivered.is_empty() {
+                return;
+            }
+            for (flow, remote) in undelivered {
+                self.stack.handle(now, Input::Unreachable { flow, remote });
+            }
+        }
+    }
+
+    /// Until neither stack nor telephone has anything more to say.
+    fn drain(&mut self, now: Tick) {
+        loop {
+            match self.stack.poll() {
+                Output::Wait(until) => self.waits[0] = until,
+                output => {
+                    self.on_stack(now, output);
+                    continue;
+                }
+            }
+            match self.phone.poll() {
+                telephone::Output::Wait(until) => {
+                    self.waits[1] = until;
+                    return;
+                }
+                output => self.on_phone(now, output),
+            }
+        }
+    }
+
+    fn transmit(&mut self) -> Vec<(FlowId, SocketAddr)> {
+        let mut undelivered = Vec::new();
+        for (flow, remote, bytes) in self.messages.drain(..) {
+            if let Err(error) = self.sockets.send(flow, remote, &bytes) {
+                tracing::info!(%remote, %error, "a message cannot be sent");
+                undelivered.push((flow, remote));
+            }
+        }
+        undelivered
+    }
+
+    fn on_stack(&mut self, now: Tick, output: Output) {
+        match output {
+            Output::Transmit { flow, remote, bytes } => self.messages.push((flow, remote, bytes)),
+            Output::OpenFlow { flow, line, transport: _, local, dscp } => self.open(now, flow, line, local, dscp),
+            Output::CloseFlow { flow } => {
+                self.sockets.close(flow);
+                self.flows.remove(&flow);
+                self.show_ports();
+            }
+            Output::Resolve { query, host, port, srv: _ } => self.questions.push(Question { query, host, port }),
+            Output::MediaDesired(media) => {
+                let call = media.call;
+                let began = !self.plan.has(call) && !media.legs.is_empty();
+                let state = if media.legs.is_empty() { MediaState::None } else { MediaState::Starting };
+                if began || media.legs.is_empty() {
+                    self.phone.handle(now, telephone::Input::Media(call, state));
+                }
+                self.plan.want_call(media);
+                self.media_differs = true;
+            }
+            Output::Event(event) => self.on_event(now, event),
+            Output::SnapshotDirty => self.dirty = true,
+            Output::Wait(_) => {}
+        }
+    }
+
+    fn open(&mut self, now: Tick, flow: FlowId, line: LineNumber, local: SocketAddr, dscp: u8) {
+        let input = match self.sockets.open(flow, line, local, dscp) {
+            Ok(local) => {
+                self.flows.insert(flow, line);
+                Input::FlowUp { flow, local }
+            }
+            Err(error) => {
+                tracing::warn!(%line, %local, %error, "the socket cannot be had");
+                Input::FlowDown { flow, reason: format!("{local}: {error}") }
+            }
+        };
+        self.stack.handle(now, input);
+        self.show_ports();
+    }
+
+    fn show_ports(&mut self) {
+        for line in LineNumber::all() {
+            let flow = self.flows.iter().find(|(_, of)| **of == line).map(|(flow, _)| *flow);
+            let port = flow.and_then(|flow| self.sockets.port(flow)).unwrap_or(0);
+            if let Some(shown) = self.facts.line_mut(line) {
+                shown.source_port = port;
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Tick, event: Event) {
+        tracing::info!(?event, "sip");
+        match &event {
+            Event::Line(line, state) => {
+                if let Some(shown) = self.facts.line_mut(*line) {
+                    shown.state.clone_from(state);
+                }
+            }
+            Event::ResyncRequested { line, event } => {
+                tracing::warn!(%line, event, "the server asks for provisioning; nobody takes that up in this version");
+            }
+            Event::Incoming { .. }
+            | Event::Dialing { .. }
+            | Event::Ringback { .. }
+            | Event::Established { .. }
+            | Event::HoldChanged { .. }
+            | Event::HoldFailed { .. }
+            | Event::Ended { .. }
+            | Event::Stopped => {}
+        }
+        self.phone.handle(now, telephone::Input::Sip(event));
+    }
+
+    fn on_phone(&mut self, now: Tick, output: telephone::Output) {
+        self.dirty = true;
+        match output {
+            telephone::Output::Stack(command, cause) => self.command(now, command, cause),
+            telephone::Output::Sound(sound) => {
+                self.plan.want_sound(sound);
+                self.media_differs = true;
+            }
+            telephone::Output::Call(view) => {
+                self.facts.calls.insert(view.identity, *view);
+            }
+            telephone::Output::CallGone(call) => {
+                self.facts.calls.remove(&call);
+            }
+            telephone::Output::Lamps(lamps) => self.lamps = lamps,
+            telephone::Output::PendingDigits(digits) => self.facts.phone.pending_digits = digits,
+            telephone::Output::CallsUp(up) => self.facts.phone.calls_up = up,
+            telephone::Output::Wait(_) => {}
+        }
+    }
+
+    fn command(&mut self, now: Tick, command: Command, cause: Correlation) {
+        tracing::debug!(?command, correlation = cause.as_str(), "command");
+        self.stack.handle(now, Input::Command(command, cause));
+    }
+}
+
+fn first_line() -> LineNumber {
+    LineNumber::all().next().unwrap_or_else(|| unreachable!("there are six lines"))
+}
+
+fn hook_name(hook: Hook) -> &'static str {
+    match hook {
+        Hook::On => "on",
+        Hook::Off => "off",
+    }
+}
+
+fn refused(refusal: Refusal) -> HouseError {
+    let kind = match &refusal {
+        Refusal::InvalidArgument(_) => ErrorKind::InvalidArgument,
+        Refusal::NoSuchCall(_) => ErrorKind::NoSuchObject,
+        Refusal::WrongState(_) => ErrorKind::WrongState,
+        Refusal::LineUnavailable(_) => ErrorKind::LineUnavailable,
+        Refusal::Busy(_) => ErrorKind::Busy,
+    };
+    HouseError::new(kind, refusal.to_string())
+}

@@ -1,0 +1,203 @@
+//! The one loop. It decides nothing: it waits for whatever comes first, hands it to the agent, and passes on what the agent
+//! shows and wants. Messages have left when the agent returns; bus and media follow.
+
+use std::future::{pending, poll_fn};
+
+use agreements::Tick;
+use phone_proto::errors::HouseError;
+use phone_proto::media::DesiredState;
+use service_kit::clock;
+use service_kit::settings_client::{self, SettingsEvent};
+use tokio::sync::{mpsc, watch};
+use zbus::Connection;
+
+use crate::agent::{Agent, Seeds};
+use crate::bus::{self, Asked, DigitHeard, REQUESTS_MAX};
+use crate::facts::Facts;
+use crate::hal::{self, HalEvent, LampWish};
+use crate::media::engine::{self, MediaEvent};
+use crate::resolve::{self, Found};
+
+/// Inputs of a peer that wait for their turn.
+const QUEUE: usize = 64;
+
+/// Why sip-agent ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The bus is not there, refused the name, or went away.
+    #[error("D-Bus: {0}")]
+    Bus(#[from] zbus::Error),
+    /// A part that runs beside the loop ended before it.
+    #[error("the bus tasks have ended")]
+    BusEnded,
+}
+
+/// What comes from beside the loop.
+struct Inlets {
+    requests: mpsc::Receiver<Asked>,
+    settings: mpsc::Receiver<SettingsEvent>,
+    hal: mpsc::Receiver<HalEvent>,
+    media: mpsc::Receiver<MediaEvent>,
+    found: mpsc::Receiver<Found>,
+}
+
+/// What goes out beside the loop; only the newest counts.
+struct Outlets {
+    facts: watch::Sender<Facts>,
+    media: watch::Sender<Option<DesiredState>>,
+    lamps: watch::Sender<LampWish>,
+    digits: mpsc::Sender<DigitHeard>,
+    found: mpsc::Sender<Found>,
+    hal_epoch: u64,
+}
+
+/// Runs the phone's SIP until the process is told to stop. Calls go on in the next life: nothing is said to the far ends.
+///
+/// # Errors
+/// The bus is gone; the supervisor starts anew.
+pub async fn run() -> Result<(), RunError> {
+    let mut agent = Agent::start(clock::now(), service_kit::epoch(), seeds(), service_kit::fdstore::take());
+    let connection = service_kit::bus::connect().await?;
+    let (mut inlets, mut outlets, mut beside) = connect(&connection, &agent).await?;
+    outlets.publish(&mut agent);
+    service_kit::notify::ready();
+    let mut watchdog = service_kit::notify::watchdog().map(tokio::time::interval);
+    let stop = service_kit::shutdown::signal();
+    tokio::pin!(stop);
+    loop {
+        let deadline = agent.deadline();
+        tokio::select! {
+            received = poll_fn(|context| agent.sockets().poll_receive(context)) => agent.receive(clock::now(), received),
+            () = until(deadline) => agent.timeout(clock::now()),
+            Some(asked) = inlets.requests.recv() => on_request(&mut agent, &mut outlets, asked),
+            Some(event) = inlets.hal.recv() => on_hal(&mut agent, &mut outlets, event),
+            Some(event) = inlets.media.recv() => on_media(&mut agent, &outlets, event),
+            Some(event) = inlets.settings.recv() => on_settings(&mut agent, event),
+            Some(found) = inlets.found.recv() => agent.resolved(clock::now(), found),
+            ended = beside.join_next() => return Err(ended.and_then(Result::ok).and_then(Result::err).map_or(RunError::BusEnded, RunError::Bus)),
+            () = tick(&mut watchdog) => service_kit::notify::alive(),
+            () = &mut stop => return Ok(()),
+        }
+        outlets.publish(&mut agent);
+    }
+}
+
+type Beside = tokio::task::JoinSet<zbus::Result<()>>;
+
+/// Objects first, then the name, then everything that is followed.
+async fn connect(bus: &Connection, agent: &Agent) -> zbus::Result<(Inlets, Outlets, Beside)> {
+    let (facts, facts_seen) = watch::channel(agent.facts().clone());
+    let (digits, digits_heard) = mpsc::channel(QUEUE);
+    let (asked, requests) = mpsc::channel(REQUESTS_MAX);
+    let publisher = bus::serve(bus, facts_seen, digits_heard, asked).await?;
+    let (hal_events, hal) = mpsc::channel(QUEUE);
+    let (lamps, lamps_seen) = watch::channel(LampWish::default());
+    let (media, media_seen) = watch::channel(None);
+    let (media_events, media_inlet) = mpsc::channel(QUEUE);
+    let (found_sender, found) = mpsc::channel(QUEUE);
+    engine::start(media_seen, media_events);
+    let mut beside = Beside::new();
+    beside.spawn(publisher.run());
+    beside.spawn(hal::follow(bus.clone(), hal_events.clone()));
+    beside.spawn(hal::follow_keys(bus.clone(), hal_events));
+    beside.spawn(hal::light(bus.clone(), lamps_seen));
+    let inlets = Inlets { requests, settings: settings_client::start("sip-agent"), hal, media: media_inlet, found };
+    let outlets = Outlets { facts, media, lamps, digits, found: found_sender, hal_epoch: 0 };
+    Ok((inlets, outlets, beside))
+}
+
+impl Outlets {
+    fn publish(&mut self, agent: &mut Agent) {
+        if let Some(state) = agent.take_media(clock::now()) {
+            self.media.send_replace(Some(state));
+        }
+        for question in agent.take_questions() {
+            resolve::ask(question.query, question.host, question.port, self.found.clone());
+        }
+        self.facts.send_if_modified(|shown| {
+            let differs = shown != agent.facts();
+            if differs {
+                shown.clone_from(agent.facts());
+            }
+            differs
+        });
+        let epoch = self.hal_epoch;
+        self.lamps.send_if_modified(|wish| {
+            let differs = wish.epoch != epoch || wish.lamps != *agent.lamps();
+            if differs {
+                *wish = LampWish { epoch, lamps: agent.lamps().clone() };
+            }
+            differs
+        });
+    }
+}
+
+/// The caller is answered only after what it asked for is on the way to the bus.
+fn on_request(agent: &mut Agent, outlets: &mut Outlets, asked: Asked) {
+    let Asked { request, cause, answer } = asked;
+    let result: Result<_, HouseError> = agent.request(clock::now(), request, cause);
+    outlets.publish(agent);
+    // A caller that has gone away needs no answer.
+    let _ = answer.send(result);
+}
+
+fn on_hal(agent: &mut Agent, outlets: &mut Outlets, event: HalEvent) {
+    match event {
+        HalEvent::Facts { epoch, board, hook } => {
+            outlets.hal_epoch = epoch;
+            agent.board(clock::now(), board, hook);
+        }
+        HalEvent::Away => {
+            outlets.hal_epoch = 0;
+            agent.board_away();
+        }
+        HalEvent::Key { name, pressed } => agent.key(clock::now(), name, pressed),
+    }
+}
+
+fn on_media(agent: &mut Agent, outlets: &Outlets, event: MediaEvent) {
+    let now = clock::now();
+    match event {
+        MediaEvent::Outcome(generation, outcome) => agent.media_outcome(now, generation, outcome),
+        MediaEvent::Flow(call, state) => agent.media_flow(now, call, state),
+        MediaEvent::DigitsSent { call, number } => agent.digits_sent(now, call, number),
+        MediaEvent::Digit { call, digit, duration_ms } => {
+            if outlets.digits.try_send(DigitHeard { call, digit, duration_ms }).is_err() {
+                tracing::warn!(%call, "the bus is too slow: a digit of the far end is not shown");
+            }
+        }
+    }
+}
+
+fn on_settings(agent: &mut Agent, event: SettingsEvent) {
+    match event {
+        SettingsEvent::Snapshot { revision, values } => agent.settings(clock::now(), revision, values, true),
+        SettingsEvent::Changed { revision, values } => agent.settings(clock::now(), revision, values, false),
+        // The last ones go on counting.
+        SettingsEvent::Unavailable => {}
+    }
+}
+
+async fn until(deadline: Option<Tick>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep(deadline.since(clock::now())).await,
+        None => pending().await,
+    }
+}
+
+async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
+    match watchdog {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => pending().await,
+    }
+}
+
+fn seeds() -> Seeds {
+    let mut stack = [0; 32];
+    for eight in stack.chunks_exact_mut(8) {
+        eight.copy_from_slice(&service_kit::random().to_ne_bytes());
+    }
+    Seeds { stack, identities: service_kit::random(), session_epoch: service_kit::random() }
+}

@@ -1,0 +1,183 @@
+//! The UDP sockets of the lines, and their copies in the supervisor's store, named `sip-line-N`. It binds, sends and receives
+//! what it is told to; which socket a message takes is the stack's choice.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::task::{Context, Poll};
+
+use agreements::LineNumber;
+use service_kit::fdstore;
+use sip_stack::FlowId;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::ReadBuf;
+use tokio::net::UdpSocket;
+
+/// The largest datagram that UDP can carry.
+const DATAGRAM_MAX: usize = 65_535;
+/// Room for a burst of calls while the loop is busy.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
+struct Line {
+    name: String,
+    socket: UdpSocket,
+}
+
+/// All sockets by the stack's names for them.
+pub struct Sockets {
+    open: BTreeMap<FlowId, Line>,
+    /// Those that the last life left in the store, until somebody asks for their address.
+    kept: Vec<(String, UdpSocket)>,
+    buffer: Vec<u8>,
+    /// Where the next look begins, so that a busy line does not starve the others.
+    turn: usize,
+}
+
+/// One datagram.
+pub struct Received {
+    /// Where it came in.
+    pub flow: FlowId,
+    /// Who sent it.
+    pub remote: SocketAddr,
+    /// All of it.
+    pub bytes: Vec<u8>,
+}
+
+fn store_name(line: LineNumber) -> String {
+    format!("sip-line-{line}")
+}
+
+impl Sockets {
+    /// With what the supervisor handed over; other descriptors are left in `fds`.
+    pub fn new(fds: &mut Vec<(String, OwnedFd)>) -> Sockets {
+        let (sockets, others): (Vec<_>, Vec<_>) = fds.drain(..).partition(|(name, _)| name.starts_with("sip-line-"));
+        *fds = others;
+        let kept = sockets.into_iter().filter_map(|(name, fd)| adopt(fd).ok().map(|socket| (name, socket))).collect();
+        Sockets { open: BTreeMap::new(), kept, buffer: vec![0; DATAGRAM_MAX], turn: 0 }
+    }
+
+    /// Opens the flow, or takes back the socket that the last life had at this address.
+    ///
+    /// # Errors
+    /// The address is not ours or the port is taken.
+    pub fn open(&mut self, flow: FlowId, line: LineNumber, local: SocketAddr, dscp: u8) -> io::Result<SocketAddr> {
+        self.close(flow);
+        let name = store_name(line);
+        let kept = self.kept.iter().position(|(kept, socket)| *kept == name && socket.local_addr().is_ok_and(|at| at == local));
+        let socket = match kept {
+            Some(index) => self.kept.swap_remove(index).1,
+            None => {
+                self.free(local);
+                let socket = bind(local)?;
+                store(&name, &socket);
+                socket
+            }
+        };
+        mark(&socket, local, dscp);
+        let local = socket.local_addr()?;
+        self.open.insert(flow, Line { name, socket });
+        Ok(local)
+    }
+
+    /// A kept socket of another line at this address would be in the way.
+    fn free(&mut self, local: SocketAddr) {
+        let (in_the_way, kept): (Vec<_>, Vec<_>) =
+            self.kept.drain(..).partition(|(_, socket)| socket.local_addr().is_ok_and(|at| at == local));
+        self.kept = kept;
+        self.forget(in_the_way.into_iter().map(|(name, _)| name).collect());
+    }
+
+    /// Closes it, here and in the store.
+    pub fn close(&mut self, flow: FlowId) {
+        if let Some(line) = self.open.remove(&flow) {
+            self.forget(vec![line.name]);
+        }
+    }
+
+    /// Lets go what nobody has asked for since the start.
+    pub fn drop_kept(&mut self) {
+        let names = self.kept.drain(..).map(|(name, _)| name).collect();
+        self.forget(names);
+    }
+
+    /// The store forgets all sockets of a name at once: those that stay are put in again.
+    fn forget(&mut self, mut names: Vec<String>) {
+        names.dedup();
+        for name in names {
+            if let Err(error) = fdstore::remove(&name) {
+                tracing::warn!(name, %error, "the supervisor does not let go of a socket");
+            }
+            let staying = self.open.values().map(|line| (&line.name, &line.socket));
+            let staying = staying.chain(self.kept.iter().map(|(name, socket)| (name, socket)));
+            staying.filter(|(other, _)| **other == name).for_each(|(_, socket)| store(&name, socket));
+        }
+    }
+
+    /// Sends at once. A full buffer loses the message, as the network may: SIP sends again.
+    ///
+    /// # Errors
+    /// The network says that it cannot be delivered.
+    pub fn send(&self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        let Some(line) = self.open.get(&flow) else { return Err(io::ErrorKind::NotConnected.into()) };
+        match line.socket.try_send_to(bytes, remote) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next datagram of any socket. Safe to drop half way.
+    pub fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        let sockets = self.open.len();
+        self.turn = self.turn.wrapping_add(1);
+        for (flow, line) in self.open.iter().cycle().skip(self.turn.checked_rem(sockets).unwrap_or(0)).take(sockets) {
+            let mut buffer = ReadBuf::new(&mut self.buffer);
+            // An error here is about something sent earlier; the next look says whether something came in.
+            while let Poll::Ready(received) = line.socket.poll_recv_from(context, &mut buffer) {
+                if let Ok(remote) = received {
+                    return Poll::Ready(Received { flow: *flow, remote, bytes: buffer.filled().to_vec() });
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The bound port of the flow.
+    pub fn port(&self, flow: FlowId) -> Option<u16> {
+        self.open.get(&flow).and_then(|line| line.socket.local_addr().ok()).map(|local| local.port())
+    }
+}
+
+fn adopt(fd: OwnedFd) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::from(fd);
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+    if local.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // A smaller buffer than asked for is no reason to be without a line.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&local.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// DSCP_SIP_n stands in the upper six bits of the octet (RFC 2474).
+fn mark(socket: &UdpSocket, local: SocketAddr, dscp: u8) {
+    let octet = u32::from(dscp & 0x3f) << 2;
+    let socket = socket2::SockRef::from(socket);
+    let marked = if local.is_ipv4() { socket.set_tos_v4(octet) } else { socket.set_tclass_v6(octet) };
+    if let Err(error) = marked {
+        tracing::warn!(%local, %error, "the DSCP could not be set");
+    }
+}
+
+fn store(name: &str, socket: &UdpSocket) {
+    if let Err(error) = fdstore::put(name, socket.as_fd(), false) {
+        tracing::warn!(name, %error, "the socket will not survive a restart");
+    }
+}
