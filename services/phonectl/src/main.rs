@@ -1,2 +1,62 @@
-//! (room)
-fn main() {}
+//! phonectl: the phone for people at a shell and for scripts. It shows what is on the bus and asks the services; it must not
+//! know any rule of telephony or settings of its own.
+
+mod arguments;
+mod board;
+mod bus;
+mod calls;
+mod failure;
+mod json;
+mod lint;
+mod provisioning;
+mod settings;
+mod show;
+mod state;
+mod watch;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, BoardVerb, ConfigVerb, ProvisionVerb, SettingsVerb, Verb};
+use failure::Failure;
+use show::Output;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = Output::new(arguments.json);
+    match run(arguments.verb, &mut output).await {
+        Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody may listen there either.
+            let _ = writeln!(std::io::stderr(), "phonectl: {failure}");
+            ExitCode::from(failure.kind().exit_code())
+        }
+    }
+}
+
+async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
+    match verb {
+        Verb::Status => state::status(output).await,
+        Verb::Lines => state::lines(output).await,
+        Verb::Calls => state::calls(output).await,
+        Verb::Call { number, line } => calls::dial(output, &number, line).await,
+        Verb::Answer(which) => calls::answer(output, &which).await,
+        Verb::Hangup(which) => calls::hangup(output, &which).await,
+        Verb::Hold(which) => calls::hold(output, &which).await,
+        Verb::Resume(which) => calls::resume(output, &which).await,
+        Verb::Dtmf { digits, which } => calls::digits(output, &digits, &which).await,
+        Verb::Settings(SettingsVerb::List) => settings::list(output),
+        Verb::Settings(SettingsVerb::Get { name }) => settings::show(output, &name).await,
+        Verb::Settings(SettingsVerb::Set { changes, expected }) => settings::set(output, &changes, expected).await,
+        Verb::Settings(SettingsVerb::Explain { name }) => settings::explain(output, &name).await,
+        Verb::Config(ConfigVerb::Lint { files }) => lint::lint(output, &files),
+        Verb::Provision(ProvisionVerb::Now) => provisioning::run_now(output).await,
+        Verb::Board(BoardVerb::Hook { position }) => board::hook(output, position).await,
+        Verb::Board(BoardVerb::Key { name }) => board::key(output, &name).await,
+        Verb::Board(BoardVerb::Leds) => board::leds(output).await,
+        Verb::Watch => watch::watch(output).await,
+    }
+}

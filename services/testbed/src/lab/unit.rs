@@ -158,7 +158,7 @@ impl Group {
     async fn end(self) {
         let pid = self.0;
         drop(self);
-        for _ in 0..100 {
+        for _ in 0..40 {
             if rustix::process::test_kill_process_group(pid).is_err() {
                 return;
             }

@@ -1,0 +1,134 @@
+//! The verbs. Help texts are the documentation of the tool.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The phone at the shell. The bus is that of DESKPHONE_BUS, else the system bus.
+#[derive(Parser)]
+#[command(name = "phonectl", version, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 2 wrong argument, 3 unknown parameter, 4 value or file refused, 5 changed by somebody \
+else meanwhile, 6 not allowed, 7 no such call, 8 not in this state, 9 line not available, 10 not ready, 11 store failed, \
+12 provisioning disabled, 13 service not on the bus, 14 busy, 70 defect";
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// The phone at a glance
+    Status,
+    /// The six lines
+    Lines,
+    /// The calls
+    Calls,
+    /// Call a number
+    Call {
+        number: String,
+        /// From this line; 0 is the first registered one
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=6))]
+        line: u8,
+    },
+    /// Answer the call that rings
+    Answer(Which),
+    /// End a call
+    Hangup(Which),
+    /// Put a call on hold
+    Hold(Which),
+    /// Talk again
+    Resume(Which),
+    /// Send digits into a call
+    Dtmf {
+        /// 0-9 A-D * #
+        digits: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// What can be set, what is set, and why
+    #[command(subcommand)]
+    Settings(SettingsVerb),
+    /// Configuration files
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Provisioning
+    #[command(subcommand)]
+    Provision(ProvisionVerb),
+    /// The board
+    #[command(subcommand)]
+    Board(BoardVerb),
+    /// Events as they come, until interrupted; with --json one object per line
+    Watch,
+}
+
+/// Which call.
+#[derive(Args)]
+pub struct Which {
+    /// Identity of the call, or its beginning or end; without it the only, else the newest call in a fitting state
+    #[arg(long = "call", value_name = "ID")]
+    pub call: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum SettingsVerb {
+    /// Every parameter there is (works without a phone)
+    List,
+    /// The effective value
+    Get { name: String },
+    /// Set values, all or none
+    Set {
+        /// NAME=VALUE
+        #[arg(required = true, value_parser = change)]
+        changes: Vec<(String, String)>,
+        /// Refuse if one of them was changed after this revision
+        #[arg(long, default_value_t = 0)]
+        expected: u64,
+    },
+    /// Where a value comes from: every layer, highest first
+    Explain { name: String },
+}
+
+#[derive(Subcommand)]
+pub enum ConfigVerb {
+    /// Check configuration files as the phone would read them (works without a phone)
+    Lint {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ProvisionVerb {
+    /// Fetch the configuration files, wait, and show what came of it
+    Now,
+}
+
+#[derive(Subcommand)]
+pub enum BoardVerb {
+    /// Lift the handset of the simulated board (off) or put it back (on)
+    Hook { position: Hook },
+    /// Press and release a key of the simulated board
+    Key { name: String },
+    /// The lamps
+    Leds,
+}
+
+/// The handset, in the field's words.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Hook {
+    /// On the cradle
+    On,
+    /// Lifted
+    Off,
+}
+
+fn change(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("NAME=VALUE is expected".to_owned()),
+    }
+}

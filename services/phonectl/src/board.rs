@@ -1,0 +1,46 @@
+//! The board: the handset and the keys of a simulated one, the lamps of any.
+
+use phone_proto::dbus::{HAL_NAME, HalProxy, SimulatorProxy};
+use serde_json::json;
+use zbus::proxy::CacheProperties;
+
+use crate::arguments::Hook;
+use crate::bus;
+use crate::failure::Failure;
+use crate::show::{Output, table};
+
+fn failed(error: zbus::Error) -> Failure {
+    Failure::of_call(HAL_NAME, error)
+}
+
+/// `phonectl board hook`
+pub async fn hook(output: &mut Output, position: Hook) -> Result<(), Failure> {
+    let position = match position {
+        Hook::On => "on",
+        Hook::Off => "off",
+    };
+    simulator().await?.set_hook(position).await.map_err(failed)?;
+    output.result(&json!({"hook": position}), String::new)
+}
+
+/// `phonectl board key`
+pub async fn key(output: &mut Output, name: &str) -> Result<(), Failure> {
+    simulator().await?.press_key(name).await.map_err(failed)?;
+    output.result(&json!({"key": name}), String::new)
+}
+
+/// `phonectl board leds`
+pub async fn leds(output: &mut Output) -> Result<(), Failure> {
+    let connection = bus::connect().await?;
+    let board = HalProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
+    let lamps: std::collections::BTreeMap<_, _> = board.lamps().await.map_err(failed)?.into_iter().collect();
+    output.result(&json!(lamps), || {
+        let rows: Vec<_> = lamps.iter().map(|(lamp, pattern)| vec![lamp.clone(), pattern.clone()]).collect();
+        table(&["LAMP", "PATTERN"], &rows)
+    })
+}
+
+async fn simulator() -> Result<SimulatorProxy<'static>, Failure> {
+    let connection = bus::connect().await?;
+    SimulatorProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)
+}

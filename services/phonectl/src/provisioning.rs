@@ -1,0 +1,79 @@
+//! A provisioning run that somebody waits for.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use phone_proto::dbus::{DiagnosisTuple, Options, PROVISIONING_NAME, ProvisioningProxy, RunFinishedArgs, RunFinishedStream};
+use phone_proto::errors::ErrorKind;
+use serde_json::json;
+use zbus::proxy::CacheProperties;
+
+use crate::bus;
+use crate::failure::{Failure, absent};
+use crate::show::{Output, table};
+
+/// A run that takes longer goes on without us.
+const RUN_LIMIT: Duration = Duration::from_secs(180);
+
+fn failed(error: zbus::Error) -> Failure {
+    Failure::of_call(PROVISIONING_NAME, error)
+}
+
+/// `phonectl provision now`
+pub async fn run_now(output: &mut Output) -> Result<(), Failure> {
+    let connection = bus::connect().await?;
+    let service = ProvisioningProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
+    bus::must_be_up(&connection, PROVISIONING_NAME).await?;
+    let mut finished = service.receive_run_finished().await.map_err(failed)?;
+    let run = service.run(Options::new()).await.map_err(failed)?;
+    let (outcome, revision) = tokio::time::timeout(RUN_LIMIT, end_of(run, &mut finished))
+        .await
+        .map_err(|_| Failure::new(ErrorKind::ServiceUnavailable, "the run goes on for longer than three minutes"))??;
+    let files = service.files().await.map_err(failed)?;
+    let diagnoses = service.diagnoses().await.map_err(failed)?;
+    report(output, run, &outcome, revision, &files, &diagnoses)?;
+    if outcome == "done" { Ok(()) } else { Err(Failure::new(ErrorKind::InvalidValue, format!("the run {outcome}"))) }
+}
+
+async fn end_of(run: u64, finished: &mut RunFinishedStream) -> Result<(String, u64), Failure> {
+    while let Some(signal) = finished.next().await {
+        let RunFinishedArgs { run: of, outcome, revision, .. } = signal.args().map_err(failed)?;
+        if of >= run {
+            return Ok((outcome, revision));
+        }
+    }
+    Err(absent(PROVISIONING_NAME))
+}
+
+fn report(
+    output: &mut Output,
+    run: u64,
+    outcome: &str,
+    revision: u64,
+    files: &[(String, String, String, u32, u32)],
+    diagnoses: &[DiagnosisTuple],
+) -> Result<(), Failure> {
+    let file = |(kind, url, outcome, applied, skipped): &(String, String, String, u32, u32)| json!({"kind": kind, "url": url, "outcome": outcome, "applied": applied, "skipped": skipped});
+    let finding = |(file, line, column, code, name, severity, reason, suggestion): &DiagnosisTuple| {
+        json!({"file": file, "line": line, "column": column, "code": code, "name": name, "severity": severity, "reason": reason,
+            "suggestion": suggestion})
+    };
+    let whole = json!({
+        "run": run,
+        "outcome": outcome,
+        "revision": revision,
+        "files": files.iter().map(file).collect::<Vec<_>>(),
+        "diagnoses": diagnoses.iter().map(finding).collect::<Vec<_>>(),
+    });
+    output.result(&whole, || {
+        let row = |(kind, url, outcome, applied, skipped): &(String, String, String, u32, u32)| {
+            vec![kind.clone(), outcome.clone(), applied.to_string(), skipped.to_string(), url.clone()]
+        };
+        let line = |(file, line, column, code, _, severity, reason, _): &DiagnosisTuple| {
+            format!("{file}:{line}:{column}: {severity}: {reason} [{code}]\n")
+        };
+        let files = table(&["FILE", "OUTCOME", "APPLIED", "SKIPPED", "URL"], &files.iter().map(row).collect::<Vec<_>>());
+        let findings: String = diagnoses.iter().map(line).collect();
+        format!("run {run} {outcome}, revision {revision}\n{files}{findings}")
+    })
+}
