@@ -1,14 +1,32 @@
 //! The SIP user agent as a state machine: transactions, dialogs, registration, INVITE sessions with offer/answer, and
 //! authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
 //! tested in milliseconds.
+//!
+//! [`Stack::handle`] takes one [`Input`] with the time, [`Stack::poll`] gives [`Output`]s until [`Output::Wait`].
 
+mod addresses;
+mod auth;
+mod client;
+mod dialog;
+mod flows;
 mod interface;
+mod limits;
+mod locate;
+mod media;
+mod plan;
 mod random;
+mod receive;
+mod registration;
+mod serve;
+mod session;
+mod snapshot;
 mod stack;
 mod timers;
 mod transaction;
+mod transport;
 mod view;
 
 pub use interface::*;
-pub use stack::Stack;
+pub use snapshot::SNAPSHOT_FORMAT;
+pub use stack::{Load, Stack};
 pub use view::{CallStage, CallView, Start};

@@ -1,57 +1,194 @@
-//! The stack's outside: inputs in, outputs out, snapshot.
+//! The stack's outside: inputs in, outputs out, time. Every decision is in the modules that this one calls.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-use agreements::{LineNumber, Tick};
+use agreements::{CallIdentity, LineNumber, Tick};
+use serde::{Deserialize, Serialize};
 
-use crate::interface::{Input, LineState, Output};
+use crate::flows::FlowTable;
+use crate::interface::{Event, Input, LineSettings, LineState, Output, StackSettings};
+use crate::limits::SourceLimits;
+use crate::locate::QueryTable;
+use crate::media::PortRing;
 use crate::random::Random;
-use crate::timers::TimerTable;
+use crate::registration::Registration;
+use crate::session::Call;
+use crate::timers::{Timer, TimerOwner, TimerTable};
 use crate::transaction::TransactionTable;
 use crate::view::{CallView, Start};
 
 /// The whole SIP user agent of the phone.
 pub struct Stack {
-    random: Random,
-    timers: TimerTable,
-    transactions: TransactionTable,
+    /// Of the input at hand.
+    pub(crate) now: Tick,
+    pub(crate) random: Random,
+    pub(crate) settings: Option<Arc<StackSettings>>,
+    pub(crate) core: Core,
+    /// Not in the snapshot: a flood does not outlive a restart.
+    pub(crate) sources: SourceLimits,
     outputs: VecDeque<Output>,
+    dirty: bool,
+}
+
+/// What goes into the snapshot beside the settings.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Core {
+    pub(crate) timers: TimerTable,
+    pub(crate) transactions: TransactionTable,
+    pub(crate) flows: FlowTable,
+    pub(crate) queries: QueryTable,
+    /// One per line.
+    pub(crate) registrations: BTreeMap<LineNumber, Registration>,
+    pub(crate) calls: BTreeMap<CallIdentity, Call>,
+    pub(crate) ports: PortRing,
+    /// After `Command::Stop`.
+    pub(crate) stopping: bool,
 }
 
 impl Stack {
     /// A stack that knows nothing yet, or what the snapshot holds. `seed` must be fresh and secret.
-    pub fn new(_now: Tick, seed: [u8; 32], _snapshot: Option<&[u8]>) -> (Stack, Start) {
-        let stack = Stack {
-            random: Random::new(seed, &[]),
-            timers: TimerTable::default(),
-            transactions: TransactionTable::default(),
-            outputs: VecDeque::new(),
-        };
-        (stack, Start::Cold)
+    pub fn new(now: Tick, seed: [u8; 32], snapshot: Option<&[u8]>) -> (Stack, Start) {
+        match snapshot.map(crate::snapshot::read) {
+            None => (Stack::cold(now, seed), Start::Cold),
+            Some(Err(reason)) => (Stack::cold(now, seed), Start::Discarded(reason.to_string())),
+            Some(Ok(kept)) => {
+                let random = Random::new(seed, &kept.carry);
+                let settings = kept.settings.map(Arc::new);
+                let mut stack = Stack { random, settings, core: kept.core, ..Stack::cold(now, seed) };
+                stack.resume();
+                (stack, Start::Restored)
+            }
+        }
     }
 
-    /// Something has happened.
-    pub fn handle(&mut self, _now: Tick, _input: Input) {
-        self.random.u64();
+    fn cold(now: Tick, seed: [u8; 32]) -> Stack {
+        Stack {
+            now,
+            random: Random::new(seed, &[]),
+            settings: None,
+            core: Core::default(),
+            sources: SourceLimits::default(),
+            outputs: VecDeque::new(),
+            dirty: false,
+        }
+    }
+
+    /// Something has happened. Take the outputs with [`Stack::poll`] after each input.
+    pub fn handle(&mut self, now: Tick, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Settings(settings) => self.apply_settings(*settings),
+            Input::FlowUp { flow, local } => self.on_flow_up(flow, local),
+            Input::FlowDown { flow, reason } => self.on_flow_down(flow, reason),
+            Input::Datagram { flow, remote, bytes } => self.on_datagram(flow, remote, &bytes),
+            Input::Unreachable { flow, remote } => self.on_unreachable(flow, remote),
+            Input::Resolved { query, targets } => self.on_resolved(query, targets),
+            Input::MediaReady { call, generation, result } => self.on_media_ready(call, generation, result),
+            Input::Command(command, correlation) => self.on_command(command, correlation),
+            Input::Timeout => {}
+        }
+        self.fire_timers();
+        self.settle();
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some((owner, timer)) = self.core.timers.pop_due(self.now) {
+            match owner {
+                TimerOwner::Transaction(id) => self.on_transaction_timer(id, timer),
+                TimerOwner::Call(call) => self.on_call_timer(call, timer),
+                TimerOwner::Line(line) => self.on_line_timer(line, timer),
+                TimerOwner::Flow(flow) => self.on_flow_timer(flow),
+                TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
+                TimerOwner::Stack => self.on_stop_grace(),
+            }
+        }
+    }
+
+    /// After each input: what follows from the whole state.
+    fn settle(&mut self) {
+        self.close_unused_flows();
+        self.tell_lines();
+        self.tell_stopped();
+        if std::mem::take(&mut self.dirty) {
+            self.outputs.push_front(Output::SnapshotDirty);
+        }
     }
 
     /// The next thing to do; [`Output::Wait`] when there is nothing more.
     pub fn poll(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or(Output::Wait(self.timers.next()))
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.core.timers.next()))
     }
 
     /// Everything that is needed to go on after a restart, with a format number.
     pub fn snapshot(&self) -> Vec<u8> {
-        self.transactions.len().to_be_bytes().to_vec()
+        crate::snapshot::write(self)
     }
 
     /// The calls that have not ended, oldest first.
     pub fn calls(&self) -> Vec<CallView> {
-        Vec::new()
+        let settings = self.settings.as_deref();
+        self.core.calls.values().filter_map(|call| call.view(settings?)).collect()
     }
 
     /// A line's present state.
-    pub fn line_state(&self, _line: LineNumber) -> LineState {
-        LineState::Disabled
+    pub fn line_state(&self, line: LineNumber) -> LineState {
+        self.present_line_state(line)
     }
+
+    /// How many transactions, dialogs' calls (also those that only wait for their last answer), look-ups and timers there are:
+    /// for a driver's figures, and for tests that prove that nothing is left behind.
+    pub fn load(&self) -> Load {
+        Load {
+            transactions: self.core.transactions.len(),
+            calls: self.core.calls.len(),
+            queries: self.core.queries.len(),
+            call_timers: self.core.timers.armed().filter(|(owner, _)| matches!(owner, TimerOwner::Call(_))).count(),
+            transaction_timers: self.core.timers.armed().filter(|(owner, _)| matches!(owner, TimerOwner::Transaction(_))).count(),
+        }
+    }
+
+    // What the modules say.
+
+    pub(crate) fn put(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.put(Output::Event(event));
+    }
+
+    /// The snapshot is not what it was.
+    pub(crate) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    pub(crate) fn arm(&mut self, owner: TimerOwner, timer: Timer, after: std::time::Duration) {
+        self.core.timers.arm(owner, timer, self.now + after);
+    }
+
+    /// The settings in effect.
+    pub(crate) fn settings(&self) -> Option<Arc<StackSettings>> {
+        self.settings.clone()
+    }
+}
+
+/// A line's settings.
+pub(crate) fn line_of(settings: &StackSettings, line: LineNumber) -> Option<&LineSettings> {
+    settings.lines.get(line.index())
+}
+
+/// See [`Stack::load`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Open transactions.
+    pub transactions: usize,
+    /// Calls, and ended ones that wait for their last answers.
+    pub calls: usize,
+    /// Names being resolved.
+    pub queries: usize,
+    /// Timers of calls.
+    pub call_timers: usize,
+    /// Timers of transactions.
+    pub transaction_timers: usize,
 }

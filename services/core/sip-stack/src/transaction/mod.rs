@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber};
 use serde::{Deserialize, Serialize};
+use sip_wire::Request;
 
 pub(crate) use client_invite::{Acknowledged, ClientInvite};
 pub(crate) use client_request::ClientRequest;
@@ -130,8 +131,10 @@ pub(crate) struct Transaction {
     /// Where our request goes, or our responses to theirs.
     pub(crate) route: Route,
     pub(crate) timing: Timing,
+    /// Of their requests: what a copy of it over another path has in common with it (RFC 3261 8.2.2.2).
+    pub(crate) merge_key: String,
     /// The request as it went or came: ACK and CANCEL are made from ours, responses to theirs.
-    pub(crate) request: Vec<u8>,
+    pub(crate) request: Request,
     pub(crate) machine: Machine,
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use sip_wire::{Headers, Request};
 
-use super::{Machine, Transaction, TransactionId};
+use super::{Transaction, TransactionId};
 
 /// Requests of theirs that may be open at a time, all sources together.
 const MOST_SERVER: usize = 256;
@@ -46,7 +47,34 @@ pub(crate) enum ServerKey {
     },
 }
 
+impl ClientKey {
+    /// Of a response, or of our request.
+    pub(crate) fn of(headers: &Headers) -> Option<ClientKey> {
+        let branch = headers.top_via().ok()?.branch()?.to_owned();
+        Some(ClientKey { branch, method: headers.cseq().ok()?.method.to_string() })
+    }
+}
+
 impl ServerKey {
+    /// Of a request; none where it cannot be told from others.
+    pub(crate) fn of(request: &Request) -> Option<ServerKey> {
+        let via = request.headers.top_via().ok()?;
+        let method = if request.method.is_ack() { "INVITE".to_owned() } else { request.method.to_string() };
+        if let Some(branch) = via.branch().filter(|_| via.has_magic_cookie()) {
+            let sent_by = format!("{}:{}", via.host, via.port_or_default()).to_ascii_lowercase();
+            return Some(ServerKey::Branch { branch: branch.to_owned(), sent_by, method });
+        }
+        let from = request.headers.from().ok()?;
+        let fields = [
+            request.uri.to_string(),
+            from.tag().unwrap_or_default().to_owned(),
+            request.headers.call_id().ok()?.to_owned(),
+            request.headers.cseq().ok()?.number.to_string(),
+            via.to_string(),
+        ];
+        Some(ServerKey::Whole { fields, method })
+    }
+
     /// The same with another method: an INVITE's key for its CANCEL.
     pub(crate) fn with_method(&self, name: &str) -> ServerKey {
         let mut key = self.clone();
@@ -154,14 +182,6 @@ impl TransactionTable {
     /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (TransactionId, &Transaction)> {
         self.all.iter().map(|(id, (_, transaction))| (*id, transaction))
-    }
-
-    /// Their INVITEs and other requests that the key names, for merged requests (RFC 3261 8.2.2.2).
-    pub(crate) fn servers(&self) -> impl Iterator<Item = (&ServerKey, &Transaction)> {
-        self.all.values().filter_map(|(key, transaction)| match (key, &transaction.machine) {
-            (Key::Server(key), Machine::ServerInvite(_) | Machine::ServerRequest(_)) => Some((key, transaction)),
-            (Key::Server(_) | Key::Client(_), _) => None,
-        })
     }
 
     /// How many there are.

@@ -1,0 +1,206 @@
+//! Answering challenges (RFC 3261 section 22, RFC 7616, RFC 8760): which challenge, with which count, and when to give up.
+//!
+//! One `AuthSession` belongs to a registration or to a call. What was challenged once is answered beforehand in later requests
+//! of it, with a growing nonce count. The same credentials are never sent twice against the same refusal: a realm that refuses
+//! the answer to its own fresh challenge, without saying that the nonce was stale, has refused the password (B185).
+
+mod digest;
+
+use serde::{Deserialize, Serialize};
+use sip_wire::{Challenge, Credentials, HeaderName, Request, Response, StatusCode};
+
+use crate::interface::LineSettings;
+use crate::random::Random;
+use digest::{Algorithm, Inputs};
+
+/// Rounds of challenges for one request; more is a loop of servers.
+const MOST_ROUNDS: u8 = 5;
+/// Realms that one session answers.
+const MOST_REALMS: usize = 8;
+
+/// Who challenges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    /// 401: the user agent server or registrar.
+    Server,
+    /// 407: a proxy.
+    Proxy,
+}
+
+impl Kind {
+    fn header(self) -> HeaderName {
+        match self {
+            Kind::Server => HeaderName::AUTHORIZATION,
+            Kind::Proxy => HeaderName::PROXY_AUTHORIZATION,
+        }
+    }
+}
+
+/// A challenge that we can answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    kind: Kind,
+    realm: String,
+    nonce: String,
+    opaque: Option<String>,
+    /// As the server wrote it; none where it said nothing.
+    algorithm_name: Option<String>,
+    algorithm: Algorithm,
+    /// qop=auth, or the old form.
+    qop: bool,
+    /// Requests sent with this nonce.
+    count: u32,
+    /// It came in answer to the present request.
+    fresh: bool,
+}
+
+/// Why no answer is given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AuthFailure {
+    #[error("authentication failed: {realm} refuses the user name or password ({status})")]
+    Refused { realm: String, status: u16 },
+    #[error("authentication failed: no password is set, and {realm} asks for one ({status})")]
+    NoPassword { realm: String, status: u16 },
+    #[error("authentication failed: no challenge that this version can answer ({0})")]
+    Unanswerable(u16),
+    #[error("authentication failed: too many challenges ({0})")]
+    TooMany(u16),
+}
+
+/// What a registration or a call knows of its servers' challenges.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct AuthSession {
+    held: Vec<Held>,
+    rounds: u8,
+}
+
+impl AuthSession {
+    /// A new request begins (not: the same one with credentials).
+    pub(crate) fn begin(&mut self) {
+        self.rounds = 0;
+        for held in &mut self.held {
+            held.fresh = false;
+        }
+    }
+
+    /// Takes the challenges of a 401 or 407. An error means: do not send it again.
+    pub(crate) fn on_challenge(&mut self, response: &Response, line: &LineSettings) -> Result<(), AuthFailure> {
+        let status = response.status.code();
+        self.rounds += 1;
+        if self.rounds > MOST_ROUNDS {
+            return Err(AuthFailure::TooMany(status));
+        }
+        let mut taken = 0;
+        for (kind, challenge) in challenges(response) {
+            let Some(held) = answerable(kind, &challenge) else { continue };
+            if taken > 0 && self.held.iter().any(|other| other.same_space(&held) && other.nonce == held.nonce) {
+                continue; // the same realm's second choice of algorithm
+            }
+            if line.password.is_empty() {
+                return Err(AuthFailure::NoPassword { realm: held.realm, status });
+            }
+            self.take(held, challenge.is_stale(), status, taken)?;
+            taken += 1;
+        }
+        if taken == 0 { Err(AuthFailure::Unanswerable(status)) } else { Ok(()) }
+    }
+
+    fn take(&mut self, held: Held, stale: bool, status: u16, taken: usize) -> Result<(), AuthFailure> {
+        let full = self.held.len() >= MOST_REALMS;
+        match self.held.iter_mut().find(|other| other.same_space(&held)) {
+            // The first of a realm's choices that we can answer is taken (RFC 8760 2.4).
+            Some(known) if known.fresh && known.count == 0 && taken > 0 => Ok(()),
+            Some(known) if known.fresh && !stale => Err(AuthFailure::Refused { realm: held.realm, status }),
+            Some(known) => {
+                *known = held;
+                Ok(())
+            }
+            None if full => Err(AuthFailure::TooMany(status)),
+            None => {
+                self.held.push(held);
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts credentials for every known challenge into a request; those that it had go.
+    pub(crate) fn sign(&mut self, request: &mut Request, line: &LineSettings, random: &mut Random) {
+        request.headers.remove(HeaderName::AUTHORIZATION);
+        request.headers.remove(HeaderName::PROXY_AUTHORIZATION);
+        let (method, uri) = (request.method.to_string(), request.uri.to_string());
+        for held in &mut self.held {
+            held.count = held.count.saturating_add(1);
+            let credentials = held.answer(line, &method, &uri, &random.token());
+            request.headers.push(held.kind.header(), credentials);
+        }
+    }
+}
+
+impl Held {
+    fn same_space(&self, other: &Held) -> bool {
+        self.kind == other.kind && self.realm == other.realm
+    }
+
+    fn answer(&self, line: &LineSettings, method: &str, uri: &str, cnonce: &str) -> Credentials {
+        let user = if line.auth_id.is_empty() { &line.user } else { &line.auth_id };
+        let inputs = Inputs {
+            algorithm: self.algorithm,
+            user,
+            realm: &self.realm,
+            password: &line.password,
+            method,
+            uri,
+            nonce: &self.nonce,
+            cnonce,
+            count: self.qop.then_some(self.count),
+        };
+        let mut credentials = Credentials::digest(user, &self.realm, &self.nonce, uri, &digest::response(&inputs));
+        if let Some(name) = &self.algorithm_name {
+            credentials = credentials.with_algorithm(name);
+        }
+        if let Some(opaque) = &self.opaque {
+            credentials = credentials.with_opaque(opaque);
+        }
+        match (self.qop, self.algorithm.session) {
+            (true, _) => credentials.with_qop("auth", cnonce, self.count),
+            (false, true) => {
+                credentials.params.set_quoted("cnonce", cnonce);
+                credentials
+            }
+            (false, false) => credentials,
+        }
+    }
+}
+
+/// All challenges of a response, in its order; broken headers hold none.
+fn challenges(response: &Response) -> Vec<(Kind, Challenge)> {
+    let server = response.headers.www_authenticate().unwrap_or_default();
+    let proxy = response.headers.proxy_authenticate().unwrap_or_default();
+    let server = server.into_iter().map(|challenge| (Kind::Server, challenge));
+    server.chain(proxy.into_iter().map(|challenge| (Kind::Proxy, challenge))).collect()
+}
+
+/// A digest challenge whose algorithm and quality we have.
+fn answerable(kind: Kind, challenge: &Challenge) -> Option<Held> {
+    let algorithm = Algorithm::named(challenge.algorithm())?;
+    let qop = challenge.offers_qop("auth");
+    if !challenge.is_digest() || (!qop && challenge.qop().next().is_some()) {
+        return None;
+    }
+    Some(Held {
+        kind,
+        realm: challenge.realm()?.to_owned(),
+        nonce: challenge.nonce()?.to_owned(),
+        opaque: challenge.opaque().map(str::to_owned),
+        algorithm_name: challenge.params.get("algorithm").map(str::to_owned),
+        algorithm,
+        qop,
+        count: 0,
+        fresh: true,
+    })
+}
+
+/// Whether a response asks for credentials.
+pub(crate) fn is_challenge(status: StatusCode) -> bool {
+    status == StatusCode::UNAUTHORIZED || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+}

@@ -1,0 +1,138 @@
+//! Requests of ours: from a finished request to its transaction, and from the transaction's steps to whoever sent it.
+
+use agreements::LineNumber;
+use sip_wire::{Request, Response};
+
+use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
+use crate::transaction::{ClientInvite, ClientKey, ClientRequest, Machine, Owner, Route, Step, Timing, Transaction, TransactionId};
+
+/// What became of a request of ours.
+pub(crate) enum Outcome<'a> {
+    /// Answered.
+    Response(&'a Response),
+    /// Not answered, in words.
+    Lost(&'static str),
+}
+
+/// A transaction as its owner is told of it; it may be over already.
+pub(crate) struct Told {
+    pub(crate) id: TransactionId,
+    pub(crate) owner: Owner,
+    pub(crate) line: LineNumber,
+    pub(crate) route: Route,
+    pub(crate) request: Request,
+}
+
+impl Stack {
+    /// Sends a request that is complete but for Via and User-Agent. None when there is no room or no socket.
+    pub(crate) fn start_client(
+        &mut self,
+        owner: Owner,
+        line: LineNumber,
+        route: Route,
+        mut request: Request,
+    ) -> Option<TransactionId> {
+        self.add_via(&mut request, line, route.flow)?;
+        self.add_user_agent(&mut request.headers);
+        self.start_prepared(owner, line, route, request)
+    }
+
+    /// Sends a request as it is: a CANCEL has its INVITE's Via.
+    pub(crate) fn start_prepared(
+        &mut self,
+        owner: Owner,
+        line: LineNumber,
+        route: Route,
+        request: Request,
+    ) -> Option<TransactionId> {
+        let timing = Timing::of(line_of(self.settings.as_deref()?, line)?);
+        let key = ClientKey::of(&request.headers)?;
+        let (machine, steps) = if request.method.is_invite() {
+            let (machine, steps) = ClientInvite::start(&timing);
+            (Machine::ClientInvite(machine), steps)
+        } else {
+            let (machine, steps) = ClientRequest::start(&timing);
+            (Machine::ClientRequest(machine), steps)
+        };
+        let id = self.core.transactions.reserve();
+        let transaction = Transaction { owner, line, route, timing, merge_key: String::new(), request, machine };
+        if !self.core.transactions.insert_client(id, key, transaction) {
+            return None;
+        }
+        self.touch();
+        self.take_steps(id, steps, None);
+        Some(id)
+    }
+
+    /// Does what a machine wants, then tells its owner.
+    pub(crate) fn take_steps(&mut self, id: TransactionId, steps: Vec<Step>, response: Option<&Response>) {
+        let Some(transaction) = self.core.transactions.find(id) else { return };
+        let (owner, line, route) = (transaction.owner, transaction.line, transaction.route);
+        let mut outcome = None;
+        let mut request = None;
+        for step in steps {
+            match step {
+                Step::SendRequest => self.send_request_of(id),
+                Step::Send(bytes) => self.transmit(route, bytes),
+                Step::SendTo(route, bytes) => self.transmit(route, bytes),
+                Step::Arm(timer, after) => self.arm(TimerOwner::Transaction(id), timer, after),
+                Step::Disarm(timer) => self.core.timers.disarm(TimerOwner::Transaction(id), timer),
+                Step::Pass => outcome = response.map(Outcome::Response),
+                Step::TimedOut => outcome = Some(Outcome::Lost("no answer")),
+                Step::Unreachable => outcome = Some(Outcome::Lost("the network cannot reach the server")),
+                Step::End => request = self.end_transaction(id),
+            }
+        }
+        let Some(outcome) = outcome else { return };
+        let request = request.or_else(|| self.core.transactions.find(id).map(|transaction| transaction.request.clone()));
+        if let Some(request) = request {
+            self.tell_owner(Told { id, owner, line, route, request }, outcome);
+        }
+    }
+
+    fn send_request_of(&mut self, id: TransactionId) {
+        if let Some(transaction) = self.core.transactions.find(id) {
+            let (route, bytes) = (transaction.route, transaction.request.to_bytes());
+            self.transmit(route, bytes);
+        }
+    }
+
+    fn end_transaction(&mut self, id: TransactionId) -> Option<Request> {
+        self.core.timers.disarm_all(TimerOwner::Transaction(id));
+        let request = self.core.transactions.find(id).map(|transaction| transaction.request.clone());
+        self.core.transactions.remove(id);
+        request
+    }
+
+    fn tell_owner(&mut self, told: Told, outcome: Outcome<'_>) {
+        match (told.owner, outcome) {
+            (Owner::Registration(line), Outcome::Response(response)) => self.on_register_response(line, told.id, response),
+            (Owner::Registration(line), Outcome::Lost(reason)) => self.on_register_lost(line, told.id, reason),
+            (Owner::Invite(call), outcome) => self.on_invite_outcome(call, &told, outcome),
+            (Owner::Reinvite(call), outcome) => self.on_reinvite_outcome(call, &told, outcome),
+            (Owner::Bye(call), outcome) => self.on_bye_outcome(call, &told, outcome),
+            (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),
+            (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}
+        }
+    }
+
+    /// One of a transaction's timers.
+    pub(crate) fn on_transaction_timer(&mut self, id: TransactionId, timer: Timer) {
+        let Some(transaction) = self.core.transactions.find_mut(id) else { return };
+        let steps = transaction.on_timer(timer);
+        self.take_steps(id, steps, None);
+    }
+
+    /// The network says that an address cannot be reached: requests that were never answered there are lost.
+    pub(crate) fn on_unreachable(&mut self, flow: crate::interface::FlowId, remote: std::net::SocketAddr) {
+        let route = Route { flow, remote };
+        let hit: Vec<TransactionId> =
+            self.core.transactions.iter().filter(|(_, transaction)| transaction.route == route).map(|(id, _)| id).collect();
+        for id in hit {
+            let Some(transaction) = self.core.transactions.find_mut(id) else { continue };
+            let steps = transaction.on_unreachable();
+            self.take_steps(id, steps, None);
+        }
+    }
+}

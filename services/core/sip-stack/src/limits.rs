@@ -1,0 +1,65 @@
+//! How much one source may ask of us: new requests per second, in a bounded table. What is beyond is dropped without an answer,
+//! so that a flood costs little and reaches nobody else.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use agreements::Tick;
+
+/// New requests and broken datagrams per second and source.
+const PER_SECOND: u32 = 200;
+/// Sources that are counted at a time.
+const MOST_SOURCES: usize = 256;
+/// The window.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Calls at a time, ended ones that wait for their last answers included.
+pub(crate) const MOST_CALLS: usize = 48;
+
+/// See the file.
+#[derive(Default)]
+pub(crate) struct SourceLimits {
+    windows: BTreeMap<IpAddr, (Tick, u32)>,
+}
+
+impl SourceLimits {
+    /// Counts one; false: too many.
+    pub(crate) fn admit(&mut self, source: IpAddr, now: Tick) -> bool {
+        if self.windows.len() >= MOST_SOURCES && !self.windows.contains_key(&source) {
+            self.windows.retain(|_, (begin, _)| now.since(*begin) < WINDOW);
+            if self.windows.len() >= MOST_SOURCES {
+                return false;
+            }
+        }
+        let (begin, count) = self.windows.entry(source).or_insert((now, 0));
+        if now.since(*begin) >= WINDOW {
+            (*begin, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= PER_SECOND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_source_is_cut_off_and_others_are_not_until_the_next_second() {
+        let mut limits = SourceLimits::default();
+        let flooder: IpAddr = "192.0.2.66".parse().unwrap();
+        let admitted = (0..1000).filter(|_| limits.admit(flooder, Tick(0))).count();
+        assert_eq!(admitted, 200);
+        assert!(limits.admit("192.0.2.1".parse().unwrap(), Tick(0)));
+        assert!(limits.admit(flooder, Tick(0) + WINDOW));
+    }
+
+    #[test]
+    fn the_table_of_sources_is_bounded() {
+        let mut limits = SourceLimits::default();
+        for number in 0..10_000u32 {
+            limits.admit(IpAddr::V4(number.into()), Tick(0));
+        }
+        assert_eq!(limits.windows.len(), MOST_SOURCES);
+    }
+}

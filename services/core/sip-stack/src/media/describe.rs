@@ -1,0 +1,205 @@
+//! SDP written and read: our stream as an offer or an answer, theirs as a [`FarStream`]. One audio stream of RTP/AVP is used;
+//! other media of an offer are refused line by line, as RFC 3264 section 6 wants.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use sip_wire::sdp::{Connection, Direction as SdpDirection, Media, Origin, RtpMap, Session};
+
+use super::negotiate::{FarStream, direction, encoding_name, known_codec, receives, sends};
+use crate::interface::{Codec, Direction};
+
+/// The encoding name and clock of digits (RFC 4733).
+const EVENTS: (&str, u32) = ("telephone-event", 8000);
+/// All RTP audio clocks of our codecs (G.722's by RFC 3551).
+const CLOCK: u32 = 8000;
+
+/// Our stream as it shall be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OurStream {
+    pub(crate) user: String,
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    /// In order of preference, with their payload types.
+    pub(crate) codecs: Vec<(Codec, u8)>,
+    pub(crate) telephone_event: Option<u8>,
+    pub(crate) direction: Direction,
+    pub(crate) ptime_ms: u32,
+    /// c=0.0.0.0 (B307).
+    pub(crate) black_hole: bool,
+}
+
+/// A description as an offer.
+pub(crate) fn offer(ours: &OurStream) -> Session {
+    let mut session = frame(ours);
+    session.media.push(audio(ours));
+    session
+}
+
+/// The answer to `offered`: ours in the place of the stream at `chosen`, every other one refused.
+pub(crate) fn answer(ours: &OurStream, offered: &Session, chosen: usize) -> Session {
+    let mut session = frame(ours);
+    for (place, line) in offered.media.iter().enumerate() {
+        session.media.push(if place == chosen { audio(ours) } else { refused(line) });
+    }
+    session
+}
+
+fn frame(ours: &OurStream) -> Session {
+    // Session id and version are set by whoever knows what was said before.
+    let mut session = Session::new(Origin::new(&ours.user, 0, 0, ours.address));
+    session.connection = Some(Connection::unicast(if ours.black_hole { nowhere(ours.address) } else { ours.address }));
+    session
+}
+
+fn nowhere(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+fn audio(ours: &OurStream) -> Media {
+    let mut media = Media::new("audio", ours.port, "RTP/AVP");
+    for (codec, payload) in &ours.codecs {
+        media.push_payload(&RtpMap::new(*payload, encoding_name(*codec), CLOCK));
+    }
+    if let Some(payload) = ours.telephone_event {
+        media.push_payload(&RtpMap::new(payload, EVENTS.0, EVENTS.1));
+        media.attributes.push_fmtp(payload, "0-15");
+    }
+    media.attributes.push("ptime", Some(&ours.ptime_ms.to_string()));
+    media.attributes.set_direction(SdpDirection::of(sends(ours.direction), receives(ours.direction)));
+    media
+}
+
+fn refused(line: &Media) -> Media {
+    let mut media = Media::new(&line.kind, 0, &line.protocol);
+    media.formats = line.formats.clone();
+    media
+}
+
+/// The stream that we take, and its place: the first live audio one over plain RTP.
+pub(crate) fn far_stream(session: &Session) -> Option<(usize, FarStream)> {
+    let fits = |media: &Media| media.kind == "audio" && media.protocol == "RTP/AVP" && !media.is_rejected();
+    let (place, media) = session.media.iter().enumerate().find(|(_, media)| fits(media))?;
+    let said = session.direction_of(media);
+    let address = session.connection_of(media).and_then(Connection::ip);
+    let hole = address.is_none_or(|address| address.is_unspecified());
+    let remote = address.filter(|_| !hole).map(|address| SocketAddr::new(address, media.port));
+    let far = FarStream {
+        codecs: codecs(media),
+        offered: media.formats.iter().map(|format| format_name(media, format)).collect(),
+        telephone_event: events(media),
+        direction: direction(said.sends(), said.receives() && !hole),
+        remote,
+        rtcp: remote.map(|remote| rtcp(media, remote)),
+        ptime_ms: media.attributes.ptime().filter(|ptime| (10..=100).contains(ptime)),
+    };
+    Some((place, far))
+}
+
+fn codecs(media: &Media) -> Vec<(Codec, u8)> {
+    let codec = |payload: u8| {
+        let map = media.rtpmap(payload);
+        let right_clock = map.as_ref().is_none_or(|map| map.clock == CLOCK);
+        known_codec(payload, map.as_ref().map(|map| map.encoding.as_str())).filter(|_| right_clock)
+    };
+    let mut all: Vec<(Codec, u8)> = Vec::new();
+    for payload in media.payloads() {
+        if let Some(codec) = codec(payload).filter(|codec| !all.iter().any(|(known, _)| known == codec)) {
+            all.push((codec, payload));
+        }
+    }
+    all
+}
+
+fn events(media: &Media) -> Option<u8> {
+    media.payloads().find(|payload| media.rtpmap(*payload).is_some_and(|map| map.is(EVENTS.0, EVENTS.1)))
+}
+
+fn format_name(media: &Media, format: &str) -> String {
+    let payload = format.parse().ok();
+    let map = payload.and_then(|payload| media.rtpmap(payload)).map(|map| map.encoding);
+    let fixed = || payload.and_then(|payload| known_codec(payload, None)).map(|codec| encoding_name(codec).to_owned());
+    let name = map.or_else(fixed).unwrap_or_else(|| format!("payload type {format}"));
+    sip_wire::text::shown(&name).chars().filter(|c| !c.is_control()).take(32).collect()
+}
+
+fn rtcp(media: &Media, remote: SocketAddr) -> SocketAddr {
+    match media.attributes.rtcp() {
+        Some(rtcp) => SocketAddr::new(rtcp.address.unwrap_or(remote.ip()), rtcp.port),
+        None => SocketAddr::new(remote.ip(), remote.port().checked_add(1).unwrap_or(remote.port())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours() -> OurStream {
+        OurStream {
+            user: String::new(),
+            address: "192.0.2.1".parse().unwrap(),
+            port: 16000,
+            codecs: vec![(Codec::G722, 9), (Codec::Pcmu, 0)],
+            telephone_event: Some(101),
+            direction: Direction::SendRecv,
+            ptime_ms: 20,
+            black_hole: false,
+        }
+    }
+
+    fn parsed(lines: &str) -> Session {
+        let text = format!("v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n{lines}");
+        Session::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_offer_reads_back_as_it_was_meant() {
+        let (place, far) = far_stream(&offer(&ours())).unwrap();
+        assert_eq!((place, far.codecs), (0, vec![(Codec::G722, 9), (Codec::Pcmu, 0)]));
+        assert_eq!((far.telephone_event, far.direction), (Some(101), Direction::SendRecv));
+        assert_eq!(far.remote, Some("192.0.2.1:16000".parse().unwrap()));
+        assert_eq!(far.rtcp, Some("192.0.2.1:16001".parse().unwrap()));
+    }
+
+    /// RFC 3264 6: as many m-lines as the offer, the others with port 0.
+    #[test]
+    fn other_media_of_an_offer_are_refused_in_their_place() {
+        let offered = parsed("m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 0\r\nm=image 6000 udptl t38\r\n");
+        let (place, _) = far_stream(&offered).unwrap();
+        let answer = answer(&ours(), &offered, place);
+        let ports: Vec<(&str, u16)> = answer.media.iter().map(|media| (media.kind.as_str(), media.port)).collect();
+        assert_eq!(ports, [("video", 0), ("audio", 16000), ("image", 0)]);
+    }
+
+    /// B307: c=0.0.0.0, written and read.
+    #[test]
+    fn a_black_hole_is_written_and_read_as_not_receiving() {
+        let session = offer(&OurStream { black_hole: true, direction: Direction::SendOnly, ..ours() });
+        assert!(String::from_utf8(session.to_bytes()).unwrap().contains("c=IN IP4 0.0.0.0\r\n"));
+        let old = parsed("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\na=sendrecv\r\n");
+        let (_, far) = far_stream(&old).unwrap();
+        assert_eq!((far.direction, far.remote), (Direction::SendOnly, None));
+    }
+
+    #[test]
+    fn rtcp_of_the_description_wins() {
+        let (_, far) = far_stream(&parsed("m=audio 4000 RTP/AVP 0\r\na=rtcp:4500\r\n")).unwrap();
+        assert_eq!(far.rtcp, Some("192.0.2.9:4500".parse().unwrap()));
+    }
+
+    #[test]
+    fn unknown_formats_are_named_in_words() {
+        let (_, far) = far_stream(&parsed("m=audio 4000 RTP/AVP 18 97 98\r\na=rtpmap:97 opus/48000/2\r\n")).unwrap();
+        assert_eq!(far.offered, ["G729", "opus", "payload type 98"]);
+        assert_eq!(far.codecs, [(Codec::G729, 18)]);
+    }
+
+    #[test]
+    fn no_live_plain_audio_is_no_stream() {
+        assert_eq!(far_stream(&parsed("m=audio 0 RTP/AVP 0\r\n")), None);
+        assert_eq!(far_stream(&parsed("m=audio 4000 RTP/SAVP 0\r\n")), None);
+        assert_eq!(far_stream(&parsed("")), None);
+    }
+}

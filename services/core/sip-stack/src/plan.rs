@@ -1,0 +1,23 @@
+//! New settings against old ones: what must be opened, closed or registered again. Everything else is read when it is used, so
+//! that calls go on under new settings.
+
+use std::sync::Arc;
+
+use crate::interface::StackSettings;
+use crate::stack::Stack;
+
+impl Stack {
+    /// `Input::Settings`.
+    pub(crate) fn apply_settings(&mut self, new: StackSettings) {
+        let old = self.settings.take();
+        if old.as_deref() == Some(&new) {
+            self.settings = old;
+            return;
+        }
+        let new = Arc::new(new);
+        self.settings = Some(new.clone());
+        self.touch();
+        self.plan_flows(&new);
+        self.plan_registrations(old.as_deref(), &new);
+    }
+}

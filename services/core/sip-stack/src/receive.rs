@@ -1,0 +1,191 @@
+//! What comes in: from a datagram to its transaction, and requests on to the user agent server (`serve`). RFC 3261 section 18
+//! and 17.2.3.
+
+use std::net::SocketAddr;
+
+use agreements::LineNumber;
+use sip_wire::{HeaderName, Message, ParseError, Request, Response, RetryAfter, StatusCode, parse_datagram};
+
+use crate::interface::FlowId;
+use crate::stack::{Stack, line_of};
+use crate::transaction::{
+    ClientKey, Machine, Owner, Route, ServerInvite, ServerKey, ServerRequest, Timing, Transaction, TransactionId,
+};
+
+/// What 503 suggests to wait, in seconds.
+const BUSY_RETRY: u32 = 10;
+
+/// A request with its circumstances.
+pub(crate) struct Arrived {
+    pub(crate) line: LineNumber,
+    /// Our socket and where it really came from.
+    pub(crate) source: Route,
+    /// Its top Via says where it came from.
+    pub(crate) request: Request,
+}
+
+impl Stack {
+    /// A datagram.
+    pub(crate) fn on_datagram(&mut self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) {
+        let Some(line) = self.core.flows.find(flow).map(|flow| flow.line) else { return };
+        let source = Route { flow, remote };
+        match parse_datagram(bytes) {
+            Ok(Message::Response(response)) => self.on_response(&response),
+            Ok(Message::Request(request)) => self.on_request(Arrived { line, source, request }),
+            Err(broken) => self.on_broken(source, broken),
+        }
+    }
+
+    /// 400 and its kin for a request that can be answered at all; everything else is dropped.
+    fn on_broken(&mut self, source: Route, broken: ParseError) {
+        let Some(mut answer) = broken.answer else { return };
+        if !self.sources.admit(source.remote.ip(), self.now) {
+            return;
+        }
+        let tag = self.random.token();
+        crate::transport::add_to_tag(&mut answer, &tag);
+        let Ok(mut via) = answer.headers.top_via() else { return };
+        via.note_source(source.remote);
+        answer.headers.set_top_via(&via);
+        let remote = via.answer_address().unwrap_or(source.remote);
+        self.transmit(Route { flow: source.flow, remote }, answer.to_bytes());
+    }
+
+    /// RFC 3261 18.1.2 and 17.1.3: a response that belongs to nothing is dropped.
+    fn on_response(&mut self, response: &Response) {
+        let Some(id) = ClientKey::of(&response.headers).and_then(|key| self.core.transactions.client(&key)) else { return };
+        let Some(transaction) = self.core.transactions.find_mut(id) else { return };
+        let (code, timing) = (response.status.code(), transaction.timing);
+        let steps = match &mut transaction.machine {
+            Machine::ClientInvite(machine) => {
+                let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+                let request = &transaction.request;
+                machine.on_response(code, &tag, || ack_of_refusal(request, response).to_bytes(), &timing)
+            }
+            Machine::ClientRequest(machine) => machine.on_response(code, &timing),
+            Machine::ServerInvite(_) | Machine::ServerRequest(_) => return,
+        };
+        self.take_steps(id, steps, Some(response));
+    }
+
+    fn on_request(&mut self, mut arrived: Arrived) {
+        if let Ok(mut via) = arrived.request.headers.top_via() {
+            via.note_source(arrived.source.remote);
+            arrived.request.headers.set_top_via(&via);
+        }
+        let Some(key) = ServerKey::of(&arrived.request) else { return };
+        if let Some(id) = self.core.transactions.server(&key) {
+            return self.on_repeated(id, arrived);
+        }
+        if arrived.request.method.is_ack() {
+            return self.on_ack(arrived);
+        }
+        if !self.sources.admit(arrived.source.remote.ip(), self.now) {
+            return;
+        }
+        match self.open_server(key.clone(), &arrived) {
+            Some(id) => self.serve(id, &key, arrived),
+            None => self.turn_away(&arrived),
+        }
+    }
+
+    /// The same request again, or the ACK of our refusal.
+    fn on_repeated(&mut self, id: TransactionId, arrived: Arrived) {
+        let Some(transaction) = self.core.transactions.find_mut(id) else { return };
+        let timing = transaction.timing;
+        let steps = match &mut transaction.machine {
+            Machine::ServerInvite(machine) if arrived.request.method.is_ack() => machine.on_ack(&timing),
+            Machine::ServerInvite(machine) => machine.on_repeated(),
+            Machine::ServerRequest(machine) => machine.on_repeated(),
+            Machine::ClientInvite(_) | Machine::ClientRequest(_) => return,
+        };
+        if arrived.request.method.is_ack() && steps.contains(&crate::transaction::Step::Pass) {
+            // An ACK of a 2xx that wrongly carries the INVITE's branch.
+            return self.on_ack(arrived);
+        }
+        self.take_steps(id, steps, None);
+    }
+
+    fn open_server(&mut self, key: ServerKey, arrived: &Arrived) -> Option<TransactionId> {
+        let timing = Timing::of(line_of(self.settings.as_deref()?, arrived.line)?);
+        let machine = if arrived.request.method.is_invite() {
+            Machine::ServerInvite(ServerInvite::start())
+        } else {
+            Machine::ServerRequest(ServerRequest::start())
+        };
+        let transaction = Transaction {
+            owner: Owner::Nobody,
+            line: arrived.line,
+            route: Route { flow: arrived.source.flow, remote: answer_address(arrived) },
+            timing,
+            merge_key: merge_key(&arrived.request),
+            request: arrived.request.clone(),
+            machine,
+        };
+        self.core.transactions.insert_server(key, transaction)
+    }
+
+    /// No room: an INVITE is told so, everything else may come again.
+    fn turn_away(&mut self, arrived: &Arrived) {
+        if !arrived.request.method.is_invite() {
+            return;
+        }
+        let tag = self.random.token();
+        let mut response = self.response(&arrived.request, StatusCode::SERVICE_UNAVAILABLE, &tag);
+        let again = RetryAfter { seconds: BUSY_RETRY, comment: String::new(), params: sip_wire::Params::new() };
+        response.headers.push(HeaderName::RETRY_AFTER, again);
+        let route = Route { flow: arrived.source.flow, remote: answer_address(arrived) };
+        self.transmit(route, response.to_bytes());
+    }
+
+    /// Answers a request of theirs.
+    pub(crate) fn respond(&mut self, id: TransactionId, response: &Response) {
+        let Some(transaction) = self.core.transactions.find_mut(id) else { return };
+        let (code, bytes, timing) = (response.status.code(), response.to_bytes(), transaction.timing);
+        let steps = match &mut transaction.machine {
+            Machine::ServerInvite(machine) => machine.respond(code, bytes, &timing),
+            Machine::ServerRequest(machine) => machine.respond(code, bytes, &timing),
+            Machine::ClientInvite(_) | Machine::ClientRequest(_) => return,
+        };
+        self.take_steps(id, steps, None);
+    }
+
+    /// Answers a request of theirs with a bare status; `tag` is ours, a new one where it is empty.
+    pub(crate) fn respond_status(&mut self, id: TransactionId, status: StatusCode, tag: &str) {
+        let Some(request) = self.core.transactions.find(id).map(|transaction| transaction.request.clone()) else { return };
+        let tag = if tag.is_empty() { self.random.token() } else { tag.to_owned() };
+        let response = self.response(&request, status, &tag);
+        self.respond(id, &response);
+    }
+}
+
+/// Where answers go (RFC 3261 18.2.2, RFC 3581 4).
+fn answer_address(arrived: &Arrived) -> SocketAddr {
+    let via = arrived.request.headers.top_via().ok();
+    via.and_then(|via| via.answer_address()).unwrap_or(arrived.source.remote)
+}
+
+/// What copies of one request over several paths have in common (RFC 3261 8.2.2.2).
+fn merge_key(request: &Request) -> String {
+    let headers = &request.headers;
+    let tag = headers.from().ok().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
+    let number = headers.cseq().map(|cseq| cseq.number).unwrap_or_default();
+    format!("{} {} {tag} {}", request.method, number, headers.call_id().unwrap_or_default())
+}
+
+/// The ACK of a 300-699 (RFC 3261 17.1.1.3): the INVITE's Request-URI, top Via, Route and numbers, the response's To.
+fn ack_of_refusal(invite: &Request, response: &Response) -> Request {
+    let mut ack = crate::session::follow_up(invite, sip_wire::Method::ACK);
+    if let Some(to) = response.headers.get(HeaderName::TO) {
+        ack.headers.set(HeaderName::TO, to);
+    }
+    ack
+}
+
+impl Stack {
+    /// Whether another copy of this request is being served (RFC 3261 8.2.2.2).
+    pub(crate) fn is_merged(&self, id: TransactionId, request: &Request) -> bool {
+        let key = merge_key(request);
+        self.core.transactions.iter().any(|(other, transaction)| other != id && transaction.merge_key == key)
+    }
+}

@@ -1,0 +1,393 @@
+//! A call of ours until it is answered or refused (RFC 3261 section 13.2, forking as in 13.2.2.4, CANCEL as in section 9).
+
+use std::time::Duration;
+
+use agreements::{CallIdentity, Correlation, LineNumber};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
+
+use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, follow_up, own_address, sdp_of};
+use crate::addresses;
+use crate::auth::is_challenge;
+use crate::client::{Outcome, Told};
+use crate::dialog::Dialog;
+use crate::interface::{EndedBy, Event, QueryId, StackSettings};
+use crate::limits::MOST_CALLS;
+use crate::locate::{Asker, Located};
+use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
+use crate::registration::in_words;
+use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
+use crate::transaction::{Acknowledged, Machine, Owner, Route};
+
+/// To-tags of one call that are kept apart.
+const MOST_EARLY: usize = 8;
+/// The user ended it.
+const ENDED_HERE: &str = "ended here";
+
+impl Stack {
+    /// `Command::Dial`. Whatever is wrong ends the call with the reason.
+    pub(super) fn dial(&mut self, identity: CallIdentity, line: LineNumber, target: &str, correlation: Correlation) {
+        if self.core.calls.contains_key(&identity) {
+            return;
+        }
+        if let Err((code, reason)) = self.try_dial(identity, line, target, correlation) {
+            self.tell(Event::Ended { call: identity, code, reason, by: EndedBy::Local });
+        }
+    }
+
+    fn try_dial(
+        &mut self,
+        identity: CallIdentity,
+        line: LineNumber,
+        target: &str,
+        correlation: Correlation,
+    ) -> Result<(), (u16, String)> {
+        let plain = |reason: &str| (0, reason.to_owned());
+        let settings = self.settings().ok_or_else(|| plain("there are no settings yet"))?;
+        let own = line_of(&settings, line).filter(|own| own.enabled && !own.user.is_empty() && !self.core.stopping);
+        let own = own.ok_or_else(|| plain("the line is not in use"))?;
+        if self.core.calls.len() >= MOST_CALLS {
+            return Err(plain("there are too many calls"));
+        }
+        if usable_codecs(&settings, own).is_empty() {
+            return Err((488, no_playable_codec(&own.codecs, &settings.playable)));
+        }
+        let target = addresses::dialled(own, target).map_err(|reason| (0, reason))?;
+        let hop = addresses::call_hop(own, &target).ok_or_else(|| plain("the number leads nowhere"))?;
+        match self.locate(line, &hop, Asker::Dial(identity)) {
+            Located::Nowhere(reason) => return Err((0, reason)),
+            Located::Asked(query) => {
+                let mut call = Call::new(identity, line, true, State::Locating { query, target });
+                call.correlation = correlation;
+                self.put_call(call);
+            }
+            Located::At(route) => {
+                let mut call = Call::new(identity, line, true, State::Preparing { target, route });
+                call.correlation = correlation;
+                self.prepare(call, route, &settings);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next hop's name was resolved, or not.
+    pub(crate) fn on_dial_located(&mut self, identity: CallIdentity, query: QueryId, route: Result<Route, String>) {
+        let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
+        match (&call.state, route) {
+            (State::Locating { query: asked, target }, Ok(route)) if *asked == query => {
+                call.state = State::Preparing { target: target.clone(), route };
+                self.prepare(call, route, &settings);
+            }
+            (State::Locating { query: asked, .. }, Err(reason)) if *asked == query => {
+                self.end(call, 0, &reason, EndedBy::Network);
+            }
+            _ => self.put_call(call),
+        }
+    }
+
+    fn prepare(&mut self, mut call: Call, route: Route, settings: &StackSettings) {
+        call.flow = Some(route.flow);
+        match self.open_media(settings, route) {
+            Ok(mut media) => {
+                media.open = true;
+                call.media = Some(media);
+                call.sip_call_id = self.random.token() + &self.random.token();
+                call.local_tag = self.random.token();
+                self.desire_and_wait(&mut call, settings);
+                self.put_call(call);
+            }
+            Err(reason) => self.end(call, 0, &reason, EndedBy::Local),
+        }
+    }
+
+    /// Media is ready: the INVITE leaves.
+    pub(super) fn send_invite(&mut self, mut call: Call, settings: &StackSettings) {
+        let State::Preparing { target, route } = call.state.clone() else { return self.put_call(call) };
+        let address = NameAddr::new(addresses::as_to(&target));
+        call.remote = addresses::party(&address);
+        call.auth.begin();
+        let Some(request) = self.invite_request(&mut call, settings, &target, route, 1) else {
+            return self.end(call, 0, "the INVITE cannot be made", EndedBy::Local);
+        };
+        let Some(invite) = self.start_client(Owner::Invite(call.identity), call.line, route, request) else {
+            return self.end(call, 0, "too many requests are open", EndedBy::Local);
+        };
+        let cancel = Cancel::No;
+        call.state = State::Inviting(Inviting {
+            target,
+            route,
+            invite,
+            number: 1,
+            provisional: false,
+            told_ringback: None,
+            cancel,
+            early: Vec::new(),
+        });
+        let expires = line_of(settings, call.line).map_or(0, |own| own.invite_expires);
+        if expires > 0 {
+            self.arm(TimerOwner::Call(call.identity), Timer::DialExpires, Duration::from_secs(expires.into()));
+        }
+        self.tell(Event::Dialing { call: call.identity, sip_call_id: call.sip_call_id.clone() });
+        self.put_call(call);
+    }
+
+    fn invite_request(
+        &mut self,
+        call: &mut Call,
+        settings: &StackSettings,
+        target: &sip_wire::Uri,
+        route: Route,
+        number: u32,
+    ) -> Option<Request> {
+        let own = line_of(settings, call.line)?;
+        let mut request = Request::new(Method::INVITE, target.clone());
+        let headers = &mut request.headers;
+        if let Some(outbound) = addresses::outbound_route(own) {
+            headers.push(HeaderName::ROUTE, outbound);
+        }
+        headers.push(HeaderName::MAX_FORWARDS, 70);
+        headers.push(HeaderName::FROM, own_address(settings, call.line)?.with_tag(&call.local_tag));
+        headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(target)));
+        headers.push(HeaderName::CALL_ID, &call.sip_call_id);
+        headers.push(HeaderName::CSEQ, CSeq::new(number, Method::INVITE));
+        headers.push(HeaderName::CONTACT, self.contact_on(call.line, route.flow)?);
+        if own.invite_expires > 0 {
+            headers.push(HeaderName::EXPIRES, own.invite_expires);
+        }
+        self.add_abilities(headers);
+        let media = call.media.as_mut()?;
+        let sdp = media.offer(settings, own, media.wish());
+        add_sdp(&mut request.headers, &mut request.body, sdp);
+        call.auth.sign(&mut request, own, &mut self.random);
+        Some(request)
+    }
+
+    /// What became of the first INVITE.
+    pub(crate) fn on_invite_outcome(&mut self, identity: CallIdentity, told: &Told, outcome: Outcome<'_>) {
+        let Some(settings) = self.settings() else { return };
+        let Some(call) = self.take_call(identity) else {
+            return self.on_orphan_outcome(told, outcome);
+        };
+        let current = matches!(&call.state, State::Inviting(inviting) if inviting.invite == told.id);
+        match outcome {
+            Outcome::Response(response) if !current => {
+                // Answered elsewhere as well, after the call went on with another To-tag (RFC 3261 13.2.2.4).
+                self.put_call(call);
+                self.on_orphan_outcome(told, Outcome::Response(response));
+            }
+            Outcome::Lost(_) if !current => self.put_call(call),
+            Outcome::Lost(reason) => self.end(call, 408, reason, EndedBy::Network),
+            Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, response, &settings),
+            Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
+            Outcome::Response(response) => self.on_refused(call, response, &settings),
+        }
+    }
+
+    fn on_progress(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+        let State::Inviting(inviting) = &mut call.state else { return self.put_call(call) };
+        inviting.provisional = true;
+        if inviting.cancel == Cancel::WhenProvisional {
+            self.send_cancel(&mut call);
+        } else if !call.ended && response.status.code() > 100 {
+            self.on_early(&mut call, response, settings);
+        }
+        self.put_call(call);
+    }
+
+    /// 101 to 199: one early dialog and one media leg per To-tag.
+    fn on_early(&mut self, call: &mut Call, response: &Response, settings: &StackSettings) {
+        let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
+        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
+            inviting.early.push(Early { tag: tag.clone(), leg: None });
+        }
+        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
+        let mut early_media = false;
+        if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
+            early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
+            let place = early.leg.and_then(|leg| media.place(leg));
+            early_media = place.is_some_and(|place| media.take_answer(place, sdp, &[], true).is_ok());
+        }
+        let rings = matches!(response.status.code(), 180 | 183);
+        let known = inviting.told_ringback;
+        let tell = (rings || early_media) && (known.is_none() || (early_media && known == Some(false)));
+        if tell {
+            inviting.told_ringback = Some(early_media);
+            self.tell(Event::Ringback { call: call.identity, early_media });
+        }
+        if early_media {
+            self.desire(call, settings);
+        }
+    }
+
+    /// 2xx: the ACK goes at once; what the user has taken back meanwhile gets a BYE (RFC 3261 9.1, 13.2.2.4).
+    fn on_answered(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
+        let State::Inviting(inviting) = &call.state else { return self.put_call(call) };
+        let taken_back = inviting.cancel != Cancel::No || call.ended;
+        let leg = self.leg_of(&call, response);
+        let Ok(mut dialog) = Dialog::as_caller(&told.request, response, told.route) else {
+            return self.end(call, 0, "the answer cannot be read", EndedBy::Network);
+        };
+        for timer in [Timer::CancelLost, Timer::DialExpires] {
+            self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
+        }
+        self.settle_peer(call.line, call.identity, &mut dialog);
+        self.acknowledge(told, &dialog, response);
+        let agreed = self.agree(&mut call, leg, response);
+        call.remote = addresses::party(&dialog.remote);
+        call.state = State::Talking(Talking::new(dialog));
+        match agreed {
+            Ok(()) if !taken_back => {
+                self.desire(&mut call, settings);
+                let codec = call.media.as_ref().and_then(crate::media::MediaSession::codec);
+                self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
+                self.put_call(call);
+            }
+            Ok(()) => self.leave(call, 0, ENDED_HERE, EndedBy::Local),
+            Err(mismatch) => self.leave(call, 488, &mismatch.to_string(), EndedBy::Local),
+        }
+    }
+
+    fn leg_of(&self, call: &Call, response: &Response) -> Option<u32> {
+        let State::Inviting(inviting) = &call.state else { return None };
+        let to = response.headers.to().ok()?;
+        let tag = to.tag().unwrap_or_default();
+        inviting.early.iter().find(|early| early.tag == tag).and_then(|early| early.leg)
+    }
+
+    /// Their answer in the 2xx, or the one that came early in the same dialog.
+    fn agree(&mut self, call: &mut Call, leg: Option<u32>, response: &Response) -> Result<(), MediaMismatch> {
+        let ssrc = self.random.u32();
+        let Some(media) = &mut call.media else { return Err(MediaMismatch::NoAudio) };
+        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
+        let leg = leg.or_else(|| sdp.and_then(|_| media.leg_for_fork(ssrc)));
+        if sdp.is_none() && leg.is_none() {
+            return Err(MediaMismatch::NoAudio);
+        }
+        media.keep_only(leg);
+        let outcome = sdp.map_or(Ok(()), |sdp| media.take_answer(0, sdp, &[], true));
+        media.close_offer();
+        outcome
+    }
+
+    /// Sends the ACK of a 2xx and leaves it with the transaction for repeated ones.
+    pub(super) fn acknowledge(&mut self, told: &Told, dialog: &Dialog, response: &Response) {
+        let number = told.request.headers.cseq().map(|cseq| cseq.number).unwrap_or_default();
+        let mut ack = dialog.ack(number);
+        // RFC 3261 22.1: the ACK carries the INVITE's credentials.
+        for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
+            ack.headers.copy(name, &told.request.headers);
+        }
+        if self.add_via(&mut ack, told.line, dialog.peer.flow).is_none() {
+            return;
+        }
+        self.add_user_agent(&mut ack.headers);
+        let bytes = ack.to_bytes();
+        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        if let Some(transaction) = self.core.transactions.find_mut(told.id)
+            && let Machine::ClientInvite(machine) = &mut transaction.machine
+        {
+            machine.acknowledge(Acknowledged { tag, route: dialog.peer, bytes: bytes.clone() });
+            self.touch();
+        }
+        self.transmit(dialog.peer, bytes);
+    }
+
+    /// 300 to 699.
+    fn on_refused(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+        let State::Inviting(inviting) = call.state.clone() else { return self.put_call(call) };
+        let (Some(own), false) = (line_of(settings, call.line), call.ended) else { return self.let_go(call) };
+        if !is_challenge(response.status) {
+            let reason = refusal_in_words(response);
+            return self.end(call, response.status.code(), &reason, refused_by(response.status.code()));
+        }
+        if let Err(failure) = call.auth.on_challenge(response, own) {
+            return self.end(call, response.status.code(), &failure.to_string(), EndedBy::Network);
+        }
+        let number = inviting.number.saturating_add(1);
+        let request = self.invite_request(&mut call, settings, &inviting.target, inviting.route, number);
+        let again = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, inviting.route, request));
+        match again {
+            Some(invite) => {
+                call.state = State::Inviting(Inviting { invite, number, provisional: false, early: Vec::new(), ..inviting });
+                self.put_call(call);
+            }
+            None => self.end(call, 0, "too many requests are open", EndedBy::Local),
+        }
+    }
+
+    /// The user ends a call that is not answered: for people it is over at once.
+    pub(super) fn take_back(&mut self, mut call: Call, code: u16, reason: &str, by: EndedBy) {
+        self.tell_ended(&mut call, code, reason, by);
+        self.core.timers.disarm(TimerOwner::Call(call.identity), Timer::DialExpires);
+        match &mut call.state {
+            State::Inviting(inviting) if inviting.provisional => self.send_cancel(&mut call),
+            State::Inviting(inviting) => inviting.cancel = Cancel::WhenProvisional,
+            State::Locating { query, .. } => {
+                let query = *query;
+                self.forget_query(query);
+                return self.let_go(call);
+            }
+            State::Preparing { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => return self.let_go(call),
+        }
+        self.put_call(call);
+    }
+
+    /// RFC 3261 9.1: the CANCEL has the INVITE's branch and goes the same way.
+    fn send_cancel(&mut self, call: &mut Call) {
+        let State::Inviting(inviting) = &mut call.state else { return };
+        if inviting.cancel == Cancel::Sent {
+            return;
+        }
+        inviting.cancel = Cancel::Sent;
+        let (invite, route) = (inviting.invite, inviting.route);
+        let Some(transaction) = self.core.transactions.find(invite) else { return };
+        let patience = transaction.timing.sixty_four_t1();
+        let mut cancel = follow_up(&transaction.request, Method::CANCEL);
+        self.add_user_agent(&mut cancel.headers);
+        self.start_prepared(Owner::Cancel(call.identity), call.line, route, cancel);
+        self.arm(TimerOwner::Call(call.identity), Timer::CancelLost, patience);
+    }
+
+    /// The CANCEL's own answer says nothing about the INVITE.
+    pub(crate) fn on_cancel_outcome(&mut self, _call: CallIdentity, outcome: Outcome<'_>) {
+        match outcome {
+            Outcome::Response(_) | Outcome::Lost(_) => {}
+        }
+    }
+
+    /// 64*T1 after the CANCEL without a final response (RFC 3261 9.1).
+    pub(super) fn on_cancel_lost(&mut self, call: Call) {
+        if let State::Inviting(inviting) = &call.state {
+            let invite = inviting.invite;
+            self.core.timers.disarm_all(TimerOwner::Transaction(invite));
+            self.core.transactions.remove(invite);
+        }
+        self.let_go(call);
+    }
+
+    /// SIP_INVITE_EXPIRE_n has passed.
+    pub(super) fn on_dial_expired(&mut self, call: Call) {
+        self.take_back(call, 408, "nobody has answered in time", EndedBy::Network);
+    }
+}
+
+/// Who has refused: the far end, or something on the way.
+fn refused_by(code: u16) -> EndedBy {
+    match code {
+        480 | 486 | 487 | 488 | 600..=699 => EndedBy::Remote,
+        _ => EndedBy::Network,
+    }
+}
+
+/// "488 Not Acceptable Here: no common codec".
+fn refusal_in_words(response: &Response) -> String {
+    let warning = response.headers.warning().ok().and_then(|list| list.into_iter().next()).map(|warning| warning.text);
+    match warning {
+        Some(text) => {
+            let text: String = sip_wire::text::shown(&text).chars().filter(|c| !c.is_control()).take(200).collect();
+            format!("{}: {text}", in_words(response))
+        }
+        None => in_words(response),
+    }
+}

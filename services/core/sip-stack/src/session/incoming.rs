@@ -1,0 +1,258 @@
+//! A call of theirs until it is answered or refused (RFC 3261 section 13.3, CANCEL as in 9.2).
+
+use std::time::Duration;
+
+use agreements::CallIdentity;
+use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
+
+use super::talking::Answered;
+use super::{Call, Offered, State, Talking, add_sdp, sdp_of};
+use crate::addresses;
+use crate::dialog::Dialog;
+use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
+use crate::limits::MOST_CALLS;
+use crate::media::{MediaMismatch, MediaSession, Offer, no_playable_codec, usable_codecs};
+use crate::receive::Arrived;
+use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
+use crate::transaction::{Machine, Owner, ServerKey, TransactionId};
+use crate::transport::ACCEPT;
+
+/// What an INVITE that finds no room is told to wait, in seconds.
+const FULL_RETRY: u32 = 30;
+
+impl Stack {
+    /// An INVITE that begins a call.
+    pub(crate) fn on_first_invite(&mut self, id: TransactionId, arrived: Arrived) {
+        self.respond_status(id, StatusCode::TRYING, "");
+        let Some(settings) = self.settings() else { return };
+        let Some(own) = line_of(&settings, arrived.line) else { return };
+        if self.core.stopping || self.core.calls.len() >= MOST_CALLS {
+            return self.refuse_full(id, &arrived.request);
+        }
+        let Ok(sdp) = sdp_of(&arrived.request.headers, &arrived.request.body) else {
+            return self.refuse_body(id, &arrived.request);
+        };
+        let tag = self.random.token();
+        let Ok(dialog) = Dialog::as_callee(&arrived.request, &tag, arrived.source) else {
+            return self.respond_status(id, StatusCode::BAD_REQUEST, &tag);
+        };
+        let ours = usable_codecs(&settings, own);
+        let offer = match sdp.map(|sdp| MediaSession::read_offer(sdp, &ours)).transpose() {
+            Ok(None) if ours.is_empty() => Err(no_playable_codec(&own.codecs, &settings.playable)),
+            Ok(offer) => Ok(offer),
+            Err(MediaMismatch::Unreadable(_)) => return self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
+            Err(mismatch) => Err(mismatch.to_string()),
+        };
+        let call = self.new_incoming(id, &arrived, tag, dialog);
+        match offer {
+            Ok(offer) => self.take_in(call, &arrived, offer, own, &settings),
+            Err(reason) => self.refuse_media(call, id, &arrived.request, &reason),
+        }
+    }
+
+    /// The call, told to people.
+    fn new_incoming(&mut self, id: TransactionId, arrived: &Arrived, tag: String, dialog: Dialog) -> Call {
+        let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
+        let identity = CallIdentity::from_parts(self.now.0 / 1_000_000, random);
+        let remote = addresses::party(&dialog.remote);
+        let sip_call_id = dialog.call_id.clone();
+        let offered = Offered { invite: id, dialog, offer: None, body: None, answer_wanted: false };
+        let mut call = Call::new(identity, arrived.line, false, State::Offered(offered));
+        call.local_tag = tag;
+        call.flow = Some(arrived.source.flow);
+        call.remote = remote.clone();
+        call.sip_call_id.clone_from(&sip_call_id);
+        if let Some(transaction) = self.core.transactions.find_mut(id) {
+            transaction.owner = Owner::Invite(identity);
+        }
+        self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id });
+        call
+    }
+
+    /// Media is asked for; the call waits for the user.
+    fn take_in(&mut self, mut call: Call, arrived: &Arrived, offer: Option<Offer>, own: &LineSettings, settings: &StackSettings) {
+        let media = self.open_media(settings, arrived.source);
+        let State::Offered(offered) = &mut call.state else { return };
+        let mut media = match media {
+            Ok(media) => media,
+            Err(reason) => {
+                let (invite, tag) = (offered.invite, call.local_tag.clone());
+                self.respond_status(invite, StatusCode::SERVER_INTERNAL_ERROR, &tag);
+                return self.end(call, 500, &reason, EndedBy::Local);
+            }
+        };
+        offered.body = offer.as_ref().and_then(|offer| media.answer(offer, settings, own));
+        offered.offer = offer;
+        let (line, identity) = (call.line, call.identity);
+        let mut dialog = offered.dialog.clone();
+        self.settle_peer(line, identity, &mut dialog);
+        offered.dialog = dialog;
+        call.media = Some(media);
+        let expires = arrived.request.headers.expires().ok().flatten().filter(|expires| *expires > 0);
+        if let Some(expires) = expires {
+            self.arm(TimerOwner::Call(identity), Timer::InviteExpires, Duration::from_secs(expires.into()));
+        }
+        self.desire_and_wait(&mut call, settings);
+        self.put_call(call);
+    }
+
+    fn refuse_full(&mut self, id: TransactionId, request: &Request) {
+        let tag = self.random.token();
+        let mut response = self.response(request, StatusCode::SERVICE_UNAVAILABLE, &tag);
+        let again = RetryAfter { seconds: FULL_RETRY, comment: String::new(), params: sip_wire::Params::new() };
+        response.headers.push(HeaderName::RETRY_AFTER, again);
+        self.respond(id, &response);
+    }
+
+    fn refuse_body(&mut self, id: TransactionId, request: &Request) {
+        let tag = self.random.token();
+        let mut response = self.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, &tag);
+        response.headers.push(HeaderName::ACCEPT, ACCEPT);
+        self.respond(id, &response);
+    }
+
+    /// 488 and a call that ends with the reason, so that people see why.
+    fn refuse_media(&mut self, call: Call, id: TransactionId, request: &Request, reason: &str) {
+        let response = self.not_acceptable(request, &call.local_tag, call.line, reason);
+        self.respond(id, &response);
+        self.end(call, 488, reason, EndedBy::Local);
+    }
+
+    /// 488 with Warning 305 (RFC 3261 20.43: incompatible media format).
+    pub(super) fn not_acceptable(&self, request: &Request, tag: &str, line: agreements::LineNumber, reason: &str) -> Response {
+        let mut response = self.response(request, StatusCode::NOT_ACCEPTABLE_HERE, tag);
+        let agent = self.core.flows.any_up(line).map_or_else(|| "phone".to_owned(), |local| local.to_string());
+        response.headers.push(HeaderName::WARNING, Warning { code: 305, agent, text: reason.to_owned() });
+        response
+    }
+
+    /// `Command::Ring`: 180, which needs no media.
+    pub(super) fn ring(&mut self, identity: CallIdentity) {
+        let Some(call) = self.core.calls.get(&identity) else { return };
+        let State::Offered(offered) = &call.state else { return };
+        let (invite, tag, line, flow) = (offered.invite, call.local_tag.clone(), call.line, call.flow);
+        let Some(request) = self.core.transactions.find(invite).map(|transaction| transaction.request.clone()) else { return };
+        let mut response = self.response(&request, StatusCode::RINGING, &tag);
+        self.add_dialog_headers(&mut response, &request, line, flow);
+        self.respond(invite, &response);
+        self.touch();
+    }
+
+    /// What a response that makes a dialog carries (RFC 3261 12.1.1).
+    pub(super) fn add_dialog_headers(
+        &self,
+        response: &mut Response,
+        request: &Request,
+        line: agreements::LineNumber,
+        flow: Option<crate::interface::FlowId>,
+    ) {
+        response.headers.copy(HeaderName::RECORD_ROUTE, &request.headers);
+        if let Some(contact) = flow.and_then(|flow| self.contact_on(line, flow)) {
+            response.headers.push(HeaderName::CONTACT, contact);
+        }
+        self.add_abilities(&mut response.headers);
+    }
+
+    /// `Command::Answer`: 200 as soon as media is ready.
+    pub(super) fn answer(&mut self, identity: CallIdentity) {
+        let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
+        let ready = call.media.as_ref().is_some_and(MediaSession::is_ready);
+        match &mut call.state {
+            State::Offered(_) if ready => self.accept(call, &settings),
+            State::Offered(offered) => {
+                offered.answer_wanted = true;
+                self.put_call(call);
+            }
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => {
+                self.put_call(call);
+            }
+        }
+    }
+
+    /// The 200 leaves.
+    pub(super) fn accept(&mut self, mut call: Call, settings: &StackSettings) {
+        let State::Offered(offered) = call.state.clone() else { return self.put_call(call) };
+        let invite = offered.invite;
+        let request = self.core.transactions.find(invite).map(|transaction| transaction.request.clone());
+        let own = line_of(settings, call.line);
+        let (Some(request), Some(own), Some(media)) = (request, own, &mut call.media) else {
+            return self.end(call, 500, "the INVITE is gone", EndedBy::Network);
+        };
+        media.open = true;
+        let offer_open = offered.body.is_none();
+        let body = offered.body.unwrap_or_else(|| media.offer(settings, own, media.wish()));
+        let mut response = self.response(&request, StatusCode::OK, &call.local_tag);
+        self.add_dialog_headers(&mut response, &request, call.line, call.flow);
+        add_sdp(&mut response.headers, &mut response.body, body);
+        self.core.timers.disarm(TimerOwner::Call(call.identity), Timer::InviteExpires);
+        let mut talking = Talking::new(offered.dialog);
+        talking.unacked = self.answer_and_repeat(call.identity, invite, &request, &response, Answered { offer_open });
+        call.state = State::Talking(talking);
+        self.desire(&mut call, settings);
+        let codec = call.media.as_ref().and_then(MediaSession::codec);
+        self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
+        self.put_call(call);
+    }
+
+    /// `Command::Reject`.
+    pub(super) fn reject(&mut self, identity: CallIdentity, status: u16) {
+        let Some(call) = self.take_call(identity) else { return };
+        let status = StatusCode::new(status).filter(|status| status.is_failure()).unwrap_or(StatusCode::DECLINE);
+        match &call.state {
+            State::Offered(_) => self.refuse_offered(call, status, status.reason(), EndedBy::Local),
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => {
+                self.put_call(call);
+            }
+        }
+    }
+
+    /// The final answer to an INVITE that nobody took.
+    pub(super) fn refuse_offered(&mut self, call: Call, status: StatusCode, reason: &str, by: EndedBy) {
+        if let State::Offered(offered) = &call.state {
+            let (invite, tag) = (offered.invite, call.local_tag.clone());
+            self.respond_status(invite, status, &tag);
+        }
+        self.end(call, status.code(), reason, by);
+    }
+
+    /// The INVITE's Expires has passed (RFC 3261 13.3.1).
+    pub(super) fn on_invite_expired(&mut self, call: Call) {
+        self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, "the caller's time is over", EndedBy::Network);
+    }
+
+    /// CANCEL (RFC 3261 9.2): 200 for itself, 487 for an INVITE that is not answered yet; too late otherwise.
+    pub(crate) fn on_cancel(&mut self, id: TransactionId, key: &ServerKey) {
+        let invite = self.core.transactions.server(&key.with_method(Method::INVITE.as_str()));
+        let found = invite.and_then(|invite| Some((invite, self.core.transactions.find(invite)?.clone())));
+        let Some((invite, transaction)) = found else {
+            return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, "");
+        };
+        let tag = match transaction.owner {
+            Owner::Invite(call) | Owner::Reinvite(call) => {
+                self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
+            }
+            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
+        };
+        self.respond_status(id, StatusCode::OK, &tag);
+        let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
+        match transaction.owner {
+            Owner::Invite(call) if !answered => self.on_cancelled(call),
+            Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
+            Owner::Invite(_) | Owner::Reinvite(_) => {}
+            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
+        }
+    }
+
+    fn on_cancelled(&mut self, identity: CallIdentity) {
+        let Some(call) = self.take_call(identity) else { return };
+        match &call.state {
+            State::Offered(_) => {
+                self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, "the caller has hung up", EndedBy::Remote);
+            }
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => {
+                self.put_call(call);
+            }
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
+//! its file: `dial` (ours until answered), `incoming` (theirs until answered), `talking` and `reinvite` (answered), `leaving`
+//! (ended for people, not yet for the network).
+//!
+//! ```text
+//!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
+//!                 (name)     (media)       |                        ^      |
+//!                                          | refused: gone          |      | Hangup: Leaving -- BYE answered: gone
+//!                                          | Hangup: told as ended, |      |      (waits for the ACK of our 2xx first)
+//!                                          |   CANCEL, last answer  |
+//!   INVITE --> Offered -- Answer, media ready: 200 -----------------+
+//!                 | Reject, CANCEL, Expires, no media: final answer, gone
+//! ```
+
+mod dial;
+mod incoming;
+mod leaving;
+mod reinvite;
+mod talking;
+
+use agreements::{CallIdentity, Correlation, LineNumber};
+use serde::{Deserialize, Serialize};
+use sip_wire::{CSeq, HeaderName, MediaType, Method, NameAddr, Request, Uri};
+
+use crate::auth::AuthSession;
+use crate::dialog::Dialog;
+use crate::interface::{CallMedia, Command, EndedBy, Event, FlowId, MediaRefusal, Output, Party, QueryId, StackSettings};
+use crate::locate::{Asker, Located};
+use crate::media::{MediaSession, Offer};
+use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
+use crate::transaction::{Route, TransactionId};
+use crate::view::{CallStage, CallView};
+
+pub(crate) use talking::Unacked;
+
+/// How long media may think about a wish that an SDP waits for.
+const MEDIA_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+/// Ports that are tried for one call.
+const MOST_PORT_TRIES: u8 = 32;
+
+/// One call.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) identity: CallIdentity,
+    pub(crate) line: LineNumber,
+    pub(crate) outgoing: bool,
+    correlation: Correlation,
+    sip_call_id: String,
+    local_tag: String,
+    remote: Party,
+    auth: AuthSession,
+    /// None until its address is known.
+    media: Option<MediaSession>,
+    port_tries: u8,
+    flow: Option<FlowId>,
+    /// People have been told that it is over.
+    ended: bool,
+    pub(crate) state: State,
+}
+
+/// See the diagram.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// Waits for the next hop's address.
+    Locating {
+        query: QueryId,
+        target: Uri,
+    },
+    /// Waits for media before the INVITE.
+    Preparing {
+        target: Uri,
+        route: Route,
+    },
+    Inviting(Inviting),
+    Offered(Offered),
+    Talking(Talking),
+    Leaving(Leaving),
+}
+
+/// Our INVITE is out.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Inviting {
+    target: Uri,
+    route: Route,
+    invite: TransactionId,
+    number: u32,
+    /// Something came back: a CANCEL may go (RFC 3261 9.1).
+    provisional: bool,
+    /// The last `Event::Ringback`.
+    told_ringback: Option<bool>,
+    cancel: Cancel,
+    early: Vec<Early>,
+}
+
+/// Whether our INVITE is being taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Cancel {
+    No,
+    /// As soon as something comes back.
+    WhenProvisional,
+    Sent,
+}
+
+/// One To-tag of a forked call.
+#[derive(Clone, Serialize, Deserialize)]
+struct Early {
+    tag: String,
+    /// Its media leg, once it has sent SDP.
+    leg: Option<u32>,
+}
+
+/// Their INVITE waits for our answer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Offered {
+    invite: TransactionId,
+    dialog: Dialog,
+    offer: Option<Offer>,
+    /// Our answer's body, ready to go; none where we shall offer.
+    body: Option<Vec<u8>>,
+    /// The user has answered before media was ready.
+    answer_wanted: bool,
+}
+
+/// Answered.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Talking {
+    dialog: Dialog,
+    /// Our 2xx waits for its ACK.
+    unacked: Option<Unacked>,
+    ours: reinvite::Ours,
+    theirs: Option<reinvite::Theirs>,
+    /// What the user wants that no re-INVITE says yet: hold, or not.
+    wish: Option<bool>,
+}
+
+/// Over for people.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) enum Leaving {
+    /// A BYE must wait for the ACK of our 2xx (RFC 3261 15).
+    AwaitingAck { dialog: Dialog, unacked: Unacked },
+    /// A BYE waits for its answer.
+    Bye { dialog: Dialog, transaction: TransactionId },
+}
+
+impl Call {
+    fn new(identity: CallIdentity, line: LineNumber, outgoing: bool, state: State) -> Call {
+        Call {
+            identity,
+            line,
+            outgoing,
+            correlation: Correlation::default(),
+            sip_call_id: String::new(),
+            local_tag: String::new(),
+            remote: Party::default(),
+            auth: AuthSession::default(),
+            media: None,
+            port_tries: 0,
+            flow: None,
+            ended: false,
+            state,
+        }
+    }
+
+    /// Whether it needs that socket.
+    pub(crate) fn uses(&self, flow: FlowId) -> bool {
+        self.flow == Some(flow)
+    }
+
+    /// As the outside sees it; none once it has ended.
+    pub(crate) fn view(&self, settings: &StackSettings) -> Option<CallView> {
+        let stage = match &self.state {
+            State::Locating { .. } | State::Preparing { .. } => CallStage::Dialing,
+            State::Inviting(inviting) if inviting.told_ringback.is_none() => CallStage::Dialing,
+            State::Inviting(_) => CallStage::Ringback,
+            State::Offered(_) => CallStage::Incoming,
+            State::Talking(_) => CallStage::Talking,
+            State::Leaving(_) => return None,
+        };
+        if self.ended {
+            return None;
+        }
+        let nothing = || CallMedia { call: self.identity, line: self.line, generation: 0, legs: Vec::new() };
+        let media = self.media.as_ref();
+        Some(CallView {
+            call: self.identity,
+            line: self.line,
+            outgoing: self.outgoing,
+            stage,
+            held_by_us: media.is_some_and(|media| media.held_by_us),
+            held_by_them: media.is_some_and(|media| media.held_by_them),
+            remote: self.remote.clone(),
+            sip_call_id: self.sip_call_id.clone(),
+            codec: media.and_then(MediaSession::codec),
+            media: media.map_or_else(nothing, |media| media.desired(self.identity, self.line, settings)),
+            correlation: self.correlation.clone(),
+        })
+    }
+}
+
+impl Stack {
+    /// What the user wants.
+    pub(crate) fn on_command(&mut self, command: Command, correlation: Correlation) {
+        match command {
+            Command::Dial { call, line, target } => self.dial(call, line, &target, correlation),
+            Command::Ring(call) => self.ring(call),
+            Command::Answer(call) => self.answer(call),
+            Command::Reject(call, status) => self.reject(call, status),
+            Command::Hangup(call) => self.hang_up(call),
+            Command::Hold(call) => self.wish_hold(call, true),
+            Command::Resume(call) => self.wish_hold(call, false),
+            Command::Register(line) => self.register_at_once(line),
+            Command::Stop => self.stop(),
+        }
+    }
+
+    /// Takes a call out to work on it; whoever takes it puts it back or lets it go.
+    fn take_call(&mut self, call: CallIdentity) -> Option<Call> {
+        self.core.calls.remove(&call)
+    }
+
+    fn put_call(&mut self, call: Call) {
+        self.touch();
+        self.core.calls.insert(call.identity, call);
+    }
+
+    /// The last thing of a call.
+    fn let_go(&mut self, call: Call) {
+        self.core.timers.disarm_all(TimerOwner::Call(call.identity));
+        self.touch();
+    }
+
+    /// Tells people that it is over, and media.
+    fn tell_ended(&mut self, call: &mut Call, code: u16, reason: &str, by: EndedBy) {
+        if std::mem::replace(&mut call.ended, true) {
+            return;
+        }
+        if let Some(media) = &mut call.media {
+            let farewell = media.farewell(call.identity, call.line);
+            self.put(Output::MediaDesired(farewell));
+        }
+        self.tell(Event::Ended { call: call.identity, code, reason: reason.to_owned(), by });
+    }
+
+    /// Over, for people and for us.
+    fn end(&mut self, mut call: Call, code: u16, reason: &str, by: EndedBy) {
+        self.tell_ended(&mut call, code, reason, by);
+        self.let_go(call);
+    }
+
+    /// A media session at a free port of the route's socket, with its first wish not yet made. An error is in words.
+    fn open_media(&mut self, settings: &StackSettings, route: Route) -> Result<MediaSession, String> {
+        let local = self.local_of(route.flow).ok_or("the line's socket is not open")?;
+        let port = self.free_port(settings).ok_or("no RTP port is free")?;
+        let local = std::net::SocketAddr::new(local.ip(), port);
+        Ok(MediaSession::new(local, self.random.u32(), u64::from(self.random.u32())))
+    }
+
+    fn free_port(&mut self, settings: &StackSettings) -> Option<u16> {
+        let held: Vec<u16> =
+            self.core.calls.values().filter_map(|call| call.media.as_ref()).map(|media| media.local.port()).collect();
+        self.core.ports.next(settings.rtp_ports, &held)
+    }
+
+    /// Makes the next wish of a call's media.
+    fn desire(&mut self, call: &mut Call, settings: &StackSettings) {
+        if let Some(media) = &mut call.media {
+            let wish = media.desire(call.identity, call.line, settings);
+            self.put(Output::MediaDesired(wish));
+        }
+    }
+
+    /// The next wish, and an SDP that waits for its answer.
+    fn desire_and_wait(&mut self, call: &mut Call, settings: &StackSettings) {
+        self.desire(call, settings);
+        self.arm(TimerOwner::Call(call.identity), Timer::MediaAnswer, MEDIA_PATIENCE);
+    }
+
+    /// What media says to a wish.
+    pub(crate) fn on_media_ready(&mut self, identity: CallIdentity, generation: u64, result: Result<(), MediaRefusal>) {
+        let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
+        let newest = call.media.as_ref().is_some_and(|media| media.generation == generation) && !call.ended;
+        if !newest {
+            self.core.calls.insert(identity, call);
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.core.timers.disarm(TimerOwner::Call(identity), Timer::MediaAnswer);
+                if let Some(media) = &mut call.media {
+                    media.ready = generation;
+                }
+                self.on_media_there(call, &settings);
+            }
+            Err(MediaRefusal::PortTaken(_)) => self.on_port_taken(call, &settings),
+            Err(MediaRefusal::Failed(reason)) => self.on_media_lost(call, &reason),
+        }
+    }
+
+    fn on_media_there(&mut self, call: Call, settings: &StackSettings) {
+        match &call.state {
+            State::Preparing { .. } => self.send_invite(call, settings),
+            State::Offered(offered) if offered.answer_wanted => self.accept(call, settings),
+            State::Talking(talking) if talking.theirs.is_some() => self.accept_reinvite(call, settings),
+            State::Locating { .. } | State::Inviting(_) | State::Offered(_) | State::Talking(_) | State::Leaving(_) => {
+                self.put_call(call);
+            }
+        }
+    }
+
+    /// Another program holds the port: the next pair, while nothing was said with this one.
+    fn on_port_taken(&mut self, mut call: Call, settings: &StackSettings) {
+        let unsaid = matches!(call.state, State::Preparing { .. } | State::Offered(_));
+        call.port_tries = call.port_tries.saturating_add(1);
+        // While the call is taken out its port counts as free: the ring moves on from it by itself.
+        let port = self.free_port(settings).filter(|_| unsaid && call.port_tries <= MOST_PORT_TRIES);
+        let Some(port) = port else { return self.on_media_lost(call, "no RTP port is free") };
+        if let Some(media) = &mut call.media {
+            media.move_to(port);
+        }
+        if let (State::Offered(offered), Some(media)) = (&mut call.state, &mut call.media)
+            && let (Some(offer), Some(own)) = (&offered.offer, line_of(settings, call.line))
+        {
+            offered.body = media.answer(offer, settings, own);
+        }
+        self.desire_and_wait(&mut call, settings);
+        self.put_call(call);
+    }
+
+    /// There will be no sound: what waits for it fails; a call that is up goes on.
+    fn on_media_lost(&mut self, call: Call, reason: &str) {
+        self.core.timers.disarm(TimerOwner::Call(call.identity), Timer::MediaAnswer);
+        let reason = format!("no media: {reason}");
+        match &call.state {
+            State::Preparing { .. } => self.end(call, 0, &reason, EndedBy::Local),
+            State::Offered(offered) => {
+                let (invite, tag) = (offered.invite, call.local_tag.clone());
+                self.respond_status(invite, sip_wire::StatusCode::SERVER_INTERNAL_ERROR, &tag);
+                self.end(call, 500, &reason, EndedBy::Local);
+            }
+            State::Talking(talking) if talking.theirs.is_some() => self.fail_reinvite(call),
+            State::Locating { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => self.put_call(call),
+        }
+    }
+
+    /// One of a call's timers.
+    pub(crate) fn on_call_timer(&mut self, identity: CallIdentity, timer: Timer) {
+        let (Some(settings), Some(call)) = (self.settings(), self.take_call(identity)) else { return };
+        match timer {
+            Timer::AnswerAgain => self.on_answer_again(call, &settings),
+            Timer::AnswerLost => self.on_answer_lost(call),
+            Timer::CancelLost => self.on_cancel_lost(call),
+            Timer::InviteExpires => self.on_invite_expired(call),
+            Timer::DialExpires => self.on_dial_expired(call),
+            Timer::Glare => self.on_glare_over(call, &settings),
+            Timer::MediaAnswer => self.on_media_lost(call, "media-engine does not answer"),
+            Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
+                self.put_call(call);
+            }
+            Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
+            Timer::FlowRetry | Timer::Resolve | Timer::StopGrace => self.put_call(call),
+        }
+    }
+
+    /// Finds where a dialog's requests go from now on. Until a name is resolved they go where the dialog's messages went.
+    fn settle_peer(&mut self, line: LineNumber, call: CallIdentity, dialog: &mut Dialog) {
+        let Some(hop) = dialog.next_hop() else { return };
+        if let Located::At(route) = self.locate(line, &hop, Asker::Dialog(call)) {
+            dialog.peer = route;
+        }
+    }
+
+    /// The name of a dialog's next hop was resolved.
+    pub(crate) fn on_dialog_located(&mut self, identity: CallIdentity, _query: QueryId, route: Result<Route, String>) {
+        let Some(call) = self.core.calls.get_mut(&identity) else { return };
+        let (Some(dialog), Ok(route)) = (call.dialog_mut(), route) else { return };
+        dialog.peer = route;
+        self.touch();
+    }
+}
+
+impl Call {
+    fn dialog(&self) -> Option<&Dialog> {
+        match &self.state {
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => None,
+            State::Offered(offered) => Some(&offered.dialog),
+            State::Talking(talking) => Some(&talking.dialog),
+            State::Leaving(Leaving::AwaitingAck { dialog, .. } | Leaving::Bye { dialog, .. }) => Some(dialog),
+        }
+    }
+
+    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+        match &mut self.state {
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => None,
+            State::Offered(offered) => Some(&mut offered.dialog),
+            State::Talking(talking) => Some(&mut talking.dialog),
+            State::Leaving(Leaving::AwaitingAck { dialog, .. } | Leaving::Bye { dialog, .. }) => Some(dialog),
+        }
+    }
+}
+
+/// A request that goes with an INVITE of ours, as CANCEL and the ACK of a refusal do (RFC 3261 9.1, 17.1.1.3): same Request-URI,
+/// top Via, Route, From, To, Call-ID and number.
+pub(crate) fn follow_up(invite: &Request, method: Method) -> Request {
+    let mut request = Request::new(method.clone(), invite.uri.clone());
+    if let Ok(via) = invite.headers.top_via() {
+        request.headers.push(HeaderName::VIA, via);
+    }
+    request.headers.copy(HeaderName::ROUTE, &invite.headers);
+    request.headers.push(HeaderName::MAX_FORWARDS, 70);
+    for name in [HeaderName::FROM, HeaderName::TO, HeaderName::CALL_ID] {
+        request.headers.copy(name, &invite.headers);
+    }
+    let number = invite.headers.cseq().map(|cseq| cseq.number).unwrap_or_default();
+    request.headers.push(HeaderName::CSEQ, CSeq::new(number, method));
+    request
+}
+
+/// The body and its type.
+fn add_sdp(headers: &mut sip_wire::Headers, body: &mut Vec<u8>, sdp: Vec<u8>) {
+    headers.push(HeaderName::CONTENT_TYPE, MediaType::sdp());
+    *body = sdp;
+}
+
+/// The SDP of a message; none where there is no body. `Err`: a body of another kind.
+fn sdp_of<'a>(headers: &sip_wire::Headers, body: &'a [u8]) -> Result<Option<&'a [u8]>, ()> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let encoded = headers.get(HeaderName::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+    match headers.content_type() {
+        Ok(Some(kind)) if kind.is("application", "sdp") && !encoded => Ok(Some(body)),
+        Ok(_) | Err(_) => Err(()),
+    }
+}
+
+/// Our From with our tag, or To without one.
+fn own_address(settings: &StackSettings, line: LineNumber) -> Option<NameAddr> {
+    line_of(settings, line).map(crate::addresses::own_address)
+}
