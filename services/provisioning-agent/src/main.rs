@@ -1,2 +1,35 @@
-//! (room)
-fn main() {}
+//! provisioning-agent: wiring. What it owns and serves is in README.md; what it does is in driver.rs.
+
+use provisioning_agent::arguments::Arguments;
+use provisioning_agent::driver::Driver;
+use provisioning_agent::ledger::Ledger;
+use provisioning_agent::service::SettingsService;
+use provisioning_agent::{bus, command, presets};
+use service_kit::peers::PeerTable;
+use service_kit::settings_client::{OWNER, SOCKET};
+use service_kit::{clock, environment, epoch, grpc, logging, notify, shutdown};
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    logging::init(OWNER);
+    let arguments = Arguments::parse(std::env::args_os().skip(1))?;
+    let presets = presets::read(&arguments.presets)?;
+    let folder = environment::state_folder().ok_or("STATE_DIRECTORY is not set: there is no folder for the settings")?;
+    let ledger = Ledger::open(&folder, &presets, epoch(), clock::wall())?;
+    let (commands, received) = command::channel();
+    let service = SettingsService::new(commands.clone(), PeerTable::from_environment());
+    let incoming = grpc::listen(OWNER, SOCKET)?;
+    let (driver, facts, announcements) = Driver::new(ledger, received);
+    let connection = bus::serve(commands, facts, announcements).await?;
+    let driver = driver.run(&connection).await?;
+    let server = grpc::server().serve_with_incoming(service.into_server(), incoming);
+    notify::ready();
+    tokio::select! {
+        ended = driver => ended?,
+        ended = server => ended?,
+        () = shutdown::signal() => {}
+    }
+    Ok(())
+}

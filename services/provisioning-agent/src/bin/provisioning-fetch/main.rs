@@ -1,0 +1,79 @@
+//! The sandboxed child of provisioning-agent: fetches the configuration files, reads them, and says what is in them. It gets one
+//! request over stdin and answers once over stdout. It must not know the store, other settings or other secrets, and locks
+//! itself in before it opens the first connection. Why a process of its own: proto/decisions/0004-provisioning-fetch.md.
+
+mod fetch;
+mod sandbox;
+
+use std::io::{self, Read as _, Write as _};
+use std::process::ExitCode;
+
+use agreements::Diagnosis;
+use provisioning_agent::provisioning::exchange::{Fetch, Fetched, LONGEST_REQUEST, MOST_FILES, Reply, Request, Wanted};
+use settings::plain::{self, FileOutcome};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("provisioning-fetch: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let request = read_request()?;
+    curl::init();
+    let sandbox = sandbox::enter();
+    let bodies: Vec<_> = request.files.iter().map(|wanted| (wanted, fetch::fetch(&request, wanted))).collect();
+    // The size limit holds for all files together; the highest layer, asked for last, is measured first (C47).
+    let sizes: Vec<usize> = bodies.iter().rev().map(|(_, fetched)| fetched.as_ref().map_or(0, Vec::len)).collect();
+    let fits = plain::within_limit(&sizes).into_iter().rev();
+    let files = bodies.into_iter().zip(fits).map(|((wanted, fetched), fits)| read(wanted, fetched, fits)).collect();
+    let reply = serde_json::to_vec(&Reply { sandbox, files })?;
+    io::stdout().lock().write_all(&reply)?;
+    Ok(())
+}
+
+fn read_request() -> Result<Request, Box<dyn std::error::Error>> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(LONGEST_REQUEST as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LONGEST_REQUEST {
+        return Err("the request is too long".into());
+    }
+    let request: Request = serde_json::from_slice(&bytes)?;
+    if request.files.len() > MOST_FILES { Err("too many files are asked for".into()) } else { Ok(request) }
+}
+
+fn read(wanted: &Wanted, fetched: Result<Vec<u8>, fetch::Miss>, fits: bool) -> Fetched {
+    let body = match fetched {
+        Ok(body) => body,
+        Err(fetch::Miss::NotFound(diagnosis)) => return missed(wanted, Fetch::NotFound, diagnosis),
+        Err(fetch::Miss::Failed(diagnosis)) => return missed(wanted, Fetch::Failed, diagnosis),
+        Err(fetch::Miss::TooLarge(bytes)) => {
+            return Fetched { fetch: Fetch::Read, outcome: plain::over_the_limit(bytes, &wanted.shown) };
+        }
+    };
+    if !fits {
+        return Fetched { fetch: Fetch::Read, outcome: plain::over_the_limit(body.len(), &wanted.shown) };
+    }
+    if let Some(extension) = encrypted(&wanted.url) {
+        let reason = format!("the file is encrypted ({extension}), which this version cannot read");
+        let diagnosis = fetch::diagnosis(wanted, "file.encrypted", reason, "provide it unencrypted, with the extension .cfg");
+        let outcome = FileOutcome { rejected: true, ..missed(wanted, Fetch::Read, diagnosis).outcome };
+        return Fetched { fetch: Fetch::Read, outcome };
+    }
+    Fetched { fetch: Fetch::Read, outcome: plain::parse(&body, &wanted.shown) }
+}
+
+fn missed(wanted: &Wanted, fetch: Fetch, diagnosis: Diagnosis) -> Fetched {
+    let outcome = FileOutcome { file: wanted.shown.clone(), diagnoses: vec![diagnosis], ..FileOutcome::default() };
+    Fetched { fetch, outcome }
+}
+
+/// The extensions of B60.
+fn encrypted(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    [".e1c", ".e2c", ".e3c"].into_iter().find(|extension| path.ends_with(extension))
+}

@@ -1,0 +1,286 @@
+//! Settings1 and Provisioning1 on the bus, as in proto/dbus/*.xml: commands go to the driver, properties are projections of what
+//! it publishes, and signals are sent from a task of their own, so that a slow bus does not hold the driver up.
+
+use std::collections::HashMap;
+
+use phone_proto::dbus::{DiagnosisTuple, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH};
+use phone_proto::errors::{ErrorKind, HouseError};
+use service_kit::bus;
+use settings::layers::{Explanation, LayerValue, Origin};
+use tokio::sync::{mpsc, watch};
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedVariant, Variant, interface};
+
+use crate::command::{Applied, Command, Commands, Wish};
+
+/// What the properties show; only the newest counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Of this process.
+    pub epoch: u64,
+    /// The newest one.
+    pub revision: u64,
+    /// In words.
+    pub alarms: Vec<String>,
+    /// Whether a provisioning run is under way.
+    pub running: bool,
+    /// Number of the newest finished one.
+    pub last_run: u64,
+    /// Reason and whether it may interrupt a call; an empty reason: no wish.
+    pub restart_wanted: (String, bool),
+}
+
+/// What happened once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// A commit.
+    Changed {
+        /// Its revision.
+        revision: u64,
+        /// Parameters with a new effective value.
+        names: Vec<String>,
+        /// Of what brought it about.
+        correlation: String,
+    },
+    /// The end of a run.
+    RunFinished {
+        /// Its number.
+        run: u64,
+        /// Whether no file failed.
+        done: bool,
+        /// After it.
+        revision: u64,
+    },
+}
+
+/// Options of a method.
+type Options = HashMap<String, OwnedVariant>;
+
+struct SettingsObject {
+    commands: Commands,
+    facts: watch::Receiver<Published>,
+}
+
+#[interface(name = "org.deskphone.Settings1", introspection_docs = false)]
+impl SettingsObject {
+    #[zbus(out_args("value"))]
+    async fn get(&self, name: String) -> Result<String, HouseError> {
+        let explanation = self.commands.ask(|answer| Command::Explain { service: None, name, answer }).await??;
+        Ok(explanation.effective)
+    }
+
+    #[zbus(out_args("values"))]
+    async fn list(&self) -> Result<Vec<(String, String, String)>, HouseError> {
+        self.commands.ask(|answer| Command::List { answer }).await
+    }
+
+    #[zbus(out_args("revision"))]
+    async fn set(
+        &self,
+        changes: HashMap<String, String>,
+        expected: u64,
+        options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let mut changes: Vec<_> = changes.into_iter().collect();
+        changes.sort();
+        let correlation = options.get(agreements::Correlation::KEY).and_then(|value| value.downcast_ref::<&str>().ok());
+        let wish = Wish {
+            service: None,
+            changes,
+            expected_revision: expected,
+            origin: Origin::Admin,
+            source: "administrator at the bus".to_owned(),
+            correlation: agreements::Correlation::new(correlation.unwrap_or_default()),
+        };
+        match self.commands.ask(|answer| Command::Apply { wish, answer }).await?? {
+            Applied::Done { revision } => Ok(revision),
+            Applied::Refused(refused) => Err(in_one_error(&refused)),
+        }
+    }
+
+    #[zbus(out_args("effective", "layer", "layers"))]
+    #[allow(clippy::type_complexity)]
+    async fn explain(&self, name: String) -> Result<(String, String, Vec<(String, String, String, u32, u64)>), HouseError> {
+        let explanation = self.commands.ask(|answer| Command::Explain { service: None, name, answer }).await??;
+        let Explanation { effective, layer, layers, .. } = explanation;
+        let tuple = |value: LayerValue| (value.layer, value.value, value.source, value.line, value.time);
+        Ok((effective, layer, layers.into_iter().map(tuple).collect()))
+    }
+
+    #[zbus(property)]
+    fn epoch(&self) -> u64 {
+        self.facts.borrow().epoch
+    }
+
+    #[zbus(property)]
+    fn revision(&self) -> u64 {
+        self.facts.borrow().revision
+    }
+
+    #[zbus(property)]
+    fn alarms(&self) -> Vec<String> {
+        self.facts.borrow().alarms.clone()
+    }
+
+    #[zbus(signal)]
+    async fn changed(
+        emitter: &SignalEmitter<'_>,
+        revision: u64,
+        names: &[String],
+        options: HashMap<&str, Variant<'_>>,
+    ) -> zbus::Result<()>;
+}
+
+/// All refusals of a save as one error: the bus knows no lists of diagnoses here.
+fn in_one_error(refused: &[agreements::Diagnosis]) -> HouseError {
+    let kind = match refused {
+        [only] if only.code == "name.unknown" => ErrorKind::UnknownParameter,
+        _ => ErrorKind::InvalidValue,
+    };
+    let one = |diagnosis: &agreements::Diagnosis| match diagnosis.suggestion.as_str() {
+        "" => format!("{}: {}", diagnosis.name, diagnosis.reason),
+        suggestion => format!("{}: {} ({suggestion})", diagnosis.name, diagnosis.reason),
+    };
+    HouseError::new(kind, refused.iter().map(one).collect::<Vec<_>>().join("; "))
+}
+
+struct ProvisioningObject {
+    commands: Commands,
+    facts: watch::Receiver<Published>,
+}
+
+#[interface(name = "org.deskphone.Provisioning1", introspection_docs = false)]
+impl ProvisioningObject {
+    #[zbus(out_args("run"))]
+    async fn run(
+        &self,
+        #[allow(unused_variables)] options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        self.commands.ask(|answer| Command::Provision { answer }).await?
+    }
+
+    #[zbus(out_args("files"))]
+    async fn files(&self) -> Result<Vec<(String, String, String, u32, u32)>, HouseError> {
+        Ok(self.commands.ask(|answer| Command::Report { answer }).await?.files)
+    }
+
+    #[zbus(out_args("diagnoses"))]
+    async fn diagnoses(&self) -> Result<Vec<DiagnosisTuple>, HouseError> {
+        Ok(self.commands.ask(|answer| Command::Report { answer }).await?.diagnoses)
+    }
+
+    #[zbus(property)]
+    fn state(&self) -> &'static str {
+        if self.facts.borrow().running { "running" } else { "idle" }
+    }
+
+    #[zbus(property)]
+    fn last_run(&self) -> u64 {
+        self.facts.borrow().last_run
+    }
+
+    #[zbus(property)]
+    fn restart_wanted(&self) -> (String, bool) {
+        self.facts.borrow().restart_wanted.clone()
+    }
+
+    #[zbus(signal)]
+    async fn run_finished(
+        emitter: &SignalEmitter<'_>,
+        run: u64,
+        outcome: &str,
+        revision: u64,
+        options: HashMap<&str, Variant<'_>>,
+    ) -> zbus::Result<()>;
+}
+
+/// Connects, serves both objects, then takes the names.
+///
+/// # Errors
+/// There is no bus, or the names belong to somebody else.
+pub async fn serve(
+    commands: Commands,
+    facts: watch::Receiver<Published>,
+    announcements: mpsc::Receiver<Announcement>,
+) -> zbus::Result<Connection> {
+    let settings = SettingsObject { commands: commands.clone(), facts: facts.clone() };
+    let provisioning = ProvisioningObject { commands, facts: facts.clone() };
+    let connection = bus::builder().serve_at(SETTINGS_PATH, settings).serve_at(PROVISIONING_PATH, provisioning).build().await?;
+    tokio::spawn(publish(connection.clone(), facts, announcements));
+    connection.request_name(SETTINGS_NAME).await?;
+    connection.request_name(PROVISIONING_NAME).await?;
+    Ok(connection)
+}
+
+/// Tells the bus what is new, until the driver has gone. A signal that cannot be sent is lost; facts can be read.
+async fn publish(connection: Connection, mut facts: watch::Receiver<Published>, mut announcements: mpsc::Receiver<Announcement>) {
+    let mut shown = facts.borrow_and_update().clone();
+    loop {
+        let told = tokio::select! {
+            biased;
+            changed = facts.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let new = facts.borrow_and_update().clone();
+                let told = tell_facts(&connection, &shown, &new).await;
+                shown = new;
+                told
+            }
+            Some(announcement) = announcements.recv() => announce(&connection, announcement).await,
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, "the bus could not be told");
+        }
+    }
+}
+
+async fn tell_facts(connection: &Connection, old: &Published, new: &Published) -> zbus::Result<()> {
+    let server = connection.object_server();
+    let settings = server.interface::<_, SettingsObject>(SETTINGS_PATH).await?;
+    let (object, emitter) = (settings.get().await, settings.signal_emitter());
+    if old.revision != new.revision {
+        object.revision_changed(emitter).await?;
+    }
+    if old.alarms != new.alarms {
+        object.alarms_changed(emitter).await?;
+    }
+    drop(object);
+    let provisioning = server.interface::<_, ProvisioningObject>(PROVISIONING_PATH).await?;
+    let (object, emitter) = (provisioning.get().await, provisioning.signal_emitter());
+    if old.running != new.running {
+        object.state_changed(emitter).await?;
+    }
+    if old.last_run != new.last_run {
+        object.last_run_changed(emitter).await?;
+    }
+    if old.restart_wanted != new.restart_wanted {
+        object.restart_wanted_changed(emitter).await?;
+    }
+    Ok(())
+}
+
+async fn announce(connection: &Connection, announcement: Announcement) -> zbus::Result<()> {
+    match announcement {
+        Announcement::Changed { revision, names, correlation } => {
+            let mut options = HashMap::new();
+            if !correlation.is_empty() {
+                options.insert(agreements::Correlation::KEY, Variant::from(correlation));
+            }
+            let emitter = SignalEmitter::new(connection, SETTINGS_PATH)?;
+            SettingsObject::changed(&emitter, revision, &names, options).await
+        }
+        Announcement::RunFinished { run, done, revision } => {
+            let emitter = SignalEmitter::new(connection, PROVISIONING_PATH)?;
+            let outcome = if done { "done" } else { "failed" };
+            ProvisioningObject::run_finished(&emitter, run, outcome, revision, HashMap::new()).await
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The one loop: commands of handlers, facts of hal-agent, the end of a provisioning run, the watchdog. It decides nothing about
+//! settings; it brings things together and publishes what came of them.
+
+use std::time::Duration;
+
+use agreements::{Correlation, WallTime};
+use phone_proto::dbus::{HAL_NAME, HAL_PATH};
+use phone_proto::errors::{ErrorKind, HouseError};
+use service_kit::{bus, clock, notify};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use zbus::Connection;
+
+use crate::bus::{Announcement, Published};
+use crate::command::{Answer, Applied, Command, Wish};
+use crate::ledger::{Committed, Ledger};
+use crate::provisioning::identity::Identity;
+use crate::provisioning::report::{self, Outcome};
+use crate::provisioning::request::{self, Run};
+use crate::provisioning::{Provisioning, child};
+
+/// Signals that may wait for the bus.
+const ANNOUNCEMENTS: usize = 64;
+
+/// Why the loop has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// Without a bus the service is of no use; it is started again.
+    #[error("the bus is gone")]
+    BusGone,
+    /// The same, at the start.
+    #[error("the board's facts cannot be followed: {0}")]
+    Bus(#[from] zbus::Error),
+}
+
+/// Everything that the loop holds.
+pub struct Driver {
+    ledger: Ledger,
+    provisioning: Provisioning,
+    commands: mpsc::Receiver<Command>,
+    under_way: Option<UnderWay>,
+    restart_wanted: String,
+    published: watch::Sender<Published>,
+    announcements: mpsc::Sender<Announcement>,
+}
+
+struct UnderWay {
+    run: Run,
+    correlation: Correlation,
+    child: JoinHandle<Outcome>,
+}
+
+impl Driver {
+    /// A driver, and what the bus shows of it.
+    pub fn new(
+        ledger: Ledger,
+        commands: mpsc::Receiver<Command>,
+    ) -> (Driver, watch::Receiver<Published>, mpsc::Receiver<Announcement>) {
+        let (published, facts) = watch::channel(Published::default());
+        let (announcements, announced) = mpsc::channel(ANNOUNCEMENTS);
+        let restart_wanted = String::new();
+        let driver = Driver {
+            ledger,
+            provisioning: Provisioning::default(),
+            commands,
+            under_way: None,
+            restart_wanted,
+            published,
+            announcements,
+        };
+        driver.publish();
+        (driver, facts, announced)
+    }
+
+    /// The loop; the board's facts are subscribed to when this returns.
+    ///
+    /// # Errors
+    /// The bus is gone.
+    pub async fn run(mut self, connection: &Connection) -> Result<impl Future<Output = Result<(), DriverError>>, DriverError> {
+        let mut board = bus::Facts::watch(connection, HAL_NAME, HAL_PATH, "org.deskphone.Hal1").await?;
+        let mut watchdog = tokio::time::interval(notify::watchdog().unwrap_or(Duration::from_secs(3600)));
+        watchdog.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Ok(async move {
+            loop {
+                tokio::select! {
+                    Some(command) = self.commands.recv() => self.handle_command(command).await,
+                    outcome = ended(&mut self.under_way) => self.handle_outcome(outcome).await,
+                    facts = board.changed() => {
+                        let identity = Identity::from_properties(facts.ok_or(DriverError::BusGone)?);
+                        self.handle_identity(identity);
+                    }
+                    _ = watchdog.tick() => notify::alive(),
+                }
+                self.publish();
+            }
+        })
+    }
+
+    async fn handle_command(&mut self, command: Command) {
+        // Whoever asked may have gone meanwhile: an answer that nobody takes is no error.
+        match command {
+            Command::Snapshot { service, answer } => drop(answer.send(self.ledger.snapshot(&service))),
+            Command::Watch { service, epoch, from_revision, answer } => {
+                drop(answer.send(self.ledger.watch(&service, epoch, from_revision)));
+            }
+            Command::Apply { wish, answer } => self.apply(wish, answer).await,
+            Command::Explain { service, name, answer } => drop(answer.send(self.ledger.explain(service.as_deref(), &name))),
+            Command::List { answer } => drop(answer.send(self.ledger.list())),
+            Command::Provision { answer } => drop(answer.send(self.begin_run())),
+            Command::Report { answer } => drop(answer.send(self.provisioning.report().clone())),
+        }
+    }
+
+    async fn apply(&mut self, wish: Wish, answer: Answer<Applied>) {
+        let result = self.ledger.apply(&wish, self.wall()).await;
+        let answered = result.map(|(applied, committed)| {
+            self.take_in(committed, &wish.correlation);
+            applied
+        });
+        // The newest revision is on the bus before the caller learns of it.
+        self.publish();
+        drop(answer.send(answered));
+    }
+
+    fn handle_identity(&mut self, identity: Identity) {
+        if self.provisioning.learn(identity)
+            && let Err(error) = self.begin_run()
+        {
+            tracing::info!(reason = %error, "no provisioning at start-up");
+        }
+    }
+
+    /// Begins a run, or joins the one under way; its number.
+    fn begin_run(&mut self) -> Result<u64, HouseError> {
+        let enabled = self.ledger.layers().effective("PROVISION_ENABLE") != Some("N");
+        let (number, begins) = self.provisioning.begin(enabled)?;
+        if begins {
+            let run = request::of(self.ledger.layers(), self.provisioning.identity());
+            let correlation = Correlation::new(&format!("provisioning-{:08x}-{number}", self.ledger.epoch() >> 32));
+            tracing::info!(files = run.request.files.len(), correlation = correlation.as_str(), "provisioning begins");
+            let request = run.request.clone();
+            let child = tokio::spawn(async move {
+                if request.files.is_empty() {
+                    return Ok(Vec::new());
+                }
+                child::run(&request).await.map_err(|error| error.to_string())
+            });
+            self.under_way = Some(UnderWay { run, correlation, child });
+        }
+        Ok(number)
+    }
+
+    async fn handle_outcome(&mut self, outcome: Outcome) {
+        let Some(UnderWay { run, correlation, .. }) = self.under_way.take() else {
+            return;
+        };
+        let result = report::of(self.ledger.layers(), &run, outcome, self.wall());
+        let (mut report, mut failed) = (result.report, result.failed);
+        match self.ledger.commit(result.plan.plan, &correlation).await {
+            Ok(committed) => self.take_in(committed, &correlation),
+            Err(error) => {
+                failed = true;
+                report.not_stored(&error);
+            }
+        }
+        for (file, line, _, code, name, severity, reason, _) in &report.diagnoses {
+            tracing::warn!(file, line, code, name, severity, reason, correlation = correlation.as_str(), "provisioning");
+        }
+        let number = self.provisioning.finish(report, failed);
+        self.publish();
+        let revision = self.ledger.revision();
+        self.announce(Announcement::RunFinished { run: number, done: !failed, revision });
+    }
+
+    /// What a commit means to others.
+    fn take_in(&mut self, committed: Committed, correlation: &Correlation) {
+        if committed.names.is_empty() {
+            return;
+        }
+        if let Some(first) = committed.restart.first() {
+            self.restart_wanted = format!("{first} has changed");
+        }
+        let correlation = correlation.as_str().to_owned();
+        self.announce(Announcement::Changed { revision: committed.revision, names: committed.names, correlation });
+    }
+
+    fn announce(&self, announcement: Announcement) {
+        if self.announcements.try_send(announcement).is_err() {
+            tracing::warn!("the bus does not keep up; a signal is lost");
+        }
+    }
+
+    fn publish(&self) {
+        let new = Published {
+            epoch: self.ledger.epoch(),
+            revision: self.ledger.revision(),
+            alarms: self.ledger.alarms(),
+            running: self.provisioning.is_running(),
+            last_run: self.provisioning.finished(),
+            restart_wanted: (self.restart_wanted.clone(), false),
+        };
+        self.published.send_if_modified(|shown| {
+            let changed = *shown != new;
+            *shown = new;
+            changed
+        });
+    }
+
+    fn wall(&self) -> WallTime {
+        clock::wall()
+    }
+}
+
+/// The end of the child of the run under way.
+async fn ended(under_way: &mut Option<UnderWay>) -> Outcome {
+    match under_way {
+        Some(run) => (&mut run.child).await.unwrap_or_else(|error| Err(error.to_string())),
+        None => std::future::pending().await,
+    }
+}
+
+impl crate::command::Report {
+    /// The run could not be stored: nothing of it was applied.
+    fn not_stored(&mut self, error: &HouseError) {
+        debug_assert_ne!(error.kind, ErrorKind::InvalidValue);
+        for (_, _, outcome, applied, _) in &mut self.files {
+            if outcome == "applied" {
+                (*outcome, *applied) = ("failed".to_owned(), 0);
+            }
+        }
+        let (code, severity) = ("store.failed".to_owned(), "error".to_owned());
+        let empty = String::new;
+        self.diagnoses.push((empty(), 0, 0, code, empty(), severity, error.text.clone(), empty()));
+    }
+}

@@ -1,0 +1,85 @@
+//! What the agent and its sandboxed child say to each other: one JSON request over stdin, one JSON reply over stdout, both
+//! bounded. The reply comes from a process that has read bytes from outside and is believed in nothing: see
+//! [`super::child`].
+
+use serde::{Deserialize, Serialize};
+use settings::plain::FileOutcome;
+
+/// The longest request, in bytes.
+pub const LONGEST_REQUEST: usize = 64 << 10;
+/// The longest reply, in bytes: all lines that fit into the files, escaped, with their diagnoses.
+pub const LONGEST_REPLY: usize = 4 << 20;
+/// Standard, product, master (B37).
+pub const MOST_FILES: usize = 3;
+
+/// How far a server's certificate is checked (HTTP_SSL_VERIFY).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verification {
+    /// Not at all.
+    None,
+    /// Chain and dates.
+    Chain,
+    /// And the server's name.
+    ChainAndName,
+}
+
+/// What to fetch, and within which bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Macros replaced.
+    pub user_agent: String,
+    /// HTTP_VER: 1.0, or 1.1.
+    pub http_1_0: bool,
+    /// For https.
+    pub verification: Verification,
+    /// To connect, per server, in milliseconds.
+    pub connect_timeout: u64,
+    /// Per file, in milliseconds.
+    pub file_timeout: u64,
+    /// Lowest layer first, which is the order of asking (B50).
+    pub files: Vec<Wanted>,
+}
+
+/// One file to fetch.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// With its account, macros replaced. The only secret that the child is told.
+    pub url: String,
+    /// Without password: what diagnoses name.
+    pub shown: String,
+}
+
+impl std::fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wanted").field("shown", &self.shown).finish_non_exhaustive()
+    }
+}
+
+/// What the child has done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// How far it could lock itself in: `full`, or what is missing.
+    pub sandbox: String,
+    /// One per file of the request, in its order.
+    pub files: Vec<Fetched>,
+}
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// How far it came.
+    pub fetch: Fetch,
+    /// What is in it; of a file that was not fetched only diagnoses.
+    pub outcome: FileOutcome,
+}
+
+/// How far a file came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fetch {
+    /// It was read. It may still be rejected as a whole (C62).
+    Read,
+    /// The server has no such file.
+    NotFound,
+    /// It could not be fetched.
+    Failed,
+}

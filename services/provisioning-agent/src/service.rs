@@ -1,0 +1,129 @@
+//! gRPC Settings: who asks is told by the kernel (peer credentials) and by the table of the house; the rest is the driver's.
+
+use agreements::Correlation;
+use phone_proto::errors::{ErrorKind, HouseError};
+use phone_proto::settings::settings_server::{Settings, SettingsServer};
+use phone_proto::settings::{
+    ApplyReply, ApplyRequest, Change, Diagnosis, ExplainReply, ExplainRequest, LayerValue, Origin, SnapshotReply, SnapshotRequest,
+    Value, WatchRequest,
+};
+use service_kit::grpc;
+use service_kit::peers::PeerTable;
+use service_kit::settings_client::OWNER;
+use settings::layers;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::command::{Applied, Command, Commands, Wish};
+
+/// The longest request of a peer: every parameter once.
+const LONGEST_REQUEST: usize = 2 << 20;
+
+/// Serves [`Settings`].
+pub struct SettingsService {
+    commands: Commands,
+    peers: PeerTable,
+}
+
+impl SettingsService {
+    /// Answers from the driver behind `commands`, to the clients of the house.
+    pub fn new(commands: Commands, peers: PeerTable) -> SettingsService {
+        if !peers.isolated() {
+            tracing::warn!("isolation off: several services share one user, so a peer's own claim counts");
+        }
+        SettingsService { commands, peers }
+    }
+
+    /// With its limits.
+    pub fn into_server(self) -> SettingsServer<SettingsService> {
+        SettingsServer::new(self).max_decoding_message_size(LONGEST_REQUEST)
+    }
+
+    /// Which client of the house asks.
+    fn client<T>(&self, request: &Request<T>, claimed: &str) -> Result<String, Status> {
+        let uid = grpc::peer_uid(request).ok_or_else(|| Status::permission_denied("the peer has no credentials"))?;
+        let service = self.peers.service_of(uid, claimed).filter(|service| self.peers.may_call(service, OWNER));
+        service.map(str::to_owned).ok_or_else(|| {
+            tracing::warn!(uid, peer = claimed, "a stranger asks for settings");
+            Status::permission_denied(format!(
+                "user {uid} is not {}",
+                if claimed.is_empty() { "a service of this phone" } else { claimed }
+            ))
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Settings for SettingsService {
+    async fn snapshot(&self, request: Request<SnapshotRequest>) -> Result<Response<SnapshotReply>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        let snapshot = self.commands.ask(|answer| Command::Snapshot { service, answer }).await?;
+        let values = snapshot.values.into_iter().map(|(name, value)| Value { name, value }).collect();
+        Ok(Response::new(SnapshotReply { epoch: snapshot.epoch, revision: snapshot.revision, values }))
+    }
+
+    type WatchStream = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<Change, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        let WatchRequest { epoch, from_revision, .. } = request.into_inner();
+        let changes = self.commands.ask(|answer| Command::Watch { service, epoch, from_revision, answer }).await?;
+        let changes = changes.ok_or_else(|| Status::out_of_range("this revision is not kept: take a new snapshot"))?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(changes).map(Ok))))
+    }
+
+    async fn apply(&self, request: Request<ApplyRequest>) -> Result<Response<ApplyReply>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        let wish = wish(service, request.into_inner())?;
+        let applied = self.commands.ask(|answer| Command::Apply { wish, answer }).await??;
+        Ok(Response::new(match applied {
+            Applied::Done { revision } => ApplyReply { revision, refused: Vec::new() },
+            Applied::Refused(refused) => ApplyReply { revision: 0, refused: refused.into_iter().map(diagnosis).collect() },
+        }))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        let service = Some(self.client(&request, &request.get_ref().service)?);
+        let name = request.into_inner().name;
+        let explanation = self.commands.ask(|answer| Command::Explain { service, name, answer }).await??;
+        let layers::Explanation { name, effective, layer, layers, .. } = explanation;
+        let layers = layers.into_iter().map(layer_value).collect();
+        Ok(Response::new(ExplainReply { name, effective, layer, layers }))
+    }
+}
+
+fn wish(service: String, request: ApplyRequest) -> Result<Wish, HouseError> {
+    let (origin, place) = match request.origin() {
+        Origin::Web => (layers::Origin::Web, "web"),
+        Origin::Phone => (layers::Origin::Phone, "phone"),
+        Origin::Unspecified => return Err(HouseError::new(ErrorKind::InvalidArgument, "origin is missing: web or phone")),
+    };
+    let account: String = request.account.chars().filter(|character| !character.is_control()).take(60).collect();
+    Ok(Wish {
+        service: Some(service),
+        changes: request.changes.into_iter().map(|value| (value.name, value.value)).collect(),
+        expected_revision: request.expected_revision,
+        origin,
+        source: if account.is_empty() { place.to_owned() } else { account },
+        correlation: Correlation::new(&request.correlation),
+    })
+}
+
+fn layer_value(value: layers::LayerValue) -> LayerValue {
+    LayerValue { layer: value.layer, value: value.value, source: value.source, line: value.line, time: value.time }
+}
+
+fn diagnosis(diagnosis: agreements::Diagnosis) -> Diagnosis {
+    Diagnosis {
+        code: diagnosis.code,
+        arguments: diagnosis.arguments.into_iter().collect(),
+        name: diagnosis.name,
+        file: diagnosis.file,
+        line: diagnosis.line,
+        column: diagnosis.column,
+        severity: diagnosis.severity.as_str().to_owned(),
+        reason: diagnosis.reason,
+        suggestion: diagnosis.suggestion,
+    }
+}
