@@ -39,16 +39,10 @@ fn main() -> ExitCode {
         }
         Verb::Up(options) => {
             service_kit::logging::init("phonelab");
-            {
-                let _ = options;
-                Ok(())
-            }
+            lab::up(options)
         }
         Verb::Status(place) => lab::Status::of_running(&place.state()).map(|status| println!("{}", status.line())),
-        Verb::Policy { folder } => {
-            let _ = folder;
-            Ok(())
-        }
+        Verb::Policy { folder } => lab::write_policy(&folder),
     };
     outcome.map_or_else(|error| complain(&error), |()| ExitCode::SUCCESS)
 }

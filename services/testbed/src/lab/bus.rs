@@ -75,13 +75,24 @@ pub fn daemon() -> Result<PathBuf, LabError> {
         .ok_or(LabError::MissingPackage { program: "dbus-daemon", package: "dbus-daemon" })
 }
 
-fn write_configuration(folder: &Path, socket: &Path, house: &House, users: &Users) -> Result<PathBuf, LabError> {
-    let policies = folder.join("policy.d");
-    std::fs::create_dir_all(&policies).map_err(LabError::file(&policies))?;
+/// Writes the device's policy files, for the image and for tests with the real init.
+pub fn write_policy(folder: &Path) -> Result<(), LabError> {
+    let house = House::built_in()?;
+    write_policies(folder, &house, &Users::of_device(&house))
+}
+
+fn write_policies(folder: &Path, house: &House, users: &Users) -> Result<(), LabError> {
+    std::fs::create_dir_all(folder).map_err(LabError::file(folder))?;
     for (name, text) in policy::files(house, users) {
-        let path = policies.join(name);
+        let path = folder.join(name);
         std::fs::write(&path, text).map_err(LabError::file(&path))?;
     }
+    Ok(())
+}
+
+fn write_configuration(folder: &Path, socket: &Path, house: &House, users: &Users) -> Result<PathBuf, LabError> {
+    let policies = folder.join("policy.d");
+    write_policies(&policies, house, users)?;
     let configuration = folder.join("bus.conf");
     let text = policy::bus_configuration(&socket.display().to_string(), &policies.display().to_string(), users);
     std::fs::write(&configuration, text).map_err(LabError::file(&configuration))?;

@@ -10,21 +10,20 @@ mod log;
 mod notify;
 mod options;
 mod ports;
-#[cfg(any())]
 mod preset;
 mod routes;
 mod status;
 mod supervisor;
 mod unit;
-#[cfg(any())]
 mod up;
 mod users;
 
-pub use bus::Bus;
+pub use bus::{Bus, write_policy};
 pub use error::LabError;
 pub use launch::{ExecArguments, Program, exec};
 pub use options::{Options, Place};
 pub use status::Status;
 pub use supervisor::{Pids, StartFailure, Supervisor};
 pub use unit::{UnitSpec, UnitState};
+pub use up::up;
 pub use users::{Identity, Isolation, write_databases};

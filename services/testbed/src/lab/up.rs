@@ -10,7 +10,6 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::bus::{self, Bus};
 use super::error::LabError;
-use super::exchange::LabExchange;
 use super::folders::{self, Folders};
 use super::launch::Program;
 use super::options::Options;
@@ -51,7 +50,7 @@ impl Plan {
         let launcher = std::env::current_exe().map_err(LabError::system("the path of phonelab"))?;
         let programs = launcher.parent().unwrap_or(Path::new("/")).to_owned();
         check_programs(&programs, &house)?;
-        let preset = preset::check(options.preset.as_deref())?;
+        let preset = preset::check(&options)?;
         let isolation = enter_isolation(&house);
         let mut folders = Folders::make(&options.state(), &isolation)?;
         ports::all_free(&options)?;
@@ -60,7 +59,7 @@ impl Plan {
         for (name, _) in house.services() {
             folders.of_service(name, isolation.identity(name))?;
         }
-        let presets = preset::install(&options, &preset, &folders.run)?;
+        let presets = preset::install(&preset, &folders.run, isolation.identity("provisioning-agent"))?;
         let audio = audio_arguments(&options, &isolation, &mut folders)?;
         Ok(Plan { options, house, isolation, launcher, programs, presets, audio, folders })
     }
@@ -186,7 +185,6 @@ async fn run(plan: &Plan) -> Result<(), LabError> {
 
 async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<(), LabError> {
     let address = bus.address().to_owned();
-    let exchange = if plan.options.no_exchange { None } else { Some(LabExchange::start(ports::EXCHANGE).await?) };
     let units: Result<Vec<_>, _> = plan.house.services().into_iter().map(|(name, row)| plan.unit(&address, name, row)).collect();
     let socket = plan.folders.run.join("notify");
     let supervisor = Supervisor::start(&plan.launcher, &socket, units?).map_err(LabError::file(&plan.folders.run))?;
@@ -199,9 +197,6 @@ async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<()
         () = supervisor.stop() => {}
         // The second signal: whatever still runs is killed as this process ends.
         () = end.comes() => {}
-    }
-    if let Some(exchange) = exchange {
-        exchange.stop().await;
     }
     outcome
 }
