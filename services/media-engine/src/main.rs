@@ -1,2 +1,37 @@
-//! (room)
-fn main() {}
+//! media-engine: audio devices, codecs, RTP, tones and ringing. Wiring only.
+
+use std::process::ExitCode;
+
+use media_engine::driver::{self, SERVICE};
+use media_engine::options::Options;
+use media_engine::pipeline::plugins;
+
+fn main() -> ExitCode {
+    plugins::without_registry();
+    service_kit::logging::init(SERVICE);
+    let sound = match Options::parse(std::env::args_os().skip(1)).and_then(Options::sound) {
+        Ok(sound) => sound,
+        Err(error) => {
+            eprintln!("{SERVICE}: {error}");
+            return ExitCode::from(phone_proto::errors::ErrorKind::InvalidArgument.exit_code());
+        }
+    };
+    if let Err(error) = plugins::start() {
+        tracing::error!(%error, "GStreamer does not start");
+        return ExitCode::FAILURE;
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "the runtime could not be started");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(driver::run(sound)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "media-engine ends");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The one permanent pipeline of the sound device. Its source makes a block every 20 ms, by the sound card's clock or, where the
+//! handset is simulated, by the system's; each block drives the mixer once. It plays while something needs it and rests in
+//! READY otherwise, when no thread of it runs (architecture 5).
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::pads::{self, Taken};
+use super::{PipelineError, plugins, watch};
+use crate::lock;
+use crate::sound::feed::Feed;
+use crate::sound::mixer::{Mixer, Report, Reports};
+use crate::sound::record::{Recording, ringer_path};
+use crate::sound::{BLOCK, BLOCK_NS, Block, RATE, Sum, add, clip};
+
+/// What the engine plays on.
+pub enum Sound {
+    /// A sound card, if there is one.
+    Card,
+    /// A handset that is not there.
+    Simulated {
+        /// Its microphone.
+        feed: Feed,
+        /// What its earpiece plays goes there.
+        record: Option<PathBuf>,
+    },
+}
+
+/// The device.
+pub struct Device {
+    pipeline: gst::Pipeline,
+    name: &'static str,
+    handset: Option<Arc<Mutex<Handset>>>,
+    _taking: gst::Pad,
+}
+
+/// The simulated one.
+struct Handset {
+    feed: Feed,
+    ear: Option<Recording>,
+    ringer: Option<Recording>,
+}
+
+/// A sound card's way into GStreamer.
+struct Driver {
+    name: &'static str,
+    plugin: &'static str,
+    source: &'static str,
+    sink: &'static str,
+    /// Without this path there is no such card, and trying only makes noise in the log.
+    exists: fn() -> bool,
+}
+
+const DRIVERS: [Driver; 2] = [
+    Driver { name: "pipewire", plugin: "pipewire", source: "pipewiresrc", sink: "pipewiresink", exists: pipewire_runs },
+    Driver {
+        name: "alsa",
+        plugin: "alsa",
+        source: "alsasrc buffer-time=80000 latency-time=20000",
+        sink: "alsasink buffer-time=80000 latency-time=20000",
+        exists: || std::path::Path::new("/dev/snd").exists(),
+    },
+];
+
+fn pipewire_runs() -> bool {
+    let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    folder.is_some_and(|folder| folder.join("pipewire-0").exists())
+}
+
+impl Device {
+    /// Builds the pipeline and lets it rest.
+    ///
+    /// # Errors
+    /// GStreamer cannot, or the recording's file cannot be had. That there is no sound card is no error.
+    pub fn open(sound: Sound, mixer: Arc<Mutex<Mixer>>, reports: &Reports) -> Result<Device, PipelineError> {
+        let device = match sound {
+            Sound::Simulated { feed, record } => Device::simulated(feed, record, mixer)?,
+            Sound::Card => Device::card(mixer)?,
+        };
+        let reports = reports.clone();
+        watch(&device.pipeline, move |error| {
+            // When even the report is lost, the log still says it.
+            tracing::error!(error, "the sound device");
+            let _ = reports.try_send(Report::DeviceFailed(error));
+        });
+        device.pipeline.set_state(gst::State::Ready)?;
+        Ok(device)
+    }
+
+    fn card(mixer: Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+        for driver in DRIVERS.iter().filter(|driver| (driver.exists)()) {
+            match Device::driven(driver, &mixer) {
+                Ok(device) => return Ok(device),
+                Err(error) => tracing::info!(driver = driver.name, %error, "no sound by this driver"),
+            }
+        }
+        tracing::warn!("there is no sound card: silence is spoken, and what is heard goes nowhere (--audio-feed, --audio-record)");
+        Device::simulated(Feed::Silence, None, mixer)
+    }
+
+    fn driven(driver: &Driver, mixer: &Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+        plugins::load(driver.plugin)?;
+        let device = Device::around(driver.name, driver.source, driver.sink, mixer)?;
+        // Whether there is a card shows when it is opened.
+        device.pipeline.set_state(gst::State::Ready)?;
+        Ok(device)
+    }
+
+    /// A pipeline from a source to the mixer and from the mixer to a sink.
+    fn around(
+        name: &'static str,
+        source: &str,
+        sink: &str,
+        mixer: &Arc<Mutex<Mixer>>,
+    ) -> Result<Device, PipelineError> {
+        for plugin in ["coreelements", "audioconvert", "audioresample"] {
+            plugins::load(plugin)?;
+        }
+        // The echo canceller wants its probe before the loudspeaker, and refuses to start without it.
+        let cancels = plugins::load("webrtcdsp").is_ok();
+        let (canceller, probe) = if cancels { ("webrtcdsp !", "webrtcechoprobe !") } else { ("", "") };
+        let format = format!("audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels=1");
+        let description = format!(
+            "{source} ! audioconvert ! audioresample ! {format} ! {canceller} identity name=microphone \
+             queue name=speaker leaky=downstream max-size-time=80000000 max-size-buffers=0 max-size-bytes=0 \
+             ! audioconvert ! audioresample ! {probe} audioconvert ! {sink} sync=false"
+        );
+        let pipeline = gst::parse::launch(&description)?;
+        let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| PipelineError::Failed("no pipeline".into()))?;
+        let pad = |element: &str, pad: &str| {
+            let pad = pipeline.by_name(element).and_then(|element| element.static_pad(pad));
+            pad.ok_or_else(|| PipelineError::Failed(format!("the device has no {element}")))
+        };
+        let format: gst::Caps = format.parse()?;
+        let speaker = pads::feeding(&pad("speaker", "sink")?, &format)?;
+        let card = Arc::new(Mutex::new(Card { speaker, unused: Vec::with_capacity(2 * BLOCK), mixer: Arc::clone(mixer) }));
+        let clock = pipeline.downgrade();
+        let taking = pads::taking(&pad("microphone", "src")?, move |taken| {
+            if let (Taken::Buffer(buffer), Some(pipeline)) = (taken, clock.upgrade()) {
+                lock(&card).capture(&buffer, block_time(&pipeline, &buffer));
+            }
+        })?;
+        Ok(Device { pipeline, name, handset: None, _taking: taking })
+    }
+
+    fn simulated(feed: Feed, record: Option<PathBuf>, mixer: Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+        let name = feed.name();
+        let ear = record.as_deref().map(Recording::open).transpose()?;
+        let ringer = record.as_deref().map(|path| Recording::open(&ringer_path(path))).transpose()?;
+        let handset = Arc::new(Mutex::new(Handset { feed, ear, ringer }));
+        let pipeline = gst::Pipeline::new();
+        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+        // Nothing but a clock that knocks every 20 ms.
+        let source = plugins::element("audiotestsrc", "audiotestsrc")?;
+        source.set_property_from_str("wave", "silence");
+        source.set_property("is-live", true);
+        source.set_property("samplesperbuffer", i32::try_from(BLOCK).unwrap_or(0));
+        plugins::load("coreelements")?;
+        let filter = plugins::element("coreelements", "capsfilter")?;
+        let format = format!("audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels=1");
+        filter.set_property("caps", format.parse::<gst::Caps>()?);
+        pipeline.add_many([&source, &filter])?;
+        source.link(&filter)?;
+        let pad = filter.static_pad("src").ok_or_else(|| PipelineError::Failed("capsfilter has no src pad".into()))?;
+        let (clock, at_handset) = (pipeline.downgrade(), Arc::clone(&handset));
+        let taking = pads::taking(&pad, move |taken| {
+            if let (Taken::Buffer(buffer), Some(pipeline)) = (taken, clock.upgrade()) {
+                lock(&at_handset).block(block_time(&pipeline, &buffer), &mixer);
+            }
+        })?;
+        Ok(Device { pipeline, name, handset: Some(handset), _taking: taking })
+    }
+
+    /// Plays, or rests.
+    ///
+    /// # Errors
+    /// The device refuses.
+    pub fn play(&self, plays: bool) -> Result<(), PipelineError> {
+        self.pipeline.set_state(if plays { gst::State::Playing } else { gst::State::Ready })?;
+        if let (false, Some(handset)) = (plays, &self.handset) {
+            lock(handset).flush();
+        }
+        Ok(())
+    }
+
+    /// The simulated microphone begins its file anew.
+    pub fn restart_feed(&self) {
+        if let Some(handset) = &self.handset {
+            lock(handset).feed.restart();
+        }
+    }
+
+    /// What plays the sound, for the bus.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        // The process ends, or opens another one.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// When the block belongs, by the clock that all pipelines share.
+fn block_time(pipeline: &gst::Pipeline, buffer: &gst::Buffer) -> u64 {
+    let base = pipeline.base_time().map_or(0, gst::ClockTime::nseconds);
+    base.saturating_add(buffer.pts().map_or(0, gst::ClockTime::nseconds))
+}
+
+impl Handset {
+    fn block(&mut self, time: u64, mixer: &Mutex<Mixer>) {
+        let played = lock(mixer).block(time, service_kit::clock::now(), |far| self.feed.block(far));
+        if let Some(ear) = &mut self.ear {
+            ear.block(time, &played.ear);
+        }
+        if let (Some(ringer), Some(block)) = (&mut self.ringer, &played.ringer) {
+            ringer.block(time, block);
+        }
+    }
+
+    fn flush(&mut self) {
+        for recording in [&mut self.ear, &mut self.ringer].into_iter().flatten() {
+            recording.flush();
+        }
+    }
+}
+
+/// A real handset.
+struct Card {
+    speaker: gst::Pad,
+    /// Captured samples that do not make a block yet.
+    unused: Vec<i16>,
+    mixer: Arc<Mutex<Mixer>>,
+}
+
+impl Card {
+    fn capture(&mut self, buffer: &gst::Buffer, mut time: u64) {
+        let Ok(map) = buffer.map_readable() else { return };
+        let pairs = map.chunks_exact(2).filter_map(|pair| pair.try_into().ok());
+        self.unused.extend(pairs.map(i16::from_le_bytes));
+        while self.unused.len() >= BLOCK {
+            let mut microphone: Block = [0; BLOCK];
+            for (place, sample) in microphone.iter_mut().zip(self.unused.drain(..BLOCK)) {
+                *place = sample;
+            }
+            let played = lock(&self.mixer).block(time, service_kit::clock::now(), |_| microphone);
+            time = time.saturating_add(BLOCK_NS);
+            self.play(&played.ear, played.ringer.as_ref());
+        }
+    }
+
+    /// One loudspeaker has to do for the earpiece and the ringer.
+    fn play(&self, ear: &Block, ringer: Option<&Block>) {
+        let mut sum: Sum = [0; BLOCK];
+        add(&mut sum, ear);
+        if let Some(ringer) = ringer {
+            add(&mut sum, ringer);
+        }
+        let bytes: Vec<u8> = clip(&sum).iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        // A device that is going down takes nothing any more.
+        let _ = self.speaker.push(gst::Buffer::from_slice(bytes));
+    }
+}

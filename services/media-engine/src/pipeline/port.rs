@@ -1,0 +1,176 @@
+//! A pair of UDP ports: bound by us, so that a port that is taken is known before anything changes, and shared by the udpsrc here
+//! and the udpsinks of the sessions. Forked legs share a port: a packet goes to the leg whose far end sent it.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
+
+use gio::prelude::*;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::pads::{self, Taken};
+use super::{PipelineError, absolute_pipeline, plugins};
+use crate::lock;
+
+/// Takes the packets of one leg, in the port's thread.
+pub type Ingress = Arc<dyn Fn(gst::Buffer) + Send + Sync>;
+
+struct Route {
+    session: String,
+    remote: Option<SocketAddr>,
+    ingress: Ingress,
+}
+
+type Routes = Arc<Mutex<Vec<Route>>>;
+
+/// The pair, and the thread that reads the RTP port.
+pub struct Port {
+    pipeline: gst::Pipeline,
+    socket: gio::Socket,
+    rtp: UdpSocket,
+    rtcp: Arc<UdpSocket>,
+    routes: Routes,
+    /// Keeps the link alive.
+    _taking: gst::Pad,
+}
+
+/// Why a pair could not be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody has it.
+    #[error("port {0} is taken")]
+    Taken(u16),
+    /// Otherwise.
+    #[error("{address}: {source}")]
+    Refused {
+        /// Which.
+        address: SocketAddr,
+        /// By the system.
+        source: io::Error,
+    },
+    /// GStreamer does not take it.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+}
+
+fn bind(address: SocketAddr) -> Result<UdpSocket, BindError> {
+    let bound = || -> io::Result<UdpSocket> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(socket.into())
+    };
+    bound().map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::Taken(address.port()),
+        _ => BindError::Refused { address, source },
+    })
+}
+
+impl Port {
+    /// Binds the pair and begins to read.
+    ///
+    /// # Errors
+    /// See [`BindError`]; nothing is left behind.
+    pub fn bind(local: SocketAddr) -> Result<Port, BindError> {
+        let rtp = bind(local)?;
+        let rtcp = bind(SocketAddr::new(local.ip(), local.port().saturating_add(1)))?;
+        Ok(Port::around(rtp, rtcp)?)
+    }
+
+    fn around(rtp: UdpSocket, rtcp: UdpSocket) -> Result<Port, PipelineError> {
+        let socket = gio::Socket::from_fd(OwnedFd::from(rtp.try_clone()?))?;
+        let source = plugins::element("udp", "udpsrc")?;
+        source.set_property("socket", &socket);
+        source.set_property("close-socket", false);
+        source.set_property("auto-multicast", false);
+        let routes: Routes = Arc::default();
+        let pipeline = absolute_pipeline();
+        pipeline.add(&source)?;
+        let pad = source.static_pad("src").ok_or_else(|| PipelineError::Failed("udpsrc has no src pad".into()))?;
+        let for_packets = Arc::clone(&routes);
+        let taking = pads::taking(&pad, move |taken| {
+            if let Taken::Buffer(buffer) = taken {
+                route(&for_packets, buffer);
+            }
+        })?;
+        pipeline.set_state(gst::State::Playing)?;
+        Ok(Port { pipeline, socket, rtp, rtcp: Arc::new(rtcp), routes, _taking: taking })
+    }
+
+    /// For the udpsinks.
+    pub fn socket(&self) -> &gio::Socket {
+        &self.socket
+    }
+
+    /// For RTCP.
+    pub fn rtcp(&self) -> Arc<UdpSocket> {
+        Arc::clone(&self.rtcp)
+    }
+
+    /// Marks the packets of both ports.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn mark(&self, dscp: u8) -> io::Result<()> {
+        let class = u32::from(dscp) << 2;
+        for socket in [SockRef::from(&self.rtp), SockRef::from(&*self.rtcp)] {
+            if self.rtp.local_addr()?.is_ipv6() { socket.set_tclass_v6(class)? } else { socket.set_tos_v4(class)? }
+        }
+        Ok(())
+    }
+
+    /// Packets from `remote` go to this session from now on.
+    pub fn attach(&self, session: &str, remote: Option<SocketAddr>, ingress: Ingress) {
+        let mut routes = lock(&self.routes);
+        routes.retain(|route| route.session != session);
+        routes.push(Route { session: session.to_owned(), remote, ingress });
+    }
+
+    /// The session's far end is elsewhere now.
+    pub fn redirect(&self, session: &str, remote: Option<SocketAddr>) {
+        for route in lock(&self.routes).iter_mut().filter(|route| route.session == session) {
+            route.remote = remote;
+        }
+    }
+
+    /// No packets to this session any more.
+    pub fn detach(&self, session: &str) {
+        lock(&self.routes).retain(|route| route.session != session);
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        // The thread ends with it; that it is still reading is no error.
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// To the leg with this far end; else to one at the same host; else, where there is only one leg, to that: media may come from
+/// elsewhere than SDP said (a relay, a NAT).
+fn route(routes: &Routes, buffer: gst::Buffer) {
+    let from = sender(&buffer);
+    let ingress = {
+        let routes = lock(routes);
+        let exact = routes.iter().find(|route| route.remote.is_some() && route.remote == from);
+        let host = || routes.iter().find(|route| route.remote.map(|remote| remote.ip()) == from.map(|from| from.ip()));
+        let only = || routes.first().filter(|_| routes.len() == 1);
+        exact.or_else(host).or_else(only).map(|route| Arc::clone(&route.ingress))
+    };
+    if let Some(ingress) = ingress {
+        ingress(buffer);
+    }
+}
+
+fn sender(buffer: &gst::Buffer) -> Option<SocketAddr> {
+    let address = buffer.meta::<gstreamer_net::NetAddressMeta>()?.addr();
+    let address = address.downcast::<gio::InetSocketAddress>().ok()?;
+    let ip: std::net::IpAddr = address.address().into();
+    Some(SocketAddr::new(ip, address.port()))
+}
