@@ -363,15 +363,15 @@ fn integers_text(spans: &[Span], multiple_of: i64) -> String {
 }
 
 fn text_length(row: &Row, min: u16, max: u16, max_bytes: Option<u16>) -> String {
-    match row.format {
-        Format::TimeOfDay => return "00:00\u{2013}23:59".to_owned(),
-        Format::FirmwareVersion => return "00.000\u{2013}15.999".to_owned(),
-        _ => {}
-    }
-    match (min, max_bytes) {
-        (_, Some(bytes)) => format!("max. {max} characters or {bytes} bytes"),
-        (min, None) if min == max => format!("{max} characters"),
-        (0 | 1, None) => format!("max. {max} characters"),
-        (min, None) => format!("{min}\u{2013}{max} characters"),
+    match (row.format, min, max_bytes) {
+        (Format::TimeOfDay, ..) => "00:00\u{2013}23:59".to_owned(),
+        (Format::FirmwareVersion, ..) => "00.000\u{2013}15.999".to_owned(),
+        (Format::IpAddress, ..) => "IP address".to_owned(),
+        (Format::SubnetMask, ..) => "subnet mask".to_owned(),
+        (Format::Host, ..) => format!("max. {max} characters (IP address or host name)"),
+        (_, _, Some(bytes)) => format!("max. {max} characters or {bytes} bytes"),
+        (_, min, None) if min == max => format!("{max} characters"),
+        (_, 0 | 1, None) => format!("max. {max} characters"),
+        (_, min, None) => format!("{min}\u{2013}{max} characters"),
     }
 }
