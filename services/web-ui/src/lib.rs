@@ -2,11 +2,15 @@
 //! fake settings owner; the program is `main.rs`.
 
 pub mod backend;
+pub mod bus;
 pub mod desk;
+pub mod driver;
+pub mod facts;
 pub mod form;
 pub mod http;
 pub mod login;
 pub mod menu;
 pub mod pages;
+pub mod port;
 pub mod saved;
 pub mod values;
