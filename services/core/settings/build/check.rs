@@ -37,12 +37,12 @@ fn one(row: &Row) -> Result<(), String> {
         require(TABS.contains(&web.tab.as_str()), "no such tab")?;
         require(["user", "administrator"].contains(&web.access.as_str()), "no such access")?;
         let per_line = matches!(row.scope, Scope::Line | Scope::CodecLine);
-        let line_screen = web.screen.ends_with("[Line n]");
-        require(line_screen == per_line || (per_line && web.label.contains("[n]")) || !per_line, "screen and scope disagree")?;
+        let has_place = web.screen.ends_with("[Line n]") || web.label.contains("[n]");
+        require(!per_line || has_place, "a line's field stands on a line's screen or names the line")?;
         require(!web.inverted || row.kind == "boolean", "only a flag can be inverted")?;
     }
     require(row.set_by.0 || row.xml.is_none(), "in XML but not in files")?;
-    require(!(row.behind_phone.is_some() && !row.set_by.2), "behind the phone, but the phone cannot set it")?;
+    require(row.behind_phone.is_none() || row.set_by.2, "behind the phone, but the phone cannot set it")?;
     range(row)?;
     defaults(row)
 }

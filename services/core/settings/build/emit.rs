@@ -58,10 +58,10 @@ fn option<T>(value: &Option<T>, show: impl Fn(&T) -> String) -> String {
 }
 
 fn web_field(web: &Web) -> String {
-    let Web { tab, screen, section, label, access, inverted } = web;
+    let Web { tab, screen, section, label, access, inverted, guide } = web;
     let access = camel(access);
     format!(
-        "Web {{ tab: {tab:?}, screen: {screen:?}, section: {section:?}, label: {label:?}, access: Access::{access}, inverted: {inverted} }}"
+        "Web {{ tab: {tab:?}, screen: {screen:?}, section: {section:?}, label: {label:?}, access: Access::{access}, inverted: {inverted}, guide: {guide} }}"
     )
 }
 
@@ -127,7 +127,7 @@ fn parameters(rows: &[Row]) -> String {
         }
     }
     names.sort();
-    let mut text = String::from("static PARAMETERS: &[Entry] = &[\n");
+    let mut text = String::from("pub static PARAMETERS: &[Entry] = &[\n");
     for (name, canonical, row, codec, number) in names {
         let _ = writeln!(
             text,

@@ -59,6 +59,7 @@ struct SourceRow {
     xml: Option<String>,
     /// [section, label]
     web: Option<(String, String)>,
+    web_guide: Option<u32>,
     screen: Option<String>,
     access: Option<String>,
     #[serde(default)]
@@ -107,6 +108,7 @@ pub struct Web {
     pub label: String,
     pub access: String,
     pub inverted: bool,
+    pub guide: u32,
 }
 
 /// A complete row.
@@ -263,8 +265,9 @@ fn web(row: &SourceRow, shared: &Shared) -> Result<Option<Web>, String> {
     };
     let screen = row.screen.clone().or_else(|| shared.screen.clone()).ok_or("a web field without a screen")?;
     let (tab, screen) = screen.split_once(" / ").ok_or("a screen is \"Tab / Screen\"")?;
+    let guide = row.web_guide.ok_or("a web field without web_guide")?;
     let access = row.access.clone().or_else(|| shared.access.clone()).unwrap_or_else(|| "administrator".to_owned());
-    Ok(Some(Web { tab: tab.to_owned(), screen: screen.to_owned(), section, label, access, inverted: row.inverted }))
+    Ok(Some(Web { tab: tab.to_owned(), screen: screen.to_owned(), section, label, access, inverted: row.inverted, guide }))
 }
 
 fn attribute(name: &str, scope: Scope) -> String {

@@ -5,7 +5,15 @@ use std::fmt;
 
 use crate::row::{Access, Charset, Choice, Effect, Format, Kind, Range, Row, Scope, SetBy, Stands, Web, Xml};
 
-include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+use tables::PARAMETERS;
+pub use tables::ROWS;
+
+mod tables {
+    #![allow(clippy::indexing_slicing, reason = "constant places of one generated table in another: checked when it is compiled")]
+    use super::{Access, Charset, Choice, Effect, Entry, Format, Kind, Parameter, Range, Row, Scope, SetBy, Stands, Web, Xml};
+
+    include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+}
 
 /// The six lines of B88.
 pub const LINES: u8 = 6;
@@ -89,18 +97,26 @@ pub fn members(row: &'static Row) -> impl Iterator<Item = Parameter> {
     parameters().filter(move |parameter| std::ptr::eq(parameter.row, row))
 }
 
-/// The parameters that a screen shows, in the order of the catalogue: those of line `line` on a screen per line, else all.
+/// The parameters that a screen shows, in the order of the guide: those of line `line` on a screen per line, else all. The fields
+/// of a codec stand together.
 pub fn screen(tab: &str, screen: &str, line: u8) -> Vec<Parameter> {
-    let shown = |row: &&'static Row| row.web.is_some_and(|web| web.tab == tab && web.screen == screen);
-    let per_line = |parameter: &Parameter| {
-        !matches!(parameter.row.scope, Scope::Line | Scope::CodecLine) || !screen.ends_with("[Line n]") || parameter.number == line
-    };
-    let by_number = |row: &'static Row| {
-        let mut of_row: Vec<_> = members(row).filter(per_line).collect();
-        of_row.sort_by_key(|parameter| (parameter.number, parameter.codec));
-        of_row
-    };
-    ROWS.iter().filter(shown).flat_map(by_number).collect()
+    let fields = |row: &&'static Row| row.web.is_some_and(|web| web.tab == tab && web.screen == screen);
+    let shown = |parameter: &Parameter| !screen.ends_with("[Line n]") || parameter.number == line;
+    let rows: Vec<&'static Row> = ROWS.iter().filter(fields).collect();
+    let mut found: Vec<Parameter> = rows.iter().flat_map(|row| members(row)).filter(shown).collect();
+    found.sort_by_key(|parameter| place_on_screen(parameter, &rows));
+    found
+}
+
+fn place_on_screen(parameter: &Parameter, rows: &[&'static Row]) -> (u32, u8, u32, u8) {
+    let guide = |row: &Row| row.web.map_or(0, |web| web.guide);
+    let section = |row: &Row| row.web.map(|web| web.section);
+    let own = guide(parameter.row);
+    if parameter.row.scope != Scope::CodecLine {
+        return (own, 0, own, parameter.number);
+    }
+    let first = rows.iter().filter(|row| section(row) == section(parameter.row)).map(|row| guide(row)).min().unwrap_or(own);
+    (first, parameter.codec, own, parameter.number)
 }
 
 /// What a codec number means (B101).

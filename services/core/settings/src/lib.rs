@@ -4,6 +4,8 @@
 //! Pure: no file, socket, clock or store in here. provisioning-agent brings the bytes and the time in and keeps the records;
 //! every other service reads through [`View`].
 
+#![allow(clippy::result_large_err, reason = "a refusal is the rare way, and the whole diagnosis is what every caller wants")]
+
 pub mod catalogue;
 mod finding;
 pub mod layers;

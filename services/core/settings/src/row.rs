@@ -216,6 +216,8 @@ pub struct Web {
     pub access: Access,
     /// The field shows the inverse of the flag (C3).
     pub inverted: bool,
+    /// Line of the guide's text where the field is described; fields of a screen stand in this order.
+    pub guide: u32,
 }
 
 /// What it takes until a new value is in effect.

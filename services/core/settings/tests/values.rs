@@ -1,6 +1,15 @@
 //! Which values are legal, one row of a table each, and what a refusal says (B58, B82, B85, B89 to B93, B161 to B165, B246, B308,
 //! C4, C8, C11, C12, C14, C39, C58).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    reason = "a test fails by panicking and reads its own files"
+)]
+
 use agreements::Diagnosis;
 use settings::{catalogue, value};
 

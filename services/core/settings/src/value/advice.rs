@@ -63,7 +63,7 @@ fn first_pause(parameter: &Parameter, value: &str) -> Option<Diagnosis> {
         _ => 60,
     };
     let first: i64 = value.split(',').next()?.parse().ok()?;
-    let short = first < least && !(first == 0 && !value.contains(','));
+    let short = first < least && (first != 0 || value.contains(','));
     let reason = format!("the rhythm begins with a pause, and {first} ms is a short one");
     short.then(|| warning("value.short-pause", reason).suggest(format!("{least} or more")))
 }

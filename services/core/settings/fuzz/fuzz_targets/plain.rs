@@ -1,0 +1,20 @@
+//! Any bytes as a configuration file: no panic, no illegal value, bounded findings, and a state without clashes afterwards.
+//! `cargo +nightly fuzz run plain` in this folder; the corpus is replayed by tests/properties.rs.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use settings::layers::{Layer, Layers};
+use settings::{catalogue, plain, value};
+
+fuzz_target!(|bytes: &[u8]| {
+    let outcome = plain::parse(bytes, "fuzz.cfg");
+    assert!(outcome.diagnoses.len() <= plain::MAX_DIAGNOSES + 3);
+    for setting in &outcome.accepted {
+        let parameter = catalogue::parameter(&setting.name).unwrap();
+        assert!(value::check(&parameter, &setting.value).is_ok());
+    }
+    for diagnosis in &outcome.diagnoses {
+        plain::render(diagnosis, Some(bytes));
+    }
+    Layers::new().merge_file(Layer::Standard, "http://host/fuzz.cfg", &outcome, agreements::WallTime::Unset);
+});

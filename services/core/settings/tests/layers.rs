@@ -1,0 +1,445 @@
+//! The seven layers: whose value is in effect, what a save and a run may do, what resets bring to light (B109 to B121, B269, B270;
+//! C2, C32, C60, C61, C64, C66, C67).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking and reads its own files"
+)]
+
+use agreements::{MASK, WallTime};
+use settings::layers::{FORMAT, Layer, Layers, Origin, Plan, Record, Refused, RunFile, RunPlan, Write};
+use settings::plain;
+
+const MAGIC: &str = "# Panasonic SIP Phone Standard Format File #\r\n";
+const NOW: WallTime = WallTime::Unix(1_700_000_000);
+
+fn read(lines: &[&str]) -> plain::FileOutcome {
+    let text = format!("{MAGIC}{}\r\n", lines.join("\r\n"));
+    plain::parse_preset(text.as_bytes(), "file.cfg")
+}
+
+fn run(layers: &mut Layers, files: &[(Layer, &[&str])]) -> RunPlan {
+    let outcomes: Vec<_> = files.iter().map(|(_, lines)| read(lines)).collect();
+    let of_run: Vec<_> = files
+        .iter()
+        .zip(&outcomes)
+        .map(|((layer, _), outcome)| RunFile { layer: *layer, source: "http://host/file.cfg", outcome })
+        .collect();
+    let run = layers.provision(&of_run, NOW);
+    layers.commit(run.plan.clone());
+    run
+}
+
+fn try_save(layers: &Layers, changes: &[(&str, &str)], origin: Origin) -> Result<Plan, Refused> {
+    let changes: Vec<_> = changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    layers.apply(&changes, origin, "web admin", NOW)
+}
+
+fn save(layers: &mut Layers, changes: &[(&str, &str)], origin: Origin) {
+    let plan = try_save(layers, changes, origin).expect("legal");
+    layers.commit(plan);
+}
+
+fn codes(refused: &Refused) -> Vec<(&str, &str)> {
+    refused.0.iter().map(|one| (one.name.as_str(), one.code.as_str())).collect()
+}
+
+/// B109, C66: user, standard, product, master, pre-provisioning, dealer, factory.
+#[test]
+fn the_highest_layer_that_has_a_value_wins() {
+    let mut layers = Layers::new();
+    let name = "INTDIGIT_TIM";
+    let state = |layers: &Layers| (layers.effective(name).map(str::to_owned), layers.layer(name));
+    let expected = |value: &str, layer| (Some(value.to_owned()), Some(layer));
+    assert_eq!(state(&layers), expected("5", Layer::Factory));
+    layers.set_dealer(&[read(&["INTDIGIT_TIM=\"6\""]), read(&["INTDIGIT_TIM=\"7\"", "FIRSTDIGIT_TIM=\"9\""])], NOW);
+    assert_eq!(state(&layers), expected("6", Layer::Dealer));
+    assert_eq!(layers.effective("FIRSTDIGIT_TIM"), Some("9"));
+    for (layer, value) in [(Layer::PreProvisioning, "8"), (Layer::Master, "9"), (Layer::Product, "10"), (Layer::Standard, "11")] {
+        run(&mut layers, &[(layer, &[&format!("INTDIGIT_TIM=\"{value}\"")])]);
+        assert_eq!(state(&layers), expected(value, layer));
+    }
+    save(&mut layers, &[(name, "12")], Origin::Web);
+    assert_eq!(state(&layers), expected("12", Layer::User));
+    let shown = layers.explain(name).expect("known");
+    let values: Vec<_> = shown.layers.iter().map(|one| (one.layer.as_str(), one.value.as_str())).collect();
+    assert_eq!(
+        values,
+        [
+            ("user", "12"),
+            ("standard", "11"),
+            ("product", "10"),
+            ("master", "9"),
+            ("pre-provisioning", "8"),
+            ("dealer", "6"),
+            ("factory", "5"),
+        ]
+    );
+    assert_eq!((shown.layers[0].source.as_str(), shown.layers[0].time), ("web admin", 1_700_000_000));
+    assert_eq!((shown.layers[1].source.as_str(), shown.layers[1].line), ("http://host/file.cfg", 2));
+}
+
+/// B110: of web and phone the newest wins.
+#[test]
+fn web_and_phone_share_a_layer_and_the_newest_wins() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("LLDP_INTERVAL", "40")], Origin::Web);
+    save(&mut layers, &[("LLDP_INTERVAL", "50")], Origin::Phone);
+    assert_eq!(layers.effective("LLDP_INTERVAL"), Some("50"));
+    save(&mut layers, &[("LLDP_INTERVAL", "60")], Origin::Web);
+    assert_eq!(layers.effective("LLDP_INTERVAL"), Some("60"));
+}
+
+/// B112, C60: for buttons the files beat the user.
+#[test]
+fn files_beat_the_user_for_buttons() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("FLEX_BUTTON_LABEL1", "Mine")], Origin::Phone);
+    assert_eq!(layers.effective("FLEX_BUTTON_LABEL1"), Some("Mine"));
+    run(&mut layers, &[(Layer::Master, &["FLEX_BUTTON_LABEL1=\"Theirs\""])]);
+    assert_eq!((layers.effective("FLEX_BUTTON_LABEL1"), layers.layer("FLEX_BUTTON_LABEL1")), (Some("Theirs"), Some(Layer::Master)));
+    let order: Vec<_> = layers.explain("FLEX_BUTTON_LABEL1").expect("known").layers.into_iter().map(|one| one.layer).collect();
+    assert_eq!(order, ["master", "user", "factory"]);
+}
+
+/// B114, B116 to B119: once the phone has set one of a group, file values of the whole group stand back.
+#[test]
+fn a_value_set_on_the_phone_hides_the_file_values_of_its_group() {
+    let mut layers = Layers::new();
+    run(
+        &mut layers,
+        &[(Layer::Standard, &["NTP_ADDR=\"ntp.example.com\"", "TIME_QUERY_INTVL=\"3600\"", "DISPLAY_TIME_PATTERN=\"2\""])],
+    );
+    assert_eq!(layers.effective("TIME_QUERY_INTVL"), Some("3600"));
+    save(&mut layers, &[("NTP_ADDR", "time.example.com")], Origin::Phone);
+    assert_eq!(layers.effective("NTP_ADDR"), Some("time.example.com"));
+    assert_eq!((layers.effective("TIME_QUERY_INTVL"), layers.layer("TIME_QUERY_INTVL")), (Some("43200"), Some(Layer::Factory)));
+    assert_eq!(layers.effective("DISPLAY_TIME_PATTERN"), Some("2"), "another group");
+    let notes = layers.explain("TIME_QUERY_INTVL").expect("known").notes;
+    assert!(notes.iter().any(|note| note.contains("set on the phone")), "{notes:?}");
+}
+
+/// B115, C32: VLAN values of files need NW_SETTING_ENABLE=N.
+#[test]
+fn vlan_values_of_files_need_closed_network_settings() {
+    let mut layers = Layers::new();
+    let first = run(&mut layers, &[(Layer::Standard, &["VLAN_ENABLE=\"Y\""])]);
+    assert!(first.plan.diagnoses.iter().any(|one| one.reason.contains("needs NW_SETTING_ENABLE=N")));
+    assert_eq!(layers.effective("VLAN_ENABLE"), Some("N"));
+    run(&mut layers, &[(Layer::Master, &["NW_SETTING_ENABLE=\"N\""])]);
+    assert_eq!(layers.effective("VLAN_ENABLE"), Some("Y"));
+}
+
+/// B4, B5: closed network settings can be shown but not changed at the unit.
+#[test]
+fn closed_network_settings_refuse_changes_at_the_unit() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("DHCP_DNS1", "192.168.0.1")], Origin::Web);
+    let closing = run(&mut layers, &[(Layer::Master, &["NW_SETTING_ENABLE=\"N\""])]);
+    assert!(closing.plan.diagnoses.iter().any(|one| one.code == "network.values-by-hand"), "B120");
+    let refused = try_save(&layers, &[("CONNECTION_MODE", "DHCP")], Origin::Phone).err().expect("closed");
+    assert_eq!(codes(&refused), [("CONNECTION_MODE", "set.network-closed")]);
+    assert!(try_save(&layers, &[("DISPLAY_NAME_1", "x")], Origin::Web).is_ok());
+}
+
+/// C2: a save is whole or nothing, and says for each value why.
+#[test]
+fn a_save_is_all_or_nothing() {
+    let layers = Layers::new();
+    let refused = try_save(
+        &layers,
+        &[("DISPLAY_NAME_1", "fine"), ("SIP_SRC_PORT_1", "80"), ("NO_SUCH", "1"), ("SIP_TIMER_T4_1", "1"), ("DISPLAY_NAME_1", "x")],
+        Origin::Web,
+    );
+    let refused = refused.err().expect("refused");
+    assert_eq!(
+        codes(&refused),
+        [
+            ("SIP_SRC_PORT_1", "value.out-of-range"),
+            ("NO_SUCH", "name.unknown"),
+            ("SIP_TIMER_T4_1", "set.not-here"),
+            ("DISPLAY_NAME_1", "set.twice"),
+        ]
+    );
+    assert!(try_save(&layers, &[("SIP_TIMER_T4_1", "1"), ("ADMIN_ID", "root")], Origin::Admin).is_ok(), "an administrator may");
+}
+
+/// B170, B171, B175, B177, B181, B172, B179: one story for each cross-field rule, from the web and from a file.
+#[test]
+fn clashing_values_are_refused_whatever_way_they_come() {
+    for (changes, code) in [
+        (&[("SIP_SRC_PORT_2", "5060")][..], "clash.port"),
+        (&[("WEB_SERVER_PORT", "5070")], "clash.port"),
+        (&[("RTP_PORT_MAX", "16200")], "clash.rtp-range"),
+        (&[("MAX_DELAY_1", "5"), ("NOM_DELAY_1", "5")], "clash.jitter-order"),
+        (&[("MIN_DELAY_2", "2"), ("NOM_DELAY_2", "1")], "clash.jitter-order"),
+        (&[("SHARED_CALL_ENABLE_1", "Y"), ("FWD_DND_SYNCHRO_ENABLE_1", "Y")], "clash.shared-call"),
+        (&[("HTTP_PROXY_ENABLE", "Y")], "clash.required"),
+        (&[("FWD_BUSY_ENABLE_3", "Y")], "clash.required"),
+        (&[("GLOBAL_IP_ENABLE_1", "Y")], "clash.required"),
+        (&[("DNS_MODE", "MANUAL")], "clash.required"),
+        (&[("EXTERNAL_RTP_PORT1", "30000"), ("GLOBAL_IP_ADDRESS", "203.0.113.9")], "clash.external-rtp-incomplete"),
+    ] {
+        let refused = try_save(&Layers::new(), changes, Origin::Web).err().expect(code);
+        assert!(refused.0.iter().all(|one| one.code == code && changes.iter().any(|(name, _)| *name == one.name)), "{refused}");
+        let lines: Vec<_> = changes.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        if settings::catalogue::parameter(changes[0].0).is_some_and(|one| one.row.set_by.file) {
+            let mut layers = Layers::new();
+            let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+            let run = run(&mut layers, &[(Layer::Standard, &lines)]);
+            assert!(run.plan.diagnoses.iter().any(|one| one.code == code && one.line > 1), "{changes:?}");
+            assert_eq!(run.files[0].skipped, 1, "{changes:?}");
+        }
+    }
+    // Swapping is legal: only the outcome counts.
+    assert!(try_save(&Layers::new(), &[("SIP_SRC_PORT_1", "5070"), ("SIP_SRC_PORT_2", "5060")], Origin::Web).is_ok());
+}
+
+/// B168, B169: 25 external ports, unique, not on a source port nor one below it.
+#[test]
+fn external_ports_keep_clear_of_source_ports() {
+    let ports = |first: u16| {
+        let mut changes: Vec<_> = (1..=25_u16).map(|n| (format!("EXTERNAL_RTP_PORT{n}"), (first + 2 * n).to_string())).collect();
+        changes.push(("GLOBAL_IP_ADDRESS".to_owned(), "203.0.113.9".to_owned()));
+        changes
+    };
+    let layers = Layers::new();
+    assert!(layers.apply(&ports(30000), Origin::Web, "web admin", NOW).is_ok());
+    let refused = layers.apply(&ports(5050), Origin::Web, "web admin", NOW).err().expect("5060 is line 1");
+    assert!(refused.0.iter().any(|one| one.name == "EXTERNAL_RTP_PORT5" && one.code == "clash.port"), "{refused}");
+    let mut odd = ports(5048);
+    odd.extend((1..=6).map(|line| (format!("SIP_SRC_PORT_{line}"), (5059 + 100 * line).to_string())));
+    odd.push(("SIP_SRC_PORT_1".to_owned(), "5053".to_owned()));
+    odd.remove(26);
+    let refused = layers.apply(&odd, Origin::Web, "web admin", NOW).err().expect("5053 is the RTCP port of 5052");
+    assert!(refused.0.iter().any(|one| one.reason.contains("EXTERNAL_RTP_PORT2")), "{refused}");
+}
+
+/// C44: only a warning.
+#[test]
+fn a_source_port_inside_the_rtp_range_is_a_warning() {
+    let plan = try_save(&Layers::new(), &[("SIP_SRC_PORT_1", "16002")], Origin::Web).expect("legal");
+    assert!(plan.diagnoses.iter().any(|one| one.code == "clash.port-in-rtp-range" && one.name == "SIP_SRC_PORT_1"));
+    let mut layers = Layers::new();
+    let run = run(&mut layers, &[(Layer::Standard, &["SIP_SRC_PORT_1=\"16002\""])]);
+    let warned = run.plan.diagnoses.iter().find(|one| one.code == "clash.port-in-rtp-range").expect("told");
+    assert_eq!((warned.line, run.files[0].applied), (2, 1));
+}
+
+/// C67: a file merges; an empty value is a value; unchanged values write nothing.
+#[test]
+fn a_file_merges_into_its_layer() {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_1=\"One\"", "DISPLAY_NAME_2=\"Two\""])]);
+    let second = run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_2=\"\""])]);
+    assert_eq!((layers.effective("DISPLAY_NAME_1"), layers.effective("DISPLAY_NAME_2")), (Some("One"), Some("")));
+    assert_eq!(layers.layer("DISPLAY_NAME_2"), Some(Layer::Standard));
+    assert_eq!(second.plan.changed.iter().map(|one| one.name).collect::<Vec<_>>(), ["DISPLAY_NAME_2"]);
+    let again = run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_2=\"\""])]);
+    assert!(again.plan.is_empty() && again.plan.changed.is_empty());
+    assert_eq!((again.files[0].unchanged, again.files[0].applied), (true, 1));
+}
+
+/// One run is one plan: a rejected file leaves its layer as it was, the others apply.
+#[test]
+fn a_rejected_file_leaves_its_layer_as_it_was() {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_1=\"Old\""])]);
+    let standard = plain::parse(b"# no magic\r\nDISPLAY_NAME_1=\"New\"\r\n", "std.cfg");
+    let master = read(&["INTDIGIT_TIM=\"9\""]);
+    let run = layers.provision(
+        &[
+            RunFile { layer: Layer::Master, source: "http://host/m.cfg", outcome: &master },
+            RunFile { layer: Layer::Standard, source: "http://host/s.cfg", outcome: &standard },
+        ],
+        NOW,
+    );
+    let report: Vec<_> = run.files.iter().map(|one| (one.layer, one.rejected, one.unchanged, one.applied)).collect();
+    assert_eq!(report, [(Layer::Master, false, false, 1), (Layer::Standard, true, true, 0)]);
+    layers.commit(run.plan);
+    assert_eq!((layers.effective("DISPLAY_NAME_1"), layers.effective("INTDIGIT_TIM")), (Some("Old"), Some("9")));
+}
+
+/// C2: of two files the lower one's line loses, of two lines of one file the later one, whatever order the files come in.
+#[test]
+fn the_later_line_of_the_lower_file_gives_way() {
+    for turned in [false, true] {
+        let mut files: Vec<(Layer, &[&str])> = vec![
+            (Layer::Master, &["TALK_PACKAGE=\"Y\"", "SIP_SRC_PORT_2=\"6000\""]),
+            (Layer::Standard, &["SIP_SRC_PORT_1=\"6000\""]),
+        ];
+        if turned {
+            files.reverse();
+        }
+        let mut layers = Layers::new();
+        let run = run(&mut layers, &files);
+        assert_eq!((layers.effective("SIP_SRC_PORT_1"), layers.effective("SIP_SRC_PORT_2")), (Some("6000"), Some("5070")));
+        let told: Vec<_> = run.plan.diagnoses.iter().map(|one| (one.name.as_str(), one.line, one.code.as_str())).collect();
+        assert_eq!(told, [("SIP_SRC_PORT_2", 3, "clash.port")]);
+        assert_eq!(layers.effective("TALK_PACKAGE"), Some("Y"), "the rest applies");
+        assert!(layers.suppressed().is_empty(), "a refused line is not stored");
+    }
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["SIP_SRC_PORT_2=\"6000\"", "SIP_SRC_PORT_1=\"6000\""])]);
+    assert_eq!((layers.effective("SIP_SRC_PORT_1"), layers.effective("SIP_SRC_PORT_2")), (Some("5060"), Some("6000")));
+}
+
+/// A refused line leaves the value that its layer had.
+#[test]
+fn a_refused_line_keeps_the_old_value_of_its_layer() {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["SIP_SRC_PORT_2=\"6002\""])]);
+    save(&mut layers, &[("SIP_SRC_PORT_1", "6000")], Origin::Web);
+    run(&mut layers, &[(Layer::Standard, &["SIP_SRC_PORT_2=\"6000\""])]);
+    assert_eq!((layers.effective("SIP_SRC_PORT_2"), layers.layer("SIP_SRC_PORT_2")), (Some("6002"), Some(Layer::Standard)));
+}
+
+/// B269, B270, C61: the user layer of every row with a web field goes, the phone's own stays.
+#[test]
+fn reset_web_settings_drops_what_has_a_web_field() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("ADMIN_PASS", "newsecret"), ("DISPLAY_NAME_1", "Me"), ("LLDP_INTERVAL", "50")], Origin::Web);
+    save(&mut layers, &[("TIME_ZONE_COUNTRY", "90001"), ("LLDP_INTERVAL", "60")], Origin::Phone);
+    run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_1=\"File\""])]);
+    let plan = layers.reset_web_settings();
+    let mut gone: Vec<_> = plan.writes.iter().map(Write::key).collect();
+    gone.sort();
+    assert_eq!(gone, ["user/ADMIN_PASS", "user/DISPLAY_NAME_1", "user/LLDP_INTERVAL"]);
+    layers.commit(plan);
+    assert_eq!((layers.effective("ADMIN_PASS"), layers.effective("DISPLAY_NAME_1")), (Some("adminpass"), Some("File")));
+    assert_eq!(layers.effective("TIME_ZONE_COUNTRY"), Some("90001"));
+}
+
+/// If a reset uncovers a clash, the next valid layer value applies, with an alarm.
+#[test]
+fn a_clash_that_a_reset_uncovers_is_settled_with_an_alarm() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("SIP_SRC_PORT_1", "6010"), ("SIP_SRC_PORT_2", "5060")], Origin::Web);
+    run(&mut layers, &[(Layer::Master, &["SIP_SRC_PORT_3=\"5070\""])]);
+    assert_eq!(layers.effective("SIP_SRC_PORT_3"), Some("5070"));
+    layers.commit(layers.reset_web_settings());
+    assert_eq!(layers.effective("SIP_SRC_PORT_2"), Some("5070"), "the factory default cannot give way");
+    assert_eq!((layers.effective("SIP_SRC_PORT_3"), layers.layer("SIP_SRC_PORT_3")), (Some("5080"), Some(Layer::Factory)));
+    let alarms = layers.alarms();
+    assert_eq!(
+        alarms.iter().map(|one| (one.name.as_str(), one.code.as_str())).collect::<Vec<_>>(),
+        [("SIP_SRC_PORT_3", "clash.port")]
+    );
+    assert!(layers.explain("SIP_SRC_PORT_3").expect("known").notes.iter().any(|note| note.contains("stands back")));
+    // Stored all the time: it is back when there is room for it.
+    save(&mut layers, &[("SIP_SRC_PORT_2", "6020")], Origin::Web);
+    assert_eq!((layers.effective("SIP_SRC_PORT_3"), layers.alarms().len()), (Some("5070"), 0));
+}
+
+/// B17, B265, C67.
+#[test]
+fn other_resets_and_removing_take_values_out() {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["ADMIN_ID=\"root\"", "INTDIGIT_TIM=\"9\""])]);
+    save(&mut layers, &[("USER_PASS", "secret1")], Origin::Web);
+    layers.commit(layers.reset_accounts());
+    assert_eq!((layers.effective("ADMIN_ID"), layers.effective("USER_PASS")), (Some("admin"), Some("")));
+    assert_eq!(layers.effective("INTDIGIT_TIM"), Some("9"));
+    assert!(layers.remove(Layer::Dealer, &["INTDIGIT_TIM".to_owned()]).is_err());
+    let plan = layers.remove(Layer::Standard, &["INTDIGIT_TIM".to_owned()]).expect("removable");
+    layers.commit(plan);
+    assert_eq!(layers.layer("INTDIGIT_TIM"), Some(Layer::Factory));
+    save(&mut layers, &[("DISPLAY_NAME_1", "x")], Origin::Web);
+    layers.commit(layers.factory_reset());
+    assert_eq!(layers.records().count(), 0);
+}
+
+/// What is stored comes back, in the same format that a store writes.
+#[test]
+fn records_bring_the_state_back() -> Result<(), postcard::Error> {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["SIP_PASS_1=\"hunter2\"", "INTDIGIT_TIM=\"9\""])]);
+    save(&mut layers, &[("DISPLAY_NAME_1", "Zoë")], Origin::Web);
+    let mut bytes = Vec::new();
+    for record in layers.records() {
+        assert!(!format!("{record:?}").contains("hunter2"));
+        bytes.push(postcard::to_allocvec(&record)?);
+    }
+    let records = bytes.iter().map(|one| postcard::from_bytes::<Record>(one)).collect::<Result<Vec<_>, _>>()?;
+    let (again, diagnoses) = Layers::load(records);
+    assert_eq!(diagnoses, []);
+    assert_eq!(again.all_effective(), layers.all_effective());
+    assert_eq!(again.explain("DISPLAY_NAME_1"), layers.explain("DISPLAY_NAME_1"));
+    Ok(())
+}
+
+/// Records of a newer version, of a retired row or with a value that is no longer legal are kept, not used.
+#[test]
+fn records_that_cannot_be_used_are_put_aside() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("INTDIGIT_TIM", "9"), ("DISPLAY_NAME_1", "x"), ("DISPLAY_NAME_2", "y")], Origin::Web);
+    let mut records: Vec<_> = layers.records().collect();
+    records[0].format = FORMAT + 1;
+    records[1].name = "RETIRED_PARAMETER".to_owned();
+    records[2].stored.value = "99".to_owned();
+    let (loaded, diagnoses) = Layers::load(records.clone());
+    assert_eq!(
+        diagnoses.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(),
+        ["store.newer-format", "store.unknown-parameter", "store.illegal-value",]
+    );
+    assert_eq!(loaded.effective("INTDIGIT_TIM"), Some("5"));
+    assert_eq!(loaded.records().collect::<Vec<_>>(), records, "nothing is erased");
+}
+
+/// A renamed row is read under its old name.
+#[test]
+fn a_record_with_an_alias_is_read() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("PROFILE_ENABLE2", "Disabled")], Origin::Admin);
+    let mut records: Vec<_> = layers.records().collect();
+    records[0].name = "PROFILE_ENABLE_2".to_owned();
+    let (loaded, diagnoses) = Layers::load(records);
+    assert_eq!((loaded.effective("PROFILE_ENABLE2"), diagnoses.len()), (Some("Disabled"), 0));
+}
+
+/// Secrets are masked wherever they are shown; only the services that need them get them.
+#[test]
+fn secrets_are_masked() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("SIP_PASS_1", "hunter2")], Origin::Web);
+    let shown = layers.explain("SIP_PASS_1").expect("known");
+    assert_eq!((shown.effective.as_str(), shown.layers[0].value.as_str(), shown.layers[1].value.as_str()), (MASK, MASK, ""));
+    assert_eq!(layers.explain("ADMIN_PASS").expect("known").effective, MASK);
+    let of = |service: &str| layers.values_for(service).get("SIP_PASS_1").cloned();
+    assert_eq!(of("sip-agent").as_deref(), Some("hunter2"));
+    assert_eq!(of("web-ui").as_deref(), Some(MASK));
+    assert_eq!((of("media-engine"), of("hal-agent")), (None, None));
+    assert_eq!(layers.values_for("web-ui").get("SIP_PASS_2").map(String::as_str), Some(""));
+    assert!(!layers.values_for("sip-agent").contains_key("ADMIN_PASS"));
+    let plan = try_save(&layers, &[("SIP_PASS_1", "other")], Origin::Web).expect("legal");
+    assert!(!format!("{:?} {:?}", plan.writes, plan.changed).contains("other"));
+}
+
+/// A file's values were read in another process: they are checked again, and a file cannot set what no file may.
+#[test]
+fn values_from_the_reader_are_not_believed() {
+    let layers = Layers::new();
+    let mut outcome = read(&["INTDIGIT_TIM=\"9\"", "WEB_SERVER_PORT=\"8080\""]);
+    outcome.accepted[0].value = "9999".to_owned();
+    let run = layers.merge_file(Layer::Standard, "http://host/s.cfg", &outcome, NOW);
+    assert!(run.plan.is_empty());
+    let codes: Vec<_> = run.plan.diagnoses.iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["value.out-of-range", "set.not-here"]);
+    // Nor can a run write the layers that are none of files.
+    outcome.accepted[0].value = "9".to_owned();
+    assert!(layers.merge_file(Layer::User, "http://host/s.cfg", &outcome, NOW).plan.is_empty());
+}
+
+/// The pinned form of `settings explain`.
+#[test]
+fn an_explanation_has_the_promised_form() -> Result<(), serde_json::Error> {
+    let json = serde_json::to_value(Layers::new().explain("INTDIGIT_TIM"))?;
+    let factory = serde_json::json!({"layer": "factory", "value": "5", "source": "catalogue", "line": 0, "time": 0});
+    assert_eq!(json, serde_json::json!({"name": "INTDIGIT_TIM", "effective": "5", "layer": "factory", "layers": [factory]}));
+    let notes = Layers::new().explain("VM_NUMBER_1").map(|one| one.notes);
+    assert!(notes.is_some_and(|notes| notes.iter().any(|note| note.contains("no effect in this version"))));
+    Ok(())
+}
