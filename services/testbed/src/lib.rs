@@ -4,3 +4,4 @@
 pub mod house;
 pub mod lab;
 pub mod policy;
+pub mod tones;

@@ -4,10 +4,12 @@
 
 use std::collections::VecDeque;
 
-use super::{BLOCK, BLOCK_NS, Block, RATE};
+use super::{BLOCK, Block, RATE};
 
 /// Within this the sound flows without a cut, however its time stamps wobble.
 const TOLERANCE_NS: i64 = 30_000_000;
+/// Sound that begins may do so this much too early: half a block.
+const BEGINS_EARLY_NS: i64 = 10_000_000;
 /// More than this is never kept: half a second more than the longest jitter buffer.
 const LONGEST: usize = RATE as usize * 3 / 2;
 
@@ -89,20 +91,19 @@ impl Playout {
 
     /// Skips what is too late; none: nothing is due yet.
     fn align(&mut self, due: u64) -> Option<()> {
-        loop {
-            let head = self.chunks.front()?.time;
-            let late = difference(due, head);
-            if late > TOLERANCE_NS {
-                let samples = late.unsigned_abs().saturating_mul(u64::from(RATE)) / 1_000_000_000;
-                self.skip(usize::try_from(samples).unwrap_or(usize::MAX).max(1));
-                continue;
-            }
-            let earliest = if self.flowing { -TOLERANCE_NS } else { -i64::try_from(BLOCK_NS / 2).unwrap_or(0) };
-            if late < earliest {
-                self.flowing = false;
-                return None;
-            }
-            return Some(());
+        if difference(due, self.chunks.front()?.time) > TOLERANCE_NS {
+            self.skip_until(due);
+        }
+        let late = difference(due, self.chunks.front()?.time);
+        let earliest = if self.flowing { -TOLERANCE_NS } else { -BEGINS_EARLY_NS };
+        self.flowing &= late >= earliest;
+        (late >= earliest).then_some(())
+    }
+
+    fn skip_until(&mut self, due: u64) {
+        while let Some(late) = self.chunks.front().and_then(|chunk| due.checked_sub(chunk.time)).filter(|late| *late > 0) {
+            let samples = late.saturating_mul(u64::from(RATE)) / 1_000_000_000;
+            self.skip(usize::try_from(samples).unwrap_or(usize::MAX).max(1));
         }
     }
 
