@@ -138,7 +138,7 @@ impl Agent {
         self.head.revision = revision;
         self.apply_settings(now);
         self.settle(now);
-        self.facts.phone.applied_revision = revision;
+        self.sockets.drop_kept();
         tracing::info!(revision, "the settings are in effect");
     }
 

@@ -1,4 +1,6 @@
 //! A phone that comes back from its snapshot.
+#![allow(clippy::unwrap_used)]
+
 mod desk;
 
 use agreements::{CallIdentity, Correlation};

@@ -1,0 +1,217 @@
+//! The far end: registrar and caller in one UDP socket, SIP written by hand (RFC 3261), so that no code of the phone tests
+//! itself.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use tokio::net::UdpSocket;
+
+use super::soon;
+
+pub struct Far {
+    socket: UdpSocket,
+    /// Where the phone's line 1 is.
+    phone: SocketAddr,
+    /// Of the INVITE of ours, or the To of theirs.
+    pub dialog: Dialog,
+    calls: u32,
+    seen: Vec<String>,
+}
+
+/// Our view of the one dialog.
+#[derive(Clone, Debug, Default)]
+pub struct Dialog {
+    pub call_id: String,
+    pub local: String,
+    pub remote: String,
+    pub cseq: u32,
+}
+
+/// A message with its lines.
+pub type Text = String;
+
+pub fn header<'m>(message: &'m str, name: &str) -> &'m str {
+    let named = |line: &&'m str| line.split_once(':').is_some_and(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+    message.lines().take_while(|line| !line.is_empty()).find(named).map(|line| line.split_once(':').unwrap().1.trim()).unwrap_or("")
+}
+
+pub fn body(message: &str) -> &str {
+    message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+/// The port of m=audio.
+pub fn audio_port(message: &str) -> u32 {
+    let line = body(message).lines().find(|line| line.starts_with("m=audio")).expect("audio in the SDP");
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+impl Far {
+    pub async fn new() -> Far {
+        let socket = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+        let free = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        Far { socket, phone: free, dialog: Dialog::default(), calls: 0, seen: Vec::new() }
+    }
+
+    /// Line 1 is ours.
+    pub fn settings(&self, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let ours = self.socket.local_addr().unwrap();
+        let rows = [
+            ("PHONE_NUMBER_1", "200".to_owned()),
+            ("DISPLAY_NAME_1", "Desk".to_owned()),
+            ("SIP_AUTHID_1", "200".to_owned()),
+            ("SIP_PASS_1", "secret".to_owned()),
+            ("SIP_RGSTR_ADDR_1", ours.ip().to_string()),
+            ("SIP_RGSTR_PORT_1", ours.port().to_string()),
+            ("SIP_PRXY_ADDR_1", ours.ip().to_string()),
+            ("SIP_PRXY_PORT_1", ours.port().to_string()),
+            ("SIP_SRC_PORT_1", self.phone.port().to_string()),
+        ];
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        rows.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(more).collect()
+    }
+
+    pub fn phone_port(&self) -> u16 {
+        self.phone.port()
+    }
+
+    async fn send(&self, text: &str) {
+        self.socket.send_to(text.as_bytes(), self.phone).await.unwrap();
+    }
+
+    async fn receive(&mut self) -> Text {
+        let mut bytes = vec![0; 65_535];
+        let (length, from) = self.socket.recv_from(&mut bytes).await.unwrap();
+        self.phone = from;
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    }
+
+    /// The next message that begins so; others are kept in `seen`.
+    pub async fn expect(&mut self, start: &str) -> Text {
+        soon(start, async {
+            loop {
+                let text = self.receive().await;
+                if text.starts_with(start) {
+                    return text;
+                }
+                self.seen.push(text);
+            }
+        })
+        .await
+    }
+
+    /// What came in beside what was expected, since the last look.
+    pub fn seen(&mut self) -> Vec<Text> {
+        std::mem::take(&mut self.seen)
+    }
+
+    /// All that has come in and was not looked at.
+    pub fn pending(&mut self) -> Vec<Text> {
+        let mut bytes = vec![0; 65_535];
+        while let Ok((length, _)) = self.socket.try_recv_from(&mut bytes) {
+            self.seen.push(String::from_utf8(bytes[..length].to_vec()).unwrap());
+        }
+        self.seen()
+    }
+
+    /// Answers a request; a dialog's tag is added to To where it has none.
+    pub async fn respond(&self, request: &str, status: &str, more: &str, body: &str) {
+        let to = header(request, "To");
+        let to = if to.contains("tag=") || status.starts_with("100") { to.to_owned() } else { format!("{to};tag=far") };
+        let vias: String = request
+            .lines()
+            .filter(|line| line.to_ascii_lowercase().starts_with("via:"))
+            .map(|line| format!("{line}\r\n"))
+            .collect();
+        let text = format!(
+            "SIP/2.0 {status}\r\n{vias}From: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n{more}Content-Length: {}\r\n\r\n{body}",
+            header(request, "From"),
+            header(request, "Call-ID"),
+            header(request, "CSeq"),
+            body.len()
+        );
+        self.send(&text).await;
+    }
+
+    /// Challenges and takes one registration.
+    pub async fn register(&mut self) -> Text {
+        let first = self.expect("REGISTER").await;
+        let challenge = "WWW-Authenticate: Digest realm=\"far\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n";
+        self.respond(&first, "401 Unauthorized", challenge, "").await;
+        let second = self.expect("REGISTER").await;
+        assert!(header(&second, "Authorization").contains("username=\"200\""), "{second}");
+        let contact = format!("Contact: {};expires=3600\r\n", header(&second, "Contact").split(';').next().unwrap());
+        self.respond(&second, "200 OK", &contact, "").await;
+        second
+    }
+
+    fn sdp(&self, direction: &str) -> String {
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\n\
+             a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
+        )
+    }
+
+    fn request(&self, method: &str, branch: &str, more: &str, body: &str) -> String {
+        let ours = self.socket.local_addr().unwrap();
+        let Dialog { call_id, local, remote, cseq } = &self.dialog;
+        format!(
+            "{method} sip:200@{} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\nFrom: {local}\r\n\
+             To: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {}\r\nContact: <sip:300@{ours}>\r\n{more}Content-Length: {}\r\n\r\n{body}",
+            self.phone,
+            method,
+            body.len()
+        )
+    }
+
+    /// Calls line 1.
+    pub async fn invite(&mut self) {
+        self.calls += 1;
+        self.dialog = Dialog {
+            call_id: format!("call{}@far", self.calls),
+            local: "\"Ada\" <sip:300@far.example>;tag=far".into(),
+            remote: "<sip:200@127.0.0.1>".into(),
+            cseq: 1,
+        };
+        let text = self.request("INVITE", &format!("i{}", self.calls), "Content-Type: application/sdp\r\n", &self.sdp("sendrecv"));
+        self.send(&text).await;
+    }
+
+    /// ACKs a 2xx to our INVITE; the dialog is up.
+    pub async fn ack(&mut self, answer: &str) {
+        self.dialog.remote = header(answer, "To").to_owned();
+        let text = self.request("ACK", &format!("a{}{}", self.calls, self.dialog.cseq), "", "");
+        self.send(&text).await;
+    }
+
+    /// ACKs a failure: the same branch and To.
+    pub async fn ack_failure(&mut self, answer: &str) {
+        self.dialog.remote = header(answer, "To").to_owned();
+        let text = self.request("ACK", &format!("i{}", self.calls), "", "");
+        self.send(&text).await;
+    }
+
+    pub async fn bye(&mut self) {
+        self.dialog.cseq += 1;
+        let text = self.request("BYE", &format!("b{}{}", self.calls, self.dialog.cseq), "", "");
+        self.send(&text).await;
+    }
+
+    pub async fn cancel(&mut self) {
+        let text = self.request("CANCEL", &format!("i{}", self.calls), "", "");
+        self.send(&text).await;
+    }
+
+    /// Answers their INVITE; the dialog is up when their ACK has come.
+    pub async fn answer(&mut self, invite: &str, direction: &str) {
+        let tagged = |to: &str| if to.contains("tag=") { to.to_owned() } else { format!("{to};tag=far") };
+        self.dialog = Dialog {
+            call_id: header(invite, "Call-ID").to_owned(),
+            local: tagged(header(invite, "To")),
+            remote: header(invite, "From").to_owned(),
+            cseq: 100,
+        };
+        let ours = self.socket.local_addr().unwrap();
+        let more = format!("Contact: <sip:100@{ours}>\r\nContent-Type: application/sdp\r\n");
+        self.respond(invite, "200 OK", &more, &self.sdp(direction)).await;
+    }
+}

@@ -1,0 +1,83 @@
+//! provisioning-agent's gRPC half: one snapshot, and changes when the test makes them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use phone_proto::settings::settings_server::{Settings as Service, SettingsServer};
+use phone_proto::settings::{
+    ApplyReply, ApplyRequest, Change, ExplainReply, ExplainRequest, SnapshotReply, SnapshotRequest, Value, WatchRequest,
+};
+use tokio::sync::broadcast;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::BroadcastStream;
+use tonic::{Request, Response, Status};
+
+use super::Served;
+
+struct Rows {
+    revision: u64,
+    values: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+struct Server {
+    rows: Arc<Mutex<Rows>>,
+    changes: broadcast::Sender<Change>,
+}
+
+pub struct Settings {
+    server: Server,
+    socket: PathBuf,
+    served: Option<Served>,
+}
+
+impl Settings {
+    pub fn new(folder: &Path, values: BTreeMap<String, String>) -> Settings {
+        let server = Server { rows: Arc::new(Mutex::new(Rows { revision: 7, values })), changes: broadcast::channel(16).0 };
+        let mut settings = Settings { server, socket: folder.join("provisioning-agent/settings.sock"), served: None };
+        settings.start();
+        settings
+    }
+
+    pub fn start(&mut self) {
+        self.served = Some(Served::new(&self.socket, SettingsServer::new(self.server.clone())));
+    }
+
+    /// As if it were killed.
+    pub fn stop(&mut self) {
+        self.served.take().unwrap().kill();
+    }
+
+    /// One commit.
+    pub fn change(&self, name: &str, value: &str) -> u64 {
+        let mut rows = self.server.rows.lock().unwrap();
+        rows.revision += 1;
+        rows.values.insert(name.into(), value.into());
+        let values = vec![Value { name: name.into(), value: value.into() }];
+        let _ = self.server.changes.send(Change { revision: rows.revision, values, correlation: String::new() });
+        rows.revision
+    }
+}
+
+#[tonic::async_trait]
+impl Service for Server {
+    type WatchStream = Pin<Box<dyn tokio_stream::Stream<Item = Result<Change, Status>> + Send>>;
+
+    async fn snapshot(&self, _: Request<SnapshotRequest>) -> Result<Response<SnapshotReply>, Status> {
+        let rows = self.rows.lock().unwrap();
+        let values = rows.values.iter().map(|(name, value)| Value { name: name.clone(), value: value.clone() }).collect();
+        Ok(Response::new(SnapshotReply { epoch: 1, revision: rows.revision, values }))
+    }
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let changes = BroadcastStream::new(self.changes.subscribe());
+        Ok(Response::new(Box::pin(changes.map(|change| change.map_err(|_| Status::out_of_range("too slow"))))))
+    }
+    async fn apply(&self, _: Request<ApplyRequest>) -> Result<Response<ApplyReply>, Status> {
+        Err(Status::unimplemented("sip-agent changes no settings"))
+    }
+    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        Err(Status::unimplemented("sip-agent explains no settings"))
+    }
+}
