@@ -55,6 +55,8 @@ pub struct Agent {
     questions: Vec<Question>,
     flows: BTreeMap<FlowId, LineNumber>,
     waits: [Option<Tick>; 2],
+    /// For the log, which is written after the messages have left.
+    happened: Vec<Event>,
     dirty: bool,
     media_differs: bool,
 }
@@ -89,6 +91,7 @@ impl Agent {
             questions: Vec::new(),
             flows: BTreeMap::new(),
             waits: [None; 2],
+            happened: Vec::new(),
             dirty: true,
             media_differs: true,
         };
@@ -122,7 +125,8 @@ impl Agent {
         if self.head.revision == 0 {
             return Err(HouseError::new(ErrorKind::NotReady, "the settings are not there yet: is provisioning-agent up?"));
         }
-        tracing::info!(?request, correlation = cause.as_str(), "request");
+        let (what, call) = named(&request);
+        tracing::info!(what, call, correlation = cause.as_str(), "asked over the bus");
         let answer = self.phone.request(now, request, cause);
         self.settle(now);
         answer.map_err(refused)
@@ -272,6 +276,7 @@ impl Agent {
                 self.keeper.write(&self.phone, &self.stack.snapshot());
             }
             let undelivered = self.transmit();
+            self.happened.drain(..).for_each(|event| tracing::info!(?event, "sip"));
             if undelivered.is_empty() {
                 return;
             }
@@ -364,17 +369,14 @@ impl Agent {
     }
 
     fn on_event(&mut self, now: Tick, event: Event) {
-        tracing::info!(?event, "sip");
         match &event {
             Event::Line(line, state) => {
                 if let Some(shown) = self.facts.line_mut(*line) {
                     shown.state.clone_from(state);
                 }
             }
-            Event::ResyncRequested { line, event } => {
-                tracing::warn!(%line, event, "the server asks for provisioning; nobody takes that up in this version");
-            }
-            Event::Incoming { .. }
+            Event::ResyncRequested { .. }
+            | Event::Incoming { .. }
             | Event::Dialing { .. }
             | Event::Ringback { .. }
             | Event::Established { .. }
@@ -383,6 +385,7 @@ impl Agent {
             | Event::Ended { .. }
             | Event::Stopped => {}
         }
+        self.happened.push(event.clone());
         self.phone.handle(now, telephone::Input::Sip(event));
     }
 
@@ -415,6 +418,20 @@ impl Agent {
 
 fn first_line() -> LineNumber {
     LineNumber::all().next().unwrap_or_else(|| unreachable!("there are six lines"))
+}
+
+/// For the log: what is asked for and of which call. Digits may be somebody's PIN and stay out.
+fn named(request: &Request) -> (&'static str, String) {
+    match request {
+        Request::Dial { .. } => ("dial", String::new()),
+        Request::Answer(call) => ("answer", call.to_string()),
+        Request::Reject(call) => ("reject", call.to_string()),
+        Request::Hangup(call) => ("hangup", call.to_string()),
+        Request::Hold(call) => ("hold", call.to_string()),
+        Request::Resume(call) => ("resume", call.to_string()),
+        Request::SendDigits(call, _) => ("send digits", call.to_string()),
+        Request::Register(_) => ("register", String::new()),
+    }
 }
 
 fn hook_name(hook: Hook) -> &'static str {
