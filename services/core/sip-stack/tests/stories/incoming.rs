@@ -1,0 +1,468 @@
+//! Calls of theirs (RFC 3261 13.3, 9.2, 12.2.2, 15; RFC 3264) from a scripted caller.
+
+use std::time::Duration;
+
+use sip_stack::{Codec, Command, Direction, EndedBy, Event, StackSettings};
+use sip_wire::Message;
+
+use crate::given::direct;
+use crate::net::{MediaMode, Net};
+use crate::peer::{Caller, PCMU, answer, body, requests, response_with};
+
+const FAR: &str = "10.0.0.9:5060";
+
+pub struct Called {
+    pub net: Net,
+    pub caller: Caller,
+}
+
+impl Called {
+    pub fn new() -> Called {
+        Called::with(direct("10.0.0.1", "200", FAR))
+    }
+
+    pub fn with(settings: StackSettings) -> Called {
+        let mut net = Net::new();
+        let far = net.peer(FAR);
+        net.stack(settings);
+        net.settle();
+        let caller = Caller::new(far, net.nodes[0].ip, "200");
+        Called { net, caller }
+    }
+
+    pub fn invite(&mut self, media: &str) -> Vec<Message> {
+        self.caller.invite(&mut self.net, media)
+    }
+
+    /// Brings a PCMU call to talking, acknowledged.
+    pub fn talking() -> Called {
+        let mut called = Called::new();
+        called.invite(PCMU);
+        called.command(Command::Answer);
+        let got = called.got();
+        called.caller.learn_tag(&got);
+        called.caller.ack(&mut called.net, "");
+        called
+    }
+
+    pub fn command(&mut self, make: impl Fn(agreements::CallIdentity) -> Command) {
+        let call = self.net.nodes[0].incoming();
+        self.net.command(0, make(call));
+        self.net.settle();
+    }
+
+    pub fn got(&mut self) -> Vec<Message> {
+        self.net.received(self.caller.address)
+    }
+
+    pub fn titles(&mut self) -> Vec<String> {
+        self.net.titles(self.caller.address)
+    }
+
+    pub fn send(&mut self, method: &str, branch: &str) -> Vec<Message> {
+        self.caller.cseq += 1;
+        let body = if method == "INVITE" { self.caller.sdp(PCMU) } else { String::new() };
+        self.caller.send(&mut self.net, method, branch, "", &body);
+        self.got()
+    }
+
+    pub fn over(&mut self) {
+        self.net.run_for(Duration::from_secs(110));
+        self.net.assert_quiet();
+    }
+}
+
+fn code(messages: &[Message], code: u16) -> &sip_wire::Response {
+    response_with(messages, code)
+        .unwrap_or_else(|| panic!("no {code} in {:?}", messages.iter().map(crate::net::title).collect::<Vec<_>>()))
+}
+
+#[test]
+fn trying_comes_at_once_and_ringing_needs_no_media() {
+    let mut called = Called::new();
+    called.net.nodes[0].mode = MediaMode::Silent;
+    let got = called.invite(PCMU);
+    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["100 INVITE"]);
+    called.command(Command::Ring);
+    let got = called.got();
+    let ringing = code(&got, 180);
+    assert!(ringing.body.is_empty() && ringing.headers.to().unwrap().tag().is_some());
+    assert!(ringing.headers.has("Contact"));
+    let parties = called.net.nodes[0].events(|event| match event {
+        Event::Incoming { remote, .. } => Some((remote.number.clone(), remote.name.clone())),
+        _ => None,
+    });
+    assert_eq!(parties, [("far".to_owned(), "Far".to_owned())]);
+}
+
+/// MediaDesired before an SDP leaves, and the SDP only after MediaReady.
+#[test]
+fn the_answer_leaves_once_media_is_ready() {
+    let mut called = Called::new();
+    called.net.nodes[0].mode = MediaMode::Silent;
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    assert!(called.titles().is_empty());
+    let call = called.net.nodes[0].incoming();
+    assert_eq!(called.net.nodes[0].media[&call].legs[0].direction, Direction::Inactive, "nothing flows before the answer");
+    called.net.media_answers(0, call, Ok(()));
+    called.net.settle();
+    let got = called.got();
+    let ok = code(&got, 200);
+    let sdp = body(&ok.body);
+    assert!(sdp.contains("m=audio 16000 RTP/AVP 0\r\n") && sdp.contains("a=sendrecv"), "{sdp}");
+    assert_eq!(called.net.nodes[0].media[&call].legs[0].direction, Direction::SendRecv);
+    assert!(called.net.nodes[0].has_established());
+}
+
+/// RFC 3261 13.3.1.4: T1, doubling up to T2, until the ACK.
+#[test]
+fn retransmitted_200_stops_at_ack() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    called.net.run_for(Duration::from_secs(8));
+    let got = called.got();
+    assert_eq!(got.len(), 5, "at 0, 0.5, 1.5, 3.5 and 7.5 s");
+    called.caller.learn_tag(&got);
+    called.caller.ack(&mut called.net, "");
+    called.net.run_for(Duration::from_secs(60));
+    assert!(called.titles().is_empty());
+    assert_eq!(called.net.calls(0).len(), 1);
+}
+
+/// RFC 3261 13.3.1.4: without an ACK the session ends by BYE after 64*T1.
+#[test]
+fn an_answer_that_is_never_acknowledged_ends_the_call_by_bye() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    called.net.run_for(Duration::from_secs(33));
+    let got = called.got();
+    assert!(!requests(&got, "BYE").is_empty());
+    assert_eq!(called.net.nodes[0].ended().unwrap().2, EndedBy::Network);
+    called.over();
+}
+
+/// RFC 3261 15.1.2: the far end may hang up before its ACK arrives.
+#[test]
+fn bye_before_ack_is_accepted() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    let got = called.send("BYE", "b");
+    code(&got, 200);
+    assert_eq!(called.net.nodes[0].ended().unwrap().2, EndedBy::Remote);
+    called.net.run_for(Duration::from_secs(60));
+    assert!(called.titles().is_empty(), "the 200 is not repeated any more");
+    called.over();
+}
+
+/// RFC 3261 15: the callee must not send BYE before the ACK.
+#[test]
+fn our_bye_waits_for_the_ack_of_our_200() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.command(Command::Hangup);
+    assert!(called.titles().is_empty());
+    assert_eq!(called.net.nodes[0].ended().unwrap().2, EndedBy::Local);
+    called.caller.ack(&mut called.net, "");
+    let got = called.got();
+    let bye = requests(&got, "BYE")[0].clone();
+    called.net.send(called.caller.address, called.net.nodes[0].ip, answer(&bye, 200, "").to_bytes());
+    called.over();
+}
+
+#[test]
+fn our_bye_goes_without_an_ack_when_none_comes() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    called.command(Command::Hangup);
+    called.net.run_for(Duration::from_secs(33));
+    assert!(called.titles().contains(&"BYE".to_owned()));
+    called.over();
+}
+
+/// RFC 3261 9.2.
+#[test]
+fn cancel_is_answered_and_ends_the_invite_with_487() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    called.got();
+    let caller = called.caller.clone();
+    let cancel = Caller { to_tag: String::new(), ..caller.clone() };
+    cancel.send(&mut called.net, "CANCEL", "i1", "", "");
+    let got = called.got();
+    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["200 CANCEL", "487 INVITE"]);
+    assert_eq!(called.net.nodes[0].ended(), Some((487, "the caller has hung up".into(), EndedBy::Remote)));
+    let tag = code(&got, 487).headers.to().unwrap().tag().unwrap().to_owned();
+    Caller { to_tag: tag, ..caller }.send(&mut called.net, "ACK", "i1", "", "");
+    called.net.run_for(Duration::from_secs(10));
+    assert!(called.titles().is_empty(), "the ACK stopped the 487");
+    called.over();
+}
+
+/// Too late: the call goes on.
+#[test]
+fn cancel_after_the_answer_changes_nothing() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    called.got();
+    let cancel = Caller { to_tag: String::new(), ..called.caller.clone() };
+    cancel.send(&mut called.net, "CANCEL", "i1", "", "");
+    let got = called.got();
+    code(&got, 200);
+    assert!(response_with(&got, 487).is_none());
+    assert_eq!(called.net.calls(0).len(), 1);
+}
+
+#[test]
+fn cancel_of_nothing_is_481() {
+    let mut called = Called::new();
+    let got = called.send("CANCEL", "nothing");
+    code(&got, 481);
+    called.over();
+}
+
+/// RFC 3261 13.2.1: no offer in the INVITE, ours in the 200, their answer in the ACK.
+#[test]
+fn without_sdp_we_offer_in_the_200_and_the_ack_answers() {
+    let mut called = Called::new();
+    called.invite("");
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    assert!(body(&code(&got, 200).body).contains("RTP/AVP 9 8 0 101\r\n"));
+    let call = called.net.nodes[0].incoming();
+    assert!(called.net.nodes[0].media[&call].legs[0].codecs.is_empty());
+    let sdp = called.caller.sdp("m=audio 40000 RTP/AVP 8\r\n");
+    called.caller.ack(&mut called.net, &sdp);
+    let leg = &called.net.nodes[0].media[&call].legs[0];
+    assert_eq!((leg.codecs.as_slice(), leg.direction), ([(Codec::Pcma, 8)].as_slice(), Direction::SendRecv));
+}
+
+#[test]
+fn an_ack_without_the_answer_that_was_due_ends_the_call() {
+    let mut called = Called::new();
+    called.invite("");
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.caller.ack(&mut called.net, "");
+    assert!(called.titles().contains(&"BYE".to_owned()));
+    called.over();
+}
+
+/// 488 with Warning, and a call that ends with the reason.
+#[test]
+fn no_common_codec_is_488_and_the_reason_is_told() {
+    let mut called = Called::new();
+    let got = called.invite("m=audio 40000 RTP/AVP 18\r\n");
+    let refusal = code(&got, 488);
+    let reason = "no common codec: offered G729; enabled here G722, PCMA, PCMU";
+    assert_eq!(refusal.headers.warning().unwrap()[0].text, reason);
+    assert!(called.net.nodes[0].has_incoming());
+    assert_eq!(called.net.nodes[0].ended(), Some((488, reason.into(), EndedBy::Local)));
+    called.caller.send(&mut called.net, "ACK", "i1", "", "");
+    called.over();
+}
+
+#[test]
+fn a_line_that_can_play_nothing_refuses_also_without_an_offer() {
+    let mut given = direct("10.0.0.1", "200", FAR);
+    given.lines[0].codecs = vec![Codec::G729];
+    let mut called = Called::with(given);
+    code(&called.invite(""), 488);
+    assert!(called.net.nodes[0].ended().unwrap().1.contains("no playable codec"));
+}
+
+#[test]
+fn reject_says_what_it_is_told() {
+    for (status, wanted) in [(486, 486), (603, 603), (403, 403), (200, 603), (9999, 603)] {
+        let mut called = Called::new();
+        called.invite(PCMU);
+        called.command(|call| Command::Reject(call, status));
+        code(&called.got(), wanted);
+        let ended = called.net.nodes[0].ended().unwrap();
+        assert_eq!((ended.0, ended.2), (wanted, EndedBy::Local));
+        called.over();
+    }
+}
+
+#[test]
+fn hangup_of_a_ringing_call_is_603() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Hangup);
+    code(&called.got(), 603);
+    called.over();
+}
+
+/// RFC 3261 13.3.1.
+#[test]
+fn an_invite_that_expires_unanswered_is_487() {
+    let mut called = Called::new();
+    let sdp = called.caller.sdp(PCMU);
+    called.caller.clone().send(&mut called.net, "INVITE", "i1", "Expires: 20\r\n", &sdp);
+    called.net.run_for(Duration::from_secs(20));
+    code(&called.got(), 487);
+    called.over();
+}
+
+#[test]
+fn media_that_fails_is_500_and_told() {
+    let mut called = Called::new();
+    called.net.nodes[0].mode = MediaMode::Failed;
+    code(&called.invite(PCMU), 500);
+    assert!(called.net.nodes[0].ended().unwrap().1.starts_with("no media"));
+    called.over();
+}
+
+#[test]
+fn media_that_never_answers_is_500_after_a_while() {
+    let mut called = Called::new();
+    called.net.nodes[0].mode = MediaMode::Silent;
+    called.invite(PCMU);
+    called.net.run_for(Duration::from_secs(10));
+    code(&called.got(), 500);
+    called.over();
+}
+
+#[test]
+fn a_taken_port_moves_the_answer_to_the_next_pair() {
+    let mut called = Called::new();
+    called.net.nodes[0].mode = MediaMode::Taken(vec![16000]);
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    assert!(body(&code(&called.got(), 200).body).contains("m=audio 16002 "));
+}
+
+/// RFC 3261 8.2.3.
+#[test]
+fn a_body_that_is_no_sdp_is_415_with_accept() {
+    let mut called = Called::new();
+    called.caller.clone().send(&mut called.net, "INVITE", "i1", "Content-Type: text/plain\r\nX: ", "hello");
+    let got = called.got();
+    assert_eq!(code(&got, 415).headers.get("Accept"), Some("application/sdp"));
+    called.over();
+}
+
+#[test]
+fn sdp_that_cannot_be_read_is_400_and_an_invite_without_contact_too() {
+    let mut called = Called::new();
+    called.caller.clone().send(&mut called.net, "INVITE", "i1", "", "nonsense");
+    code(&called.got(), 400);
+    let plain = String::from_utf8(called.caller.request("INVITE", "i2", "", "")).unwrap();
+    let bare: String = plain.lines().filter(|line| !line.starts_with("Contact")).map(|line| format!("{line}\r\n")).collect();
+    called.net.send(called.caller.address, called.net.nodes[0].ip, bare.replace("CSeq: 1", "CSeq: 2").into_bytes());
+    called.net.settle();
+    code(&called.got(), 400);
+    assert!(!called.net.nodes[0].has_incoming());
+    called.over();
+}
+
+/// RFC 3264 6: the answer to sendonly is recvonly; a call may begin on hold.
+#[test]
+fn an_offer_on_hold_is_answered_recvonly() {
+    let mut called = Called::new();
+    called.invite(&format!("{PCMU}a=sendonly\r\n"));
+    called.command(Command::Answer);
+    assert!(body(&code(&called.got(), 200).body).contains("a=recvonly"));
+    assert!(called.net.calls(0)[0].held_by_them);
+}
+
+#[test]
+fn their_order_of_codecs_and_payload_types_is_kept() {
+    let mut called = Called::new();
+    let media = "m=audio 40000 RTP/AVP 18 8 9 100\r\na=rtpmap:100 telephone-event/8000\r\n";
+    called.invite(media);
+    called.command(Command::Answer);
+    assert!(body(&code(&called.got(), 200).body).contains("RTP/AVP 8 9 100\r\n"));
+    let call = called.net.nodes[0].incoming();
+    assert_eq!(called.net.nodes[0].media[&call].legs[0].telephone_event, Some(100));
+}
+
+/// Record-Route goes into what makes the dialog, and our BYE follows it.
+#[test]
+fn the_callers_record_route_is_echoed_and_followed() {
+    let mut called = Called::new();
+    let proxy = called.net.peer("10.0.0.8:5060");
+    let sdp = called.caller.sdp(PCMU);
+    let route = "Record-Route: <sip:10.0.0.8;lr>\r\n";
+    called.caller.clone().send(&mut called.net, "INVITE", "i1", route, &sdp);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    assert_eq!(code(&got, 200).headers.get("Record-Route"), Some("<sip:10.0.0.8;lr>"));
+    called.caller.ack(&mut called.net, "");
+    called.command(Command::Hangup);
+    let got = called.net.received(proxy);
+    let bye = requests(&got, "BYE")[0];
+    assert_eq!((bye.uri.as_str(), bye.headers.get("Route")), ("sip:far@10.0.0.9:5060", Some("<sip:10.0.0.8;lr>")));
+}
+
+#[test]
+fn the_far_end_hangs_up() {
+    let mut called = Called::talking();
+    let got = called.send("BYE", "b");
+    code(&got, 200);
+    assert_eq!(called.net.nodes[0].ended().unwrap().2, EndedBy::Remote);
+    code(&called.send("BYE", "b2"), 481);
+    called.over();
+}
+
+/// RFC 3261 12.2.2: a request out of order is 500 and changes nothing.
+#[test]
+fn a_bye_with_an_old_number_is_500() {
+    let mut called = Called::talking();
+    called.caller.cseq = 0;
+    let got = called.send("BYE", "old");
+    code(&got, 500);
+    assert_eq!(called.net.calls(0).len(), 1);
+}
+
+/// Both hang up at once.
+#[test]
+fn byes_that_cross_are_both_answered() {
+    let mut called = Called::talking();
+    called.command(Command::Hangup);
+    let ours = requests(&called.got(), "BYE")[0].clone();
+    let got = called.send("BYE", "theirs");
+    code(&got, 200);
+    called.net.send(called.caller.address, called.net.nodes[0].ip, answer(&ours, 481, "").to_bytes());
+    called.over();
+}
+
+/// With talk and hold packages offered, the server may answer, hold and resume (B198).
+#[test]
+fn notify_talk_and_hold_act_only_where_they_are_offered() {
+    let mut called = Called::talking();
+    called.caller.cseq += 1;
+    called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: hold\r\nSubscription-State: active\r\n", "");
+    code(&called.got(), 489);
+    let mut given = direct("10.0.0.1", "200", FAR);
+    (given.talk_package, given.hold_package) = (true, true);
+    let mut called = Called::with(given);
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    let got = called.got();
+    assert_eq!(code(&got, 180).headers.get("Allow-Events"), Some("talk, hold"));
+    called.caller.learn_tag(&got);
+    called.caller.cseq += 1;
+    called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: talk\r\nSubscription-State: active\r\n", "");
+    let got = called.got();
+    assert!(got.iter().any(|message| crate::net::title(message) == "200 INVITE"), "answered from afar");
+    called.caller.cseq = 1;
+    called.caller.ack(&mut called.net, "");
+    called.caller.cseq = 3;
+    called.caller.clone().send(&mut called.net, "NOTIFY", "n2", "Event: hold\r\nSubscription-State: active\r\n", "");
+    assert_eq!(requests(&called.got(), "INVITE").len(), 1, "the hold re-INVITE");
+}
