@@ -329,11 +329,8 @@ impl Agent {
             Output::Resolve { query, host, port, srv: _ } => self.questions.push(Question { query, host, port }),
             Output::MediaDesired(media) => {
                 let call = media.call;
-                let began = !self.plan.has(call) && !media.legs.is_empty();
                 let state = if media.legs.is_empty() { MediaState::None } else { MediaState::Starting };
-                if began || media.legs.is_empty() {
-                    self.phone.handle(now, telephone::Input::Media(call, state));
-                }
+                self.phone.handle(now, telephone::Input::Media(call, state));
                 self.plan.want_call(media);
                 self.media_differs = true;
             }

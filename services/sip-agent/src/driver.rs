@@ -57,8 +57,10 @@ struct Outlets {
 /// The bus is gone; the supervisor starts anew.
 pub async fn run() -> Result<(), RunError> {
     let mut agent = Agent::start(clock::now(), service_kit::epoch(), seeds(), service_kit::fdstore::take());
+    // The settings are asked for while the bus is being connected: registering waits for both.
+    let settings = settings_client::start("sip-agent");
     let connection = service_kit::bus::connect().await?;
-    let (mut inlets, mut outlets, mut beside) = connect(&connection, &agent).await?;
+    let (mut inlets, mut outlets, mut beside) = connect(&connection, &agent, settings).await?;
     outlets.publish(&mut agent);
     service_kit::notify::ready();
     let mut watchdog = service_kit::notify::watchdog().map(tokio::time::interval);
@@ -84,12 +86,15 @@ pub async fn run() -> Result<(), RunError> {
 
 type Beside = tokio::task::JoinSet<zbus::Result<()>>;
 
-/// Objects first, then the name, then everything that is followed.
-async fn connect(bus: &Connection, agent: &Agent) -> zbus::Result<(Inlets, Outlets, Beside)> {
+/// The objects, then the name; hal-agent is asked meanwhile.
+async fn connect(
+    bus: &Connection,
+    agent: &Agent,
+    settings: mpsc::Receiver<SettingsEvent>,
+) -> zbus::Result<(Inlets, Outlets, Beside)> {
     let (facts, facts_seen) = watch::channel(agent.facts().clone());
     let (digits, digits_heard) = mpsc::channel(QUEUE);
     let (asked, requests) = mpsc::channel(REQUESTS_MAX);
-    let publisher = bus::serve(bus, facts_seen, digits_heard, asked).await?;
     let (hal_events, hal) = mpsc::channel(QUEUE);
     let (lamps, lamps_seen) = watch::channel(LampWish::default());
     let (media, media_seen) = watch::channel(None);
@@ -97,11 +102,11 @@ async fn connect(bus: &Connection, agent: &Agent) -> zbus::Result<(Inlets, Outle
     let (found_sender, found) = mpsc::channel(QUEUE);
     engine::start(media_seen, media_events);
     let mut beside = Beside::new();
-    beside.spawn(publisher.run());
     beside.spawn(hal::follow(bus.clone(), hal_events.clone()));
     beside.spawn(hal::follow_keys(bus.clone(), hal_events));
     beside.spawn(hal::light(bus.clone(), lamps_seen));
-    let inlets = Inlets { requests, settings: settings_client::start("sip-agent"), hal, media: media_inlet, found };
+    beside.spawn(bus::serve(bus, facts_seen, digits_heard, asked).await?.run());
+    let inlets = Inlets { requests, settings, hal, media: media_inlet, found };
     let outlets = Outlets { facts, media, lamps, digits, found: found_sender, hal_epoch: 0 };
     Ok((inlets, outlets, beside))
 }

@@ -139,6 +139,14 @@ impl Call {
         }
     }
 
+    /// That media was asked for (again) says nothing about packets that are known to come in.
+    pub fn set_media(&mut self, state: MediaState) {
+        let known = matches!(self.media, MediaState::Flowing | MediaState::Silent);
+        if state != MediaState::Starting || !known {
+            self.media = state;
+        }
+    }
+
     pub fn end(&mut self, at: Tick, end: CallEnd) {
         self.state = State::Ended { at, end };
         self.media = MediaState::None;

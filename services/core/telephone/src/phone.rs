@@ -78,7 +78,7 @@ impl Phone {
             Input::Sip(event) => self.handle_sip(now, event),
             Input::Media(call, state) => {
                 if let Some(call) = self.call_mut(call).filter(|call| call.is_up()) {
-                    call.media = state;
+                    call.set_media(state);
                 }
             }
             Input::DigitsSent { call, number } => {

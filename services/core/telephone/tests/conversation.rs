@@ -157,6 +157,8 @@ fn what_is_known_of_the_media_is_shown_and_forgotten_at_the_end() {
     let call = desk.talking(1);
     desk.input(Input::Media(call, MediaState::Flowing));
     assert_eq!(desk.view(call).media, MediaState::Flowing);
+    desk.input(Input::Media(call, MediaState::Starting));
+    assert_eq!(desk.view(call).media, MediaState::Flowing, "asked for again after a restart or a re-INVITE");
     desk.ended(call, 0, EndedBy::Remote);
     desk.input(Input::Media(call, MediaState::Silent));
     assert_eq!(desk.view(call).media, MediaState::None);

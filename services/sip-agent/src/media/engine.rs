@@ -84,8 +84,10 @@ async fn reconcile(
                 Some(outcome_of(reply))
             }
             Err(status) => {
-                again = Some(trouble.wait());
-                trouble.lasted().then(|| Outcome::Failed(format!("media-engine: {}", status.message())))
+                let wait = trouble.wait(&status);
+                again = (!quiet).then_some(wait);
+                let given_up = trouble.lasted() || !is_away(&status);
+                given_up.then(|| Outcome::Failed(format!("media-engine: {}", status.message())))
             }
         };
         if let Some(outcome) = outcome
@@ -104,6 +106,12 @@ async fn ask(client: &mut MediaClient<Channel>, state: DesiredState) -> Result<R
 
 fn outcome_of(reply: ReconcileReply) -> Outcome {
     if reply.port_taken.is_empty() { Outcome::Done } else { Outcome::PortTaken(reply.port_taken) }
+}
+
+/// It may be starting again. Any other status is an answer.
+fn is_away(status: &tonic::Status) -> bool {
+    use tonic::Code::{Cancelled, DeadlineExceeded, Unavailable, Unknown};
+    matches!(status.code(), Cancelled | DeadlineExceeded | Unavailable | Unknown)
 }
 
 async fn after(time: Option<Duration>) {
@@ -127,9 +135,10 @@ impl Trouble {
         self.since = None;
         self.backoff.reset();
     }
-    fn wait(&mut self) -> Duration {
+    fn wait(&mut self, status: &tonic::Status) -> Duration {
         if self.since.is_none() {
-            tracing::info!(peer = ENGINE, "media-engine does not answer; its work is asked for again and again");
+            let (code, reason) = (status.code(), status.message());
+            tracing::warn!(peer = ENGINE, ?code, reason, "the media state is not in effect; it is asked for again and again");
             self.since = Some(Instant::now());
         }
         self.backoff.delay()
@@ -139,7 +148,7 @@ impl Trouble {
     }
 }
 
-/// Listens to the events; each new stream that is not the first means that media-engine has forgotten everything.
+/// Listens to the events. A new stream, and the end of the lease, mean that media-engine has forgotten everything.
 async fn listen(mut client: MediaClient<Channel>, restarted: watch::Sender<u64>, events: mpsc::Sender<MediaEvent>) {
     let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
     while !events.is_closed() {
@@ -148,6 +157,9 @@ async fn listen(mut client: MediaClient<Channel>, restarted: watch::Sender<u64>,
             restarted.send_modify(|count| *count += 1);
             let mut stream = stream.into_inner();
             while let Ok(Some(event)) = stream.message().await {
+                if matches!(event.kind, Some(Kind::LeaseEnded(_))) {
+                    restarted.send_modify(|count| *count += 1);
+                }
                 if let Some(event) = translated(event)
                     && events.send(event).await.is_err()
                 {
