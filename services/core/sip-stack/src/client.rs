@@ -117,6 +117,16 @@ impl Stack {
         }
     }
 
+    /// The session of an INVITE of ours has gone before its final response.
+    pub(crate) fn abandon(&mut self, id: TransactionId) {
+        let Some(transaction) = self.core.transactions.find(id) else { return };
+        let steps = match &transaction.machine {
+            Machine::ClientInvite(machine) => machine.abandon(&transaction.timing),
+            Machine::ClientRequest(_) | Machine::ServerInvite(_) | Machine::ServerRequest(_) => Vec::new(),
+        };
+        self.take_steps(id, steps, None);
+    }
+
     /// One of a transaction's timers.
     pub(crate) fn on_transaction_timer(&mut self, id: TransactionId, timer: Timer) {
         let Some(transaction) = self.core.transactions.find_mut(id) else { return };

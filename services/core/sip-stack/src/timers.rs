@@ -14,7 +14,7 @@ use crate::transaction::TransactionId;
 pub(crate) enum Timer {
     /// INVITE client, Calling: send the request again (T1, doubling).
     A,
-    /// INVITE client, Calling: nobody answers (SIP_TIMER_B).
+    /// INVITE client, Calling: nobody answers (SIP_TIMER_B). In Proceeding only once its session has gone.
     B,
     /// INVITE client, Completed: absorb repeated final responses (SIP_TIMER_D).
     D,

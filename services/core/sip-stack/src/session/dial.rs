@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
-use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
 use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, follow_up, own_address, sdp_of};
 use crate::addresses;
@@ -17,7 +17,7 @@ use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
 use crate::registration::in_words;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
-use crate::transaction::{Acknowledged, Machine, Owner, Route};
+use crate::transaction::{Acknowledged, Machine, Owner, Route, TransactionId};
 
 /// To-tags of one call that are kept apart.
 const MOST_EARLY: usize = 8;
@@ -93,6 +93,9 @@ impl Stack {
                 call.media = Some(media);
                 call.sip_call_id = self.random.token() + &self.random.token();
                 call.local_tag = self.random.token();
+                if let State::Preparing { target, .. } = &call.state {
+                    call.remote = addresses::party(&NameAddr::new(addresses::as_to(target)));
+                }
                 self.desire_and_wait(&mut call, settings);
                 self.put_call(call);
             }
@@ -103,8 +106,6 @@ impl Stack {
     /// Media is ready: the INVITE leaves.
     pub(super) fn send_invite(&mut self, mut call: Call, settings: &StackSettings) {
         let State::Preparing { target, route } = call.state.clone() else { return self.put_call(call) };
-        let address = NameAddr::new(addresses::as_to(&target));
-        call.remote = addresses::party(&address);
         call.auth.begin();
         let Some(request) = self.invite_request(&mut call, settings, &target, route, 1) else {
             return self.end(call, 0, "the INVITE cannot be made", EndedBy::Local);
@@ -364,6 +365,28 @@ impl Stack {
             self.core.transactions.remove(invite);
         }
         self.let_go(call);
+    }
+
+    /// A BYE for an INVITE of ours that seems unanswered here: the far end has answered, its 2xx were all lost, and it has given
+    /// up. Without this the call would ring on for ever. True when it was for such a call.
+    pub(super) fn on_bye_of_unheard_answer(&mut self, id: TransactionId, request: &Request) -> bool {
+        let headers = &request.headers;
+        let (Ok(call_id), Ok(to), Ok(from)) = (headers.call_id(), headers.to(), headers.from()) else { return false };
+        let (ours, theirs) = (to.tag().unwrap_or_default(), from.tag().unwrap_or_default());
+        let fits = |call: &&Call| matches!(call.state, State::Inviting(_)) && call.sip_call_id == call_id && call.local_tag == ours;
+        let Some(identity) = self.core.calls.values().find(fits).map(|call| call.identity) else { return false };
+        let Some(mut call) = self.take_call(identity) else { return false };
+        self.respond_status(id, StatusCode::OK, "");
+        let State::Inviting(inviting) = &mut call.state else { return true };
+        inviting.early.retain(|early| early.tag != theirs);
+        inviting.provisional = true;
+        if inviting.early.is_empty() && !call.ended {
+            self.take_back(call, 0, "the far end has hung up", EndedBy::Remote);
+        } else {
+            // Other branches of the fork may still answer.
+            self.put_call(call);
+        }
+        true
     }
 
     /// SIP_INVITE_EXPIRE_n has passed.

@@ -235,6 +235,9 @@ impl Stack {
         if std::mem::replace(&mut call.ended, true) {
             return;
         }
+        if let State::Talking(Talking { ours: reinvite::Ours::Sent { transaction, .. }, .. }) = call.state {
+            self.abandon(transaction);
+        }
         if let Some(media) = &mut call.media {
             let farewell = media.farewell(call.identity, call.line);
             self.put(Output::MediaDesired(farewell));

@@ -185,6 +185,9 @@ impl Stack {
     pub(crate) fn on_request_in_dialog(&mut self, id: TransactionId, arrived: Arrived) {
         let request = &arrived.request;
         let Some(mut call) = self.call_of(request).and_then(|identity| self.take_call(identity)) else {
+            if request.method.is_bye() && self.on_bye_of_unheard_answer(id, request) {
+                return;
+            }
             return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, "");
         };
         let number = request.headers.cseq().map(|cseq| cseq.number).unwrap_or_default();

@@ -16,6 +16,8 @@
 //!                                 | M: end
 //! ```
 //!
+//! An abandoned transaction (its session has gone) in Proceeding has B once more, and ends with it.
+//!
 //! The ACK of a 2xx is the session's; it leaves it here (`acknowledge`), so that repeated 2xx are acknowledged even when the
 //! call has gone.
 
@@ -118,6 +120,7 @@ impl ClientInvite {
             }
             (ClientInvite::Calling { .. }, Timer::B) => vec![Step::TimedOut, Step::End],
             (ClientInvite::Completed { .. }, Timer::D) | (ClientInvite::Accepted { .. }, Timer::M) => vec![Step::End],
+            (ClientInvite::Proceeding, Timer::B) => vec![Step::End],
             (
                 ClientInvite::Calling { .. }
                 | ClientInvite::Proceeding
@@ -125,6 +128,15 @@ impl ClientInvite {
                 | ClientInvite::Accepted { .. },
                 _,
             ) => Vec::new(),
+        }
+    }
+
+    /// Its session has gone: a final response is waited for no longer than a first one would be. The RFC leaves this state
+    /// without a timer; a 2xx that was lost is not repeated once the far end has heard our BYE.
+    pub(crate) fn abandon(&self, timing: &Timing) -> Vec<Step> {
+        match self {
+            ClientInvite::Proceeding => vec![Step::Arm(Timer::B, timing.b)],
+            ClientInvite::Calling { .. } | ClientInvite::Completed { .. } | ClientInvite::Accepted { .. } => Vec::new(),
         }
     }
 
@@ -181,6 +193,15 @@ mod tests {
         assert_eq!(machine.on_response(200, "b", no_ack, &timing()), [Step::Pass]);
         assert_eq!(machine.on_response(486, "c", no_ack, &timing()), []);
         assert_eq!(machine.on_timer(Timer::M), [Step::End]);
+    }
+
+    #[test]
+    fn an_abandoned_transaction_ends_by_timer_b_without_a_word() {
+        let (mut machine, _) = ClientInvite::start(&timing());
+        assert_eq!(machine.abandon(&timing()), []);
+        machine.on_response(180, "a", no_ack, &timing());
+        assert_eq!(machine.abandon(&timing()), [Step::Arm(Timer::B, timing().b)]);
+        assert_eq!(machine.on_timer(Timer::B), [Step::End]);
     }
 
     #[test]

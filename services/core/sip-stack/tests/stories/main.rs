@@ -4,7 +4,12 @@
 mod calls;
 mod dialing;
 mod given;
+mod holding;
+mod hostile;
 mod incoming;
 mod net;
 mod peer;
 mod registration;
+mod restoring;
+mod serving;
+mod storms;

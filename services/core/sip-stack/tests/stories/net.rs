@@ -63,12 +63,12 @@ pub struct Sent {
 }
 
 impl Sent {
-    pub fn message(&self) -> Message {
-        parse_datagram(&self.bytes).unwrap()
-    }
-    /// "INVITE", or "200 INVITE".
+    /// "INVITE", or "200 INVITE"; the first line of what cannot be read.
     pub fn title(&self) -> String {
-        title(&self.message())
+        match parse_datagram(&self.bytes) {
+            Ok(message) => title(&message),
+            Err(_) => String::from_utf8_lossy(&self.bytes).lines().next().unwrap_or_default().to_owned(),
+        }
     }
 }
 
@@ -295,6 +295,12 @@ impl Net {
     pub fn received(&mut self, peer: SocketAddr) -> Vec<Message> {
         let inbox = self.inboxes.get_mut(&peer).unwrap();
         inbox.drain(..).map(|(_, bytes)| parse_datagram(&bytes).unwrap()).collect()
+    }
+
+    /// First lines of what a scripted peer has got, also where the rest cannot be read.
+    pub fn first_lines(&mut self, peer: SocketAddr) -> Vec<String> {
+        let inbox = self.inboxes.get_mut(&peer).unwrap();
+        inbox.drain(..).map(|(_, bytes)| String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()).collect()
     }
 
     /// As [`Net::received`], by titles.

@@ -1,0 +1,266 @@
+//! What the user agent server's common part refuses and answers (RFC 3261 8.2, 11, 18.2; RFC 3581; B45, B47, C68).
+
+use std::time::Duration;
+
+use sip_stack::{Command, Event, StackSettings};
+use sip_wire::Message;
+
+use crate::given::{direct, settings};
+use crate::incoming::Called;
+use crate::net::Net;
+use crate::peer::{Caller, PCMU, response_with};
+
+const FAR: &str = "10.0.0.9:5060";
+
+/// Sends a request outside dialogs, changed by `change`, and gives what comes back.
+fn asked_with(given: StackSettings, method: &str, extra: &str, change: impl Fn(String) -> String) -> Vec<Message> {
+    let mut called = Called::with(given);
+    called.titles();
+    let text = String::from_utf8(called.caller.request(method, "x", extra, "")).unwrap();
+    called.net.send(called.caller.address, called.net.nodes[0].ip, change(text).into_bytes());
+    called.net.settle();
+    called.got()
+}
+
+fn asked(method: &str, extra: &str, change: impl Fn(String) -> String) -> Vec<Message> {
+    asked_with(direct("10.0.0.1", "200", FAR), method, extra, change)
+}
+
+fn codes(messages: &[Message]) -> Vec<u16> {
+    messages.iter().map(|message| crate::peer::response_of(message).status.code()).collect()
+}
+
+fn as_is(text: String) -> String {
+    text
+}
+
+/// RFC 3261 11.2.
+#[test]
+fn options_tells_what_we_can() {
+    let got = asked("OPTIONS", "", as_is);
+    let ok = response_with(&got, 200).unwrap();
+    assert_eq!(ok.headers.get("Allow"), Some("INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO"));
+    assert_eq!(ok.headers.get("Accept"), Some("application/sdp"));
+    assert!(ok.headers.has("Supported") && ok.headers.to().unwrap().tag().is_some());
+}
+
+#[test]
+fn options_inside_a_dialog_carry_its_tag() {
+    let mut called = Called::talking();
+    let tag = called.caller.to_tag.clone();
+    let got = called.send("OPTIONS", "o");
+    assert_eq!(response_with(&got, 200).unwrap().headers.to().unwrap().tag(), Some(tag.as_str()));
+}
+
+/// RFC 3261 8.2.1.
+#[test]
+fn known_methods_that_are_not_served_are_405_with_allow_and_unknown_ones_501() {
+    for method in ["REGISTER", "SUBSCRIBE", "REFER", "MESSAGE", "PUBLISH", "PRACK", "UPDATE"] {
+        let got = asked(method, "", as_is);
+        let refusal = response_with(&got, 405).unwrap_or_else(|| panic!("{method}: {:?}", codes(&got)));
+        assert!(refusal.headers.has("Allow"));
+    }
+    assert_eq!(codes(&asked("DANCE", "", as_is)), [501]);
+}
+
+/// RFC 3261 8.2.2.3.
+#[test]
+fn an_unknown_require_is_420_with_unsupported() {
+    let got = asked("OPTIONS", "Require: foo, 100rel\r\n", as_is);
+    assert_eq!(response_with(&got, 420).unwrap().headers.get("Unsupported"), Some("foo, 100rel"));
+}
+
+/// RFC 3261 8.2.2.1.
+#[test]
+fn foreign_schemes_are_416_and_foreign_users_404() {
+    assert_eq!(codes(&asked("OPTIONS", "", |text| text.replacen("sip:200@10.0.0.1:5060", "tel:200", 1))), [416]);
+    assert_eq!(codes(&asked("OPTIONS", "", |text| text.replacen("sip:200@", "sip:201@", 1))), [404]);
+    assert_eq!(codes(&asked("INVITE", "", |text| text.replacen("sip:200@", "sip:201@", 1))), [100, 404][1..].to_vec());
+    assert_eq!(codes(&asked("OPTIONS", "", |text| text.replacen("sip:200@", "sip:", 1))), [200]);
+}
+
+/// We are the end of the way: no hops left is no harm, unless the request is not for us.
+#[test]
+fn max_forwards_matters_only_for_what_is_not_for_us() {
+    let spent = |text: String| text.replace("Max-Forwards: 70", "Max-Forwards: 0");
+    assert_eq!(codes(&asked("OPTIONS", "", spent)), [200]);
+    assert_eq!(codes(&asked("OPTIONS", "", |text| spent(text).replacen("sip:200@", "sip:9@", 1))), [483]);
+    assert_eq!(codes(&asked("OPTIONS", "", |text| text.replace("Max-Forwards: 70", "Max-Forwards: many"))), [400]);
+}
+
+/// RFC 3261 8.2.2.2: the same request over another path.
+#[test]
+fn a_merged_request_is_482() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    let sdp = called.caller.sdp(PCMU);
+    let again = Caller { to_tag: String::new(), ..called.caller.clone() };
+    again.send(&mut called.net, "INVITE", "otherpath", "", &sdp);
+    assert_eq!(codes(&called.got()), [482]);
+    assert_eq!(called.net.calls(0).len(), 1);
+}
+
+/// RFC 3261 12.2.2: a dialog that we do not have, for example after a cold start.
+#[test]
+fn requests_of_unknown_dialogs_are_481() {
+    for method in ["BYE", "INVITE", "INFO", "NOTIFY", "OPTIONS"] {
+        let got = asked(method, "", |text| text.replace("To: <sip:200@10.0.0.1:5060>", "To: <sip:200@10.0.0.1:5060>;tag=gone"));
+        assert_eq!(codes(&got), [481], "{method}");
+    }
+    assert_eq!(codes(&asked("BYE", "", as_is)), [481]);
+    assert!(asked("ACK", "", as_is).is_empty());
+}
+
+/// RFC 3261 8.2, 21.4.1, 21.5.6; a broken ACK gets nothing.
+#[test]
+fn malformed_requests_are_400() {
+    let broken = |method: &str, change: &dyn Fn(String) -> String| {
+        let mut called = Called::new();
+        let text = String::from_utf8(called.caller.request(method, "x", "", "")).unwrap();
+        called.net.send(called.caller.address, called.net.nodes[0].ip, change(text).into_bytes());
+        called.net.settle();
+        called.net.first_lines(called.caller.address)
+    };
+    for (from, to, answer) in [
+        ("CSeq: 1 OPTIONS", "CSeq: one OPTIONS", "SIP/2.0 400 Bad Request"),
+        ("CSeq: 1 OPTIONS", "CSeq: 1 INVITE", "SIP/2.0 400 Bad Request"),
+        ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", "SIP/2.0 505 Version Not Supported"),
+    ] {
+        let got = broken("OPTIONS", &|text| text.replace(from, to));
+        assert!(got.len() == 1 && got[0].starts_with(answer), "{got:?}");
+    }
+    assert!(broken("ACK", &|text| text.replace("CSeq: 1 ACK", "CSeq: one ACK")).is_empty());
+}
+
+/// RFC 3261 18.2.1, 18.2.2, RFC 3581 4: where answers go.
+#[test]
+fn answers_follow_received_and_rport() {
+    let mut net = Net::new();
+    let nat = net.peer("192.0.2.5:40123");
+    net.stack(direct("10.0.0.1", "200", FAR));
+    let behind = net.peer("192.0.2.5:5060");
+    let inner = Caller::new("192.168.1.2:5060".parse().unwrap(), net.nodes[0].ip, "200");
+    let plain = String::from_utf8(inner.request("OPTIONS", "x", "", "")).unwrap();
+    let with_rport = plain.replace(";branch=z9hG4bKx", ";rport;branch=z9hG4bKy");
+    let phone = net.nodes[0].ip;
+    net.send(nat, phone, with_rport.into_bytes());
+    net.settle();
+    let got = net.received(nat);
+    let via = got[0].headers().top_via().unwrap();
+    assert_eq!((via.received(), via.rport()), (Some("192.0.2.5".parse().unwrap()), Some(40123)));
+    net.send(nat, phone, plain.replace("CSeq: 1", "CSeq: 2").into_bytes());
+    net.settle();
+    assert_eq!(net.titles(behind), ["200 OPTIONS"], "without rport: the Via's port at the received address");
+}
+
+/// RFC 3261 17.2.2: the same request again gets the same answer, and does nothing twice.
+#[test]
+fn a_repeated_notify_asks_for_one_resync() {
+    let mut called = Called::with(settings("10.0.0.1", "200", Some(FAR)));
+    called.titles();
+    let extra = "Event: check-sync;reboot=true\r\nSubscription-State: active\r\n";
+    for _ in 0..3 {
+        called.caller.clone().send(&mut called.net, "NOTIFY", "n", extra, "");
+    }
+    assert_eq!(called.titles().iter().filter(|title| *title == "200 NOTIFY").count(), 3);
+    let asked = called.net.nodes[0].events(|event| match event {
+        Event::ResyncRequested { event, .. } => Some(event.clone()),
+        _ => None,
+    });
+    assert_eq!(asked, ["check-sync;reboot=true"]);
+}
+
+/// C68: only from the line's servers; anybody else is 403, and other events are 489 (RFC 6665).
+#[test]
+fn a_resync_counts_only_from_the_lines_servers() {
+    let given = || direct("10.0.0.1", "200", "10.0.0.77:5060");
+    assert_eq!(codes(&asked_with(given(), "NOTIFY", "Event: check-sync\r\n", as_is)), [403]);
+    assert_eq!(codes(&asked("NOTIFY", "Event: check-sync\r\n", as_is)), [200]);
+    assert_eq!(codes(&asked("NOTIFY", "Event: dialog\r\n", as_is)), [489]);
+    let mut off = direct("10.0.0.1", "200", FAR);
+    off.resync_event = String::new();
+    assert_eq!(codes(&asked_with(off, "NOTIFY", "Event: check-sync\r\n", as_is)), [489]);
+}
+
+/// RFC 6086.
+#[test]
+fn info_is_heard_only_where_it_means_nothing() {
+    let mut called = Called::talking();
+    assert_eq!(codes(&called.send("INFO", "i1")), [200]);
+    called.caller.cseq += 1;
+    called.caller.clone().send(&mut called.net, "INFO", "i2", "Info-Package: foo\r\n", "");
+    assert_eq!(codes(&called.got()), [469]);
+    called.caller.cseq += 1;
+    called.caller.clone().send(&mut called.net, "INFO", "i3", "", "Signal=5\r\n");
+    assert_eq!(codes(&called.got()), [415]);
+}
+
+/// RFC 3261 17.2.3: peers of RFC 2543 have no magic cookie; their requests are matched by the whole of it.
+#[test]
+fn an_old_peer_without_magic_cookie_is_served() {
+    let mut called = Called::new();
+    let sdp = called.caller.sdp(PCMU);
+    let old = |text: Vec<u8>| String::from_utf8(text).unwrap().replace(";branch=z9hG4bKi1", "").into_bytes();
+    let invite = old(called.caller.request("INVITE", "i1", "", &sdp));
+    let (from, to) = (called.caller.address, called.net.nodes[0].ip);
+    for _ in 0..2 {
+        called.net.send(from, to, invite.clone());
+        called.net.settle();
+    }
+    assert_eq!(called.net.calls(0).len(), 1);
+    called.command(|call| Command::Reject(call, 486));
+    let got = called.got();
+    let tag = response_with(&got, 486).unwrap().headers.to().unwrap().tag().unwrap().to_owned();
+    let ack = Caller { to_tag: tag, ..called.caller.clone() };
+    let ack = old(ack.request("ACK", "i1", "", ""));
+    called.net.send(from, to, ack);
+    called.net.run_for(Duration::from_secs(10));
+    assert!(called.titles().is_empty(), "the ACK stopped the 486");
+    called.over();
+}
+
+// Limits.
+
+#[test]
+fn calls_are_bounded_and_the_next_one_is_503() {
+    let mut called = Called::new();
+    for number in 0..60 {
+        let caller = Caller { call_id: format!("c{number}"), ..called.caller.clone() };
+        let sdp = caller.sdp(PCMU);
+        caller.send(&mut called.net, "INVITE", &format!("i{number}"), "", &sdp);
+    }
+    assert_eq!(called.net.calls(0).len(), 48);
+    let got = called.got();
+    let full = response_with(&got, 503).unwrap();
+    assert!(full.headers.has("Retry-After"));
+}
+
+/// A flood from one source is cut off in silence; another source is served.
+#[test]
+fn one_source_cannot_flood_the_phone() {
+    let mut called = Called::new();
+    let flooder = called.caller.clone();
+    for number in 0..1000 {
+        let caller = Caller { call_id: format!("c{number}"), ..flooder.clone() };
+        let bytes = caller.request("OPTIONS", &format!("o{number}"), "", "");
+        called.net.send(caller.address, caller.target, bytes);
+    }
+    called.net.settle();
+    let answered = called.got().len();
+    assert!((100..=200).contains(&answered), "{answered}");
+    let other = called.net.peer("10.0.0.10:5060");
+    Caller::new(other, called.net.nodes[0].ip, "200").send(&mut called.net, "OPTIONS", "o", "", "");
+    assert_eq!(called.net.titles(other), ["200 OPTIONS"]);
+    called.over();
+}
+
+/// After `Command::Stop` nothing new begins.
+#[test]
+fn a_stopping_phone_takes_no_call() {
+    let mut called = Called::new();
+    called.net.command(0, Command::Stop);
+    assert!(called.net.nodes[0].events.contains(&Event::Stopped));
+    let got = called.invite(PCMU);
+    assert!(response_with(&got, 503).is_some());
+    called.over();
+}
