@@ -131,7 +131,11 @@ impl Phone {
 
     fn handle_desk_deadline(&mut self, now: Tick) {
         match std::mem::take(&mut self.desk) {
-            Desk::DialTone { near, .. } => self.desk = Desk::Tone { near, tone: ToneName::Busy, until: None },
+            Desk::DialTone { near, .. } => {
+                // Hands-free nobody would ever end it.
+                let until = (near != Near::Handset).then(|| now + self.tone_length(near));
+                self.desk = Desk::Tone { near, tone: ToneName::Busy, until };
+            }
             Desk::Collecting { near, line, digits, .. } => self.dial_keyed(now, near, line, digits),
             Desk::Tone { near, .. } => self.rest(near),
             unchanged @ (Desk::Closed | Desk::Call { .. } | Desk::Silent { .. }) => self.desk = unchanged,

@@ -176,6 +176,7 @@ impl Phone {
         match self.desk.near() {
             Some(current) if current == near && self.hook == Hook::Off => self.desk.move_to(Near::Handset),
             Some(current) if current == near => self.close_desk(),
+            Some(_) if self.desk.is_idle() => self.offer_dial_tone(now, near, self.line_out()),
             Some(_) | None => self.open_desk(now, near),
         }
     }

@@ -1,0 +1,174 @@
+//! Hands, far ends and the bus in any order: whatever happens, what the phone wishes stays sensible.
+#![allow(clippy::unwrap_used)]
+
+mod desk;
+
+use agreements::CallIdentity;
+use desk::{Desk, factory, line, registered};
+use proptest::prelude::*;
+use sip_stack::{Command, EndedBy, Event};
+use telephone::{CALLS_MAX, CallState, Input, MediaState, Phone, Request, SoundWish, TelephoneSettings};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Lift,
+    PutDown,
+    Key(&'static str),
+    Invite(u32),
+    Dial,
+    /// The call of this number among those known, and what happens to it.
+    Call(usize, Happening),
+    Seconds(u64),
+}
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Ringback(bool),
+    Established,
+    Hold(bool, bool),
+    HoldFailed,
+    Ended(u16),
+    Answer,
+    Reject,
+    Hangup,
+    AskHold,
+    AskResume,
+    Digits,
+    Flow,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        any::<bool>().prop_map(Happening::Ringback),
+        Just(Happening::Established),
+        (any::<bool>(), any::<bool>()).prop_map(|(local, remote)| Happening::Hold(local, remote)),
+        Just(Happening::HoldFailed),
+        prop_oneof![Just(0), Just(486), Just(503)].prop_map(Happening::Ended),
+        Just(Happening::Answer),
+        Just(Happening::Reject),
+        Just(Happening::Hangup),
+        Just(Happening::AskHold),
+        Just(Happening::AskResume),
+        Just(Happening::Digits),
+        Just(Happening::Flow),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let key = prop_oneof![
+        Just("1"),
+        Just("pound"),
+        Just("star"),
+        Just("line-1"),
+        Just("line-2"),
+        Just("speaker"),
+        Just("headset"),
+        Just("mute"),
+        Just("hold"),
+        Just("redial"),
+        Just("cancel"),
+        Just("enter"),
+    ];
+    prop_oneof![
+        2 => Just(Step::Lift),
+        2 => Just(Step::PutDown),
+        4 => key.prop_map(Step::Key),
+        2 => (1_u32..3).prop_map(Step::Invite),
+        1 => Just(Step::Dial),
+        6 => (0_usize..4, happening()).prop_map(|(call, what)| Step::Call(call, what)),
+        1 => (0_u64..40).prop_map(Step::Seconds),
+    ]
+}
+
+fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
+    // A refusal is an answer like any other here.
+    let mut ask = |request| drop(desk.request(request));
+    match what {
+        Happening::Answer => ask(Request::Answer(call)),
+        Happening::Reject => ask(Request::Reject(call)),
+        Happening::Hangup => ask(Request::Hangup(call)),
+        Happening::AskHold => ask(Request::Hold(call)),
+        Happening::AskResume => ask(Request::Resume(call)),
+        Happening::Digits => ask(Request::SendDigits(call, "12".into())),
+        Happening::Ringback(early_media) => desk.sip(Event::Ringback { call, early_media }),
+        Happening::Established => desk.established(call),
+        Happening::Hold(local, remote) => desk.hold_changed(call, local, remote),
+        Happening::HoldFailed => desk.sip(Event::HoldFailed { call, status: 488, reason: String::new() }),
+        Happening::Ended(code) => desk.ended(call, code, EndedBy::Remote),
+        Happening::Flow => desk.input(Input::Media(call, MediaState::Flowing)),
+    }
+}
+
+fn take(desk: &mut Desk, step: Step) {
+    match step {
+        Step::Lift => desk.lift(),
+        Step::PutDown => desk.put_down(),
+        Step::Key(name) => desk.key(name),
+        Step::Invite(on) => drop(desk.invite(on)),
+        Step::Dial => drop(desk.request(Request::Dial { line: None, target: "100".into() })),
+        Step::Call(number, what) => {
+            if let Some(call) = desk.calls.keys().nth(number).copied() {
+                happen(desk, call, what);
+            }
+        }
+        Step::Seconds(seconds) => desk.seconds(seconds),
+    }
+}
+
+fn check(desk: &Desk) {
+    let up = desk.calls.values().filter(|call| call.state != CallState::Ended).count();
+    assert_eq!(desk.calls_up as usize, up);
+    assert!(up <= CALLS_MAX, "{up}");
+    if let Some(heard) = desk.sound.heard {
+        let call = desk.view(heard);
+        assert!(matches!(call.state, CallState::Talking | CallState::Ringback) && !call.hold.local, "{call:?}");
+        assert_eq!(desk.tone(), None, "a tone over a voice");
+    }
+    assert!(!(desk.sound.ring && desk.sound.heard.is_some()), "ringing into a conversation");
+    assert!(!(desk.sound.ring && desk.tone().is_some()), "ringing over a tone");
+    assert!(desk.sound.digits.keys().all(|call| desk.view(*call).state == CallState::Talking));
+}
+
+/// The stack's part: each command is about a call that is shown; refusing and hanging up end it.
+fn obey(desk: &mut Desk) {
+    for command in desk.commands() {
+        let (call, end) = match command {
+            Command::Ring(call) | Command::Answer(call) | Command::Hold(call) | Command::Resume(call) => (call, None),
+            Command::Dial { call, .. } => (call, None),
+            Command::Reject(call, status) => (call, Some(status)),
+            Command::Hangup(call) => (call, Some(0)),
+            Command::Register(_) | Command::Stop => continue,
+        };
+        assert!(desk.calls.contains_key(&call), "{command:?}");
+        if let Some(status) = end {
+            desk.ended(call, status, EndedBy::Local);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whatever_happens_the_wishes_stay_sensible(steps in prop::collection::vec(step(), 1..60), auto_call_hold: bool, auto_answer: bool) {
+        let mut desk = Desk::new(TelephoneSettings { auto_call_hold, auto_answer, ..factory() });
+        desk.sip(Event::Line(line(2), registered()));
+        for step in steps {
+            take(&mut desk, step);
+            obey(&mut desk);
+            check(&desk);
+        }
+        let bytes = postcard::to_stdvec(&desk.phone).unwrap();
+        prop_assert!(postcard::from_bytes::<Phone>(&bytes).is_ok());
+        // Everybody leaves: after a while nothing is up, nothing sounds, and no deadline is left.
+        desk.put_down();
+        // Digits that were keyed hands-free are still dialed in the first round.
+        for _ in 0..2 {
+            for call in desk.calls.keys().copied().collect::<Vec<_>>() {
+                desk.ended(call, 0, EndedBy::Remote);
+            }
+            desk.seconds(60);
+        }
+        prop_assert!(desk.calls.is_empty());
+        prop_assert_eq!(desk.sound, SoundWish::default());
+    }
+}
