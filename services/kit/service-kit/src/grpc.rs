@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -39,7 +40,11 @@ pub fn listen(service: &str, file: &str) -> io::Result<UnixListenerStream> {
 /// A channel to the socket that `service` serves. Connects when it is first used, and again after the peer was away; while it
 /// is away requests fail at once with `Unavailable`. Streams have no time limit; wrap single requests in [`REQUEST_TIMEOUT`].
 pub fn channel(service: &str, file: &str) -> Channel {
-    let path = socket_path(service, file);
+    channel_at(socket_path(service, file))
+}
+
+/// As [`channel`], to the socket at `path`.
+pub fn channel_at(path: PathBuf) -> Channel {
     let endpoint = Endpoint::from_static("http://unix.invalid").connect_timeout(Duration::from_secs(2));
     endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
         let path = path.clone();

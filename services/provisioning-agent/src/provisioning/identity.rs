@@ -19,7 +19,9 @@ pub struct Identity {
 impl Identity {
     /// From the properties of Hal1; all unknown when the board is not there.
     pub fn from_properties(properties: &HashMap<String, OwnedVariant>) -> Identity {
-        let text = |name: &str| properties.get(name).and_then(|value| value.downcast_ref::<&str>().ok()).unwrap_or("").to_owned();
+        let known =
+            |name: &str| properties.get(name).and_then(|value| value.downcast_ref::<&str>().ok()).filter(|text| *text != "unknown");
+        let text = |name: &str| known(name).unwrap_or_default().to_owned();
         let clock_set = properties.get("ClockSet").and_then(|value| value.downcast_ref::<bool>().ok()).unwrap_or(false);
         let servers = properties.get("NameServers").map(|servers| format!("{servers:?}")).unwrap_or_default();
         Identity {

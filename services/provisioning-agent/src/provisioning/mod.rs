@@ -37,9 +37,13 @@ pub struct Provisioning {
 }
 
 impl Provisioning {
-    /// hal-agent's facts are new. Whether the run at start-up is due now.
-    pub fn learn(&mut self, identity: Identity) -> bool {
+    /// hal-agent's facts are new, or unknown. Whether the run at start-up is due now. Who the unit is does not change while
+    /// it runs: while hal-agent is away the last answer counts.
+    pub fn learn(&mut self, mut identity: Identity) -> bool {
         let network_changed = identity.network != self.identity.network;
+        if !identity.is_complete() && self.identity.is_complete() {
+            identity.facts = self.identity.facts.clone();
+        }
         self.identity = identity;
         let due = match self.startup {
             Startup::Due => true,
@@ -137,6 +141,14 @@ mod tests {
         assert!(!provisioning.learn(known("")));
         assert!(provisioning.learn(known("10.0.0.1")));
         assert_eq!(provisioning.begin(true), Ok((2, true)));
+    }
+
+    #[test]
+    fn a_board_that_goes_away_leaves_its_name_behind() {
+        let mut provisioning = Provisioning::default();
+        provisioning.learn(known(""));
+        provisioning.learn(Identity::default());
+        assert_eq!(provisioning.begin(true), Ok((1, true)));
     }
 
     #[test]

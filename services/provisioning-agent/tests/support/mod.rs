@@ -1,0 +1,274 @@
+//! A private bus, the agent as a process under a small supervisor, a board on the bus, and a web server. Everything lives in one
+//! temporary folder and ends with it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, dead_code)] // a test may stop
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use phone_proto::settings::settings_client::SettingsClient;
+use phone_proto::settings::{ApplyReply, ApplyRequest, Origin, SnapshotReply, SnapshotRequest, Value};
+use tonic::transport::Channel;
+
+/// Ends its process with itself.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub struct House {
+    pub folder: tempfile::TempDir,
+    pub bus: String,
+    /// `DESKPHONE_USERS` of the agent.
+    pub users: String,
+    _daemon: Process,
+}
+
+/// All services under this user.
+pub fn everybody() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    ["sip-agent", "media-engine", "hal-agent", "web-ui"].map(|service| format!("{service}={uid}")).join(",")
+}
+
+impl House {
+    pub fn new() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("run/provisioning-agent")).unwrap();
+        let configuration = folder.path().join("bus.conf");
+        std::fs::write(&configuration, bus_configuration(folder.path())).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", configuration.display()))
+            .args(["--nofork", "--print-address=1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        House { folder, bus: address.trim().to_owned(), users: everybody(), _daemon: Process(daemon) }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a preset; `lines` in the form NAME="value".
+    pub fn preset(&self, name: &str, lines: &[&str]) -> PathBuf {
+        self.write(name, &configuration(lines))
+    }
+
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn start(&self, presets: &[&Path]) -> Agent {
+        self.start_program(Path::new(env!("CARGO_BIN_EXE_provisioning-agent")), presets)
+    }
+
+    /// Starts the agent and returns once it is READY.
+    pub fn start_program(&self, program: &Path, presets: &[&Path]) -> Agent {
+        let notify = self.path("notify");
+        let _ = std::fs::remove_file(&notify);
+        let socket = UnixDatagram::bind(&notify).unwrap();
+        let mut process = Process(self.command(program, presets, &notify).spawn().unwrap());
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut buffer = [0; 1000];
+        loop {
+            let count = socket.recv(&mut buffer).unwrap_or_else(|error| {
+                panic!("the agent is not ready: {error}, {:?}", process.0.try_wait());
+            });
+            if buffer[..count].starts_with(b"READY=1") {
+                return Agent { process, socket: self.path("run/provisioning-agent/settings.sock") };
+            }
+        }
+    }
+
+    /// Starts the agent and kills it after this time, ready or not.
+    pub fn start_and_kill(&self, presets: &[&Path], after: Duration) {
+        let program = Path::new(env!("CARGO_BIN_EXE_provisioning-agent"));
+        let mut child = self.command(program, presets, &self.path("nobody-listens")).stderr(Stdio::null()).spawn().unwrap();
+        let (_alive, never) = std::sync::mpsc::channel::<()>();
+        assert_eq!(never.recv_timeout(after), Err(std::sync::mpsc::RecvTimeoutError::Timeout));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub fn command(&self, program: &Path, presets: &[&Path], notify: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("DESKPHONE_BUS", &self.bus).env("DESKPHONE_RUN", self.path("run"));
+        command.env("STATE_DIRECTORY", self.path("state")).env("NOTIFY_SOCKET", notify);
+        command.env("DESKPHONE_USERS", &self.users).env("DESKPHONE_LOG", "warn");
+        for preset in presets {
+            command.arg("--preset").arg(preset);
+        }
+        command
+    }
+
+    pub async fn connect(&self) -> zbus::Connection {
+        zbus::connection::Builder::address(self.bus.as_str()).build().await.unwrap()
+    }
+}
+
+fn bus_configuration(folder: &Path) -> String {
+    format!(
+        "<busconfig><listen>unix:path={}</listen><policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\
+         <allow send_type=\"method_call\"/><allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>",
+        folder.join("bus").display()
+    )
+}
+
+/// A plain configuration file as the guide wants it.
+pub fn configuration(lines: &[&str]) -> String {
+    let mut text = String::from("# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!\r\n\r\n");
+    lines.iter().for_each(|line| text.push_str(&format!("{line}\r\n")));
+    text.push_str("\r\n");
+    text
+}
+
+pub struct Agent {
+    pub process: Process,
+    pub socket: PathBuf,
+}
+
+impl Agent {
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.process.0.kill().unwrap();
+        self.process.0.wait().unwrap();
+    }
+
+    pub fn client(&self) -> SettingsClient<Channel> {
+        SettingsClient::new(service_kit::grpc::channel_at(self.socket.clone()))
+    }
+
+    pub async fn snapshot(&self, service: &str) -> Result<SnapshotReply, tonic::Status> {
+        let request = SnapshotRequest { service: service.to_owned() };
+        self.client().snapshot(request).await.map(tonic::Response::into_inner)
+    }
+
+    pub async fn value(&self, service: &str, name: &str) -> Option<String> {
+        let values = self.snapshot(service).await.unwrap().values;
+        values.into_iter().find(|value| value.name == name).map(|value| value.value)
+    }
+}
+
+/// A save in the web interface.
+pub fn save(changes: &[(&str, &str)], expected_revision: u64) -> ApplyRequest {
+    let changes = changes.iter().map(|(name, value)| Value { name: (*name).to_owned(), value: (*value).to_owned() });
+    ApplyRequest {
+        service: "web-ui".into(),
+        changes: changes.collect(),
+        expected_revision,
+        origin: Origin::Web.into(),
+        account: "web admin".into(),
+        correlation: "test-1".into(),
+    }
+}
+
+pub async fn apply(client: &mut SettingsClient<Channel>, request: ApplyRequest) -> Result<ApplyReply, tonic::Status> {
+    client.apply(request).await.map(tonic::Response::into_inner)
+}
+
+/// A board as hal-agent would show it.
+pub struct Board {
+    pub mac: String,
+    pub address: String,
+}
+
+#[zbus::interface(name = "org.deskphone.Hal1")]
+impl Board {
+    #[zbus(property)]
+    fn mac_address(&self) -> String {
+        self.mac.clone()
+    }
+    #[zbus(property)]
+    fn model(&self) -> &str {
+        "KX-UT670"
+    }
+    #[zbus(property)]
+    fn firmware_version(&self) -> &str {
+        "01.070"
+    }
+    #[zbus(property)]
+    fn address(&self) -> String {
+        self.address.clone()
+    }
+}
+
+/// Puts a board on the bus; it is gone with the connection.
+pub async fn board(house: &House, mac: &str) -> zbus::Connection {
+    let connection = house.connect().await;
+    let board = Board { mac: mac.to_owned(), address: String::new() };
+    connection.object_server().at(phone_proto::dbus::HAL_PATH, board).await.unwrap();
+    connection.request_name(phone_proto::dbus::HAL_NAME).await.unwrap();
+    connection
+}
+
+/// nginx on a free port of 127.0.0.1, serving a folder.
+pub struct WebServer {
+    _process: Process,
+    pub port: u16,
+    pub root: PathBuf,
+    log: PathBuf,
+}
+
+impl WebServer {
+    /// `extra` goes into the server block.
+    pub fn start(house: &House, extra: &str) -> WebServer {
+        let folder = house.path("web");
+        let root = folder.join("root");
+        std::fs::create_dir_all(&root).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let log = folder.join("access.log");
+        let configuration = folder.join("nginx.conf");
+        std::fs::write(&configuration, nginx_configuration(&folder, port, extra)).unwrap();
+        let mut process = Command::new("nginx")
+            .args(["-e", "stderr", "-c"])
+            .arg(&configuration)
+            .arg("-p")
+            .arg(&folder)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        // With `error_log stderr notice` it says so once it listens.
+        let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("start worker process "));
+        assert!(started, "nginx does not start");
+        std::thread::spawn(move || lines.for_each(drop));
+        WebServer { _process: Process(process), port, root, log }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub fn serve(&self, name: &str, text: &str) {
+        std::fs::write(self.root.join(name), text).unwrap();
+    }
+
+    /// Request lines with user agents, in order.
+    pub fn requests(&self) -> Vec<String> {
+        std::fs::read_to_string(&self.log).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+fn nginx_configuration(folder: &Path, port: u16, extra: &str) -> String {
+    let folder = folder.display();
+    let temporary =
+        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {folder}/{kind};")).join(" ");
+    format!(
+        "daemon off; master_process on; worker_processes 1; pid {folder}/pid; error_log stderr notice; user root;\n\
+         events {{}}\nhttp {{ {temporary}\nlog_format plain '$request|$http_user_agent|$remote_user';\n\
+         access_log {folder}/access.log plain;\nserver {{ listen 127.0.0.1:{port}; root {folder}/root; {extra} }} }}\n"
+    )
+}
