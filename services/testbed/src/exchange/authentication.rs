@@ -66,7 +66,13 @@ fn hex(octets: &[u8]) -> String {
 }
 
 impl Authenticator {
-    pub fn new(realm: String, accounts: Vec<(String, String)>, lifetime: Duration, secret: [u8; 16], now: Instant) -> Authenticator {
+    pub fn new(
+        realm: String,
+        accounts: Vec<(String, String)>,
+        lifetime: Duration,
+        secret: [u8; 16],
+        now: Instant,
+    ) -> Authenticator {
         Authenticator { realm, accounts, lifetime, secret, started: now, made: 0, counts: HashMap::new(), order: VecDeque::new() }
     }
     pub fn knows(&self, user: &str) -> bool {
@@ -114,7 +120,9 @@ impl Authenticator {
             Some(_) | None => return Verdict::Wrong,
         }
         match self.age(nonce, now) {
-            Some(age) if age <= self.lifetime && self.count_is_new(nonce, credentials.get("nc")) => Verdict::Accepted(user.to_owned()),
+            Some(age) if age <= self.lifetime && self.count_is_new(nonce, credentials.get("nc")) => {
+                Verdict::Accepted(user.to_owned())
+            }
             Some(_) | None => Verdict::Stale,
         }
     }

@@ -46,7 +46,7 @@ impl Bindings {
     }
     /// The newest contact of a user.
     pub fn newest(&self, user: &str) -> Option<&Binding> {
-        self.of(user).last()
+        self.0.iter().rev().find(|binding| binding.user == user)
     }
     /// Puts a contact in the place of an equal one; false when the account has too many.
     pub fn put(&mut self, binding: Binding) -> bool {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::net::UdpSocket;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// RTP's fixed header (RFC 3550 section 5.1).
@@ -20,26 +21,43 @@ const TRIES: usize = 32;
 #[derive(Debug)]
 pub(super) struct Echo {
     pub port: u16,
-    sends: Arc<AtomicBool>,
-    echoed: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
+#[derive(Debug)]
+struct Shared {
+    sends: AtomicBool,
+    /// No packet has come since the direction changed.
+    fresh: AtomicBool,
+    echoed: AtomicU64,
+    swallowed: AtomicU64,
+}
+
 impl Echo {
-    /// Starts on a free even port of that address.
-    pub fn start(address: IpAddr, ssrc: u32) -> Option<Echo> {
+    /// Starts on a free even port of that address. `news`: the first packet after a change of direction.
+    pub fn start(address: IpAddr, ssrc: u32, news: Arc<Notify>) -> Option<Echo> {
         let socket = (0..TRIES).find_map(|_| even_socket(address))?;
         let port = socket.local_addr().ok()?.port();
-        let (sends, echoed) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
-        let task = tokio::spawn(run(socket, ssrc, Arc::clone(&sends), Arc::clone(&echoed)));
-        Some(Echo { port, sends, echoed, task })
+        let shared = Arc::new(Shared {
+            sends: AtomicBool::new(true),
+            fresh: AtomicBool::new(true),
+            echoed: AtomicU64::new(0),
+            swallowed: AtomicU64::new(0),
+        });
+        let task = tokio::spawn(run(socket, ssrc, Arc::clone(&shared), news));
+        Some(Echo { port, shared, task })
     }
     /// Whether packets go back; not while we are held.
     pub fn set_sending(&self, sends: bool) {
-        self.sends.store(sends, Ordering::Relaxed);
+        self.shared.sends.store(sends, Ordering::Relaxed);
+        self.shared.fresh.store(true, Ordering::Relaxed);
     }
     pub fn echoed(&self) -> u64 {
-        self.echoed.load(Ordering::Relaxed)
+        self.shared.echoed.load(Ordering::Relaxed)
+    }
+    pub fn swallowed(&self) -> u64 {
+        self.shared.swallowed.load(Ordering::Relaxed)
     }
 }
 
@@ -58,22 +76,28 @@ fn even_socket(address: IpAddr) -> Option<UdpSocket> {
     UdpSocket::from_std(socket).ok()
 }
 
-async fn run(socket: UdpSocket, ssrc: u32, sends: Arc<AtomicBool>, echoed: Arc<AtomicU64>) {
+async fn run(socket: UdpSocket, ssrc: u32, shared: Arc<Shared>, news: Arc<Notify>) {
     let mut buffer = [0_u8; LARGEST];
     loop {
         // An ICMP error of an earlier packet is no reason to stop.
         let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
         let Some(packet) = buffer.get_mut(..length).filter(|packet| is_rtp(packet)) else { continue };
-        if !sends.load(Ordering::Relaxed) {
-            continue;
+        if !shared.sends.load(Ordering::Relaxed) {
+            shared.swallowed.fetch_add(1, Ordering::Relaxed);
+        } else if send_back(&socket, packet, source, ssrc).await {
+            shared.echoed.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(place) = packet.get_mut(8..HEADER) {
-            place.copy_from_slice(&ssrc.to_be_bytes());
-        }
-        if socket.send_to(packet, source).await.is_ok() {
-            echoed.fetch_add(1, Ordering::Relaxed);
+        if shared.fresh.swap(false, Ordering::Relaxed) {
+            news.notify_one();
         }
     }
+}
+
+async fn send_back(socket: &UdpSocket, packet: &mut [u8], source: SocketAddr, ssrc: u32) -> bool {
+    if let Some(place) = packet.get_mut(8..HEADER) {
+        place.copy_from_slice(&ssrc.to_be_bytes());
+    }
+    socket.send_to(packet, source).await.is_ok()
 }
 
 fn is_rtp(packet: &[u8]) -> bool {

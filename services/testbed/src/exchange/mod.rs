@@ -126,8 +126,11 @@ pub struct CallReport {
     pub extension: String,
     /// How far it is.
     pub progress: Progress,
-    /// RTP packets that came back.
+    /// RTP packets that were sent back. The view follows the first one after each change of direction at once, others with
+    /// the next message.
     pub echoed: u64,
+    /// RTP packets that came while we may not send.
+    pub swallowed: u64,
 }
 
 /// How far a call is.
