@@ -9,10 +9,12 @@ use crate::stack::Stack;
 impl Stack {
     /// `Input::Settings`.
     pub(crate) fn apply_settings(&mut self, new: StackSettings) {
-        let old = self.settings.take();
+        let old = self.settings();
         if old.as_deref() == Some(&new) {
-            self.settings = old;
             return;
+        }
+        if let Some(old) = &old {
+            self.cancel_outdated(old, &new);
         }
         let new = Arc::new(new);
         self.settings = Some(new.clone());

@@ -13,6 +13,7 @@
 //!
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -32,6 +33,10 @@ use crate::transaction::{Owner, Route, TransactionId};
 const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
 /// A server that grants less is refreshed this often at most.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
+/// A refresh that leaves at the last moment (a rate of 100 percent) gets its answer before the binding counts as lost.
+const GRACE: Duration = Duration::from_secs(1);
+/// Addresses of servers that are remembered.
+const MOST_SERVERS: usize = 16;
 
 /// See the diagram.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +77,7 @@ pub(crate) struct Registration {
     /// Where the last REGISTER went.
     route: Option<Route>,
     /// Addresses of the line's servers as last resolved, for what only servers may ask.
-    servers: Vec<std::net::IpAddr>,
+    servers: Vec<IpAddr>,
     /// Expires: 0 is being said.
     leaving: bool,
     /// The last state that was told.
@@ -98,7 +103,7 @@ impl Registration {
     }
 
     /// The line's state as people see it.
-    fn state(&self, line: &LineSettings, socket_trouble: Option<&str>) -> LineState {
+    fn state(&self, line: &LineSettings, trouble: Option<String>) -> LineState {
         if !line.enabled {
             return LineState::Disabled;
         }
@@ -108,10 +113,7 @@ impl Registration {
         match (&self.activity, &self.binding) {
             (Activity::Refused { reason }, _) => LineState::Failed { reason: reason.clone() },
             (_, Some(binding)) => LineState::Registered { registrar: binding.registrar.clone(), expires: binding.expires },
-            (_, None) => {
-                let trouble = socket_trouble.map(|reason| format!("the line's socket is not open: {reason}"));
-                LineState::Registering { last_error: trouble.unwrap_or_else(|| self.last_error.clone()) }
-            }
+            (_, None) => LineState::Registering { last_error: trouble.unwrap_or_else(|| self.last_error.clone()) },
         }
     }
 
@@ -154,9 +156,17 @@ impl Stack {
             return LineState::Disabled;
         };
         match self.core.registrations.get(&line) {
-            Some(registration) => registration.state(own, self.core.flows.down_reason(line)),
+            Some(registration) => registration.state(own, self.trouble_of(line)),
             None => LineState::Disabled,
         }
+    }
+
+    /// Why the line cannot reach anybody, if so.
+    fn trouble_of(&self, line: LineNumber) -> Option<String> {
+        if self.settings.as_deref().is_some_and(|settings| settings.addresses.is_empty()) {
+            return Some("there is no network address".to_owned());
+        }
+        self.core.flows.down_reason(line).map(|reason| format!("the line's socket is not open: {reason}"))
     }
 
     /// Tells what has changed.
@@ -176,6 +186,24 @@ impl Stack {
     pub(crate) fn forget_told_lines(&mut self) {
         for registration in self.core.registrations.values_mut() {
             registration.told = None;
+        }
+    }
+
+    /// Before other settings take effect: what is registered under the old ones is cancelled where USE_DEL_REG_CLOSE_n wants it
+    /// (B318). Nobody waits for the answer.
+    pub(crate) fn cancel_outdated(&mut self, old: &StackSettings, new: &StackSettings) {
+        for line in LineNumber::all() {
+            let (Some(before), Some(after)) = (line_of(old, line), line_of(new, line)) else { continue };
+            if !before.unregister_on_stop || !registers_anew(before, after) {
+                continue;
+            }
+            let registration = self.core.registrations.get(&line).filter(|registration| registration.binding.is_some());
+            let Some(route) = registration.and_then(|registration| registration.route) else { continue };
+            let Some(contact) = self.contact_on(line, route.flow) else { continue };
+            let Some(registration) = self.core.registrations.get_mut(&line) else { continue };
+            let mut goodbye = registration.request(before, contact, 0);
+            registration.auth.sign(&mut goodbye, before, &mut self.random);
+            self.start_client(Owner::Nobody, line, route, goodbye);
         }
     }
 
@@ -375,6 +403,10 @@ impl Stack {
             return self.set_activity(line, Activity::Off);
         }
         let granted = granted(response, contact.as_ref()).unwrap_or(registration.expires);
+        if granted == 0 {
+            registration.binding = None;
+            return self.register_later(line, "the registrar keeps no binding".to_owned(), None);
+        }
         let port = registration.route.map_or(5060, |route| route.remote.port());
         let host = own.registrar.as_ref().map(|server| server.host.clone()).unwrap_or_default();
         let registrar =
@@ -384,7 +416,7 @@ impl Stack {
         let life = Duration::from_secs(granted.into());
         let refresh = life.saturating_mul(own.register_interval_rate.clamp(1, 100)) / 100;
         self.arm(TimerOwner::Line(line), Timer::RegisterRefresh, refresh.max(SHORTEST_REFRESH));
-        self.arm(TimerOwner::Line(line), Timer::BindingLost, life.max(SHORTEST_REFRESH));
+        self.arm(TimerOwner::Line(line), Timer::BindingLost, life + GRACE);
         self.set_activity(line, Activity::Bound);
     }
 
@@ -419,17 +451,19 @@ impl Stack {
         self.core.registrations.values().any(|registration| registration.leaving)
     }
 
-    /// The servers' addresses behind a name, as the resolver found them.
-    pub(crate) fn note_servers(&mut self, line: LineNumber, targets: &[std::net::SocketAddr], asker: Asker) {
-        if asker == Asker::Registration(line)
-            && let Some(registration) = self.core.registrations.get_mut(&line)
-        {
-            registration.servers = targets.iter().take(8).map(std::net::SocketAddr::ip).collect();
+    /// The servers' addresses behind a name, as the resolver found them; the newest are kept.
+    pub(crate) fn note_servers(&mut self, line: LineNumber, targets: &[SocketAddr], asker: Asker) {
+        if matches!(asker, Asker::Dialog(_)) {
+            return;
         }
+        let Some(registration) = self.core.registrations.get_mut(&line) else { return };
+        let known = registration.servers.drain(..).filter(|ip| !targets.iter().any(|target| target.ip() == *ip));
+        let all: Vec<IpAddr> = targets.iter().map(SocketAddr::ip).chain(known.collect::<Vec<_>>()).take(MOST_SERVERS).collect();
+        registration.servers = all;
     }
 
     /// Whether an address is one of the line's servers: configured as an address, or found behind its registrar's name.
-    pub(crate) fn is_server_of(&self, line: LineNumber, address: std::net::IpAddr) -> bool {
+    pub(crate) fn is_server_of(&self, line: LineNumber, address: IpAddr) -> bool {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
         let configured = [&own.registrar, &own.proxy, &own.outbound_proxy];
         let as_address = configured.into_iter().flatten().filter_map(|server| addresses::hop_of(server, own).host.ip());

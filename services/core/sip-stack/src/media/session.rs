@@ -43,6 +43,13 @@ pub(crate) struct Offer {
     far: FarStream,
 }
 
+/// What an offer of ours said, as far as an answer may choose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Offered {
+    codecs: Vec<Codec>,
+    events: bool,
+}
+
 /// Why a description of theirs cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MediaMismatch {
@@ -50,6 +57,8 @@ pub(crate) enum MediaMismatch {
     Unreadable(#[from] sip_wire::sdp::SdpError),
     #[error("no audio over plain RTP is offered")]
     NoAudio,
+    #[error("an answer without an offer")]
+    NoOffer,
     #[error("{0}")]
     NoCommonCodec(String),
 }
@@ -70,7 +79,7 @@ pub(crate) struct MediaSession {
     /// The last body without its origin, so that the version grows only with a change.
     said: Option<Vec<u8>>,
     /// What we offered and have no answer to yet.
-    offered: Option<Vec<(Codec, u8)>>,
+    offered: Option<Offered>,
     /// We hold, in effect.
     pub(crate) held_by_us: bool,
     /// They hold, in effect.
@@ -137,7 +146,7 @@ impl MediaSession {
             ptime_ms: settings.ptime_ms,
             black_hole: hold && line.rfc2543_hold,
         };
-        self.offered = Some(codecs);
+        self.offered = Some(Offered { codecs: codecs.into_iter().map(|(codec, _)| codec).collect(), events: line.telephone_event });
         self.publish(describe::offer(&ours))
     }
 
@@ -177,24 +186,15 @@ impl MediaSession {
 
     /// Their answer to our offer, on a leg. `offered_send`: whether we offered to send, without which their silence says
     /// nothing of a hold.
-    pub(crate) fn take_answer(
-        &mut self,
-        place: usize,
-        body: &[u8],
-        ours: &[Codec],
-        offered_send: bool,
-    ) -> Result<(), MediaMismatch> {
+    pub(crate) fn take_answer(&mut self, place: usize, body: &[u8], offered_send: bool) -> Result<(), MediaMismatch> {
         let session = Session::parse(body)?;
         let (_, far) = describe::far_stream(&session).ok_or(MediaMismatch::NoAudio)?;
-        let allowed: Vec<Codec> = match &self.offered {
-            Some(offered) => offered.iter().map(|(codec, _)| *codec).collect(),
-            None => ours.to_vec(),
-        };
+        let Offered { codecs: allowed, events } = self.offered.clone().ok_or(MediaMismatch::NoOffer)?;
         let codecs = negotiate::common(&far.codecs, &allowed);
         if codecs.is_empty() {
             return Err(MediaMismatch::NoCommonCodec(negotiate::no_common_codec(&far.offered, &allowed)));
         }
-        let telephone_event = far.telephone_event;
+        let telephone_event = far.telephone_event.filter(|_| events);
         self.settle(place, &far, codecs, telephone_event);
         if offered_send {
             self.held_by_them = !negotiate::receives(far.direction);

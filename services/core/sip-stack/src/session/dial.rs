@@ -207,7 +207,7 @@ impl Stack {
         if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
             early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
             let place = early.leg.and_then(|leg| media.place(leg));
-            early_media = place.is_some_and(|place| media.take_answer(place, sdp, &[], true).is_ok());
+            early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
         }
         let rings = matches!(response.status.code(), 180 | 183);
         let known = inviting.told_ringback;
@@ -266,7 +266,7 @@ impl Stack {
             return Err(MediaMismatch::NoAudio);
         }
         media.keep_only(leg);
-        let outcome = sdp.map_or(Ok(()), |sdp| media.take_answer(0, sdp, &[], true));
+        let outcome = sdp.map_or(Ok(()), |sdp| media.take_answer(0, sdp, true));
         media.close_offer();
         outcome
     }

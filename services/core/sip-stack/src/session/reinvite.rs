@@ -160,7 +160,7 @@ impl Stack {
         let agreed = match (&mut call.media, sdp) {
             (Some(media), Some(sdp)) => {
                 media.held_by_us = hold;
-                let agreed = media.take_answer(0, sdp, &[], sends).map_err(|mismatch| mismatch.to_string());
+                let agreed = media.take_answer(0, sdp, sends).map_err(|mismatch| mismatch.to_string());
                 media.close_offer();
                 agreed
             }

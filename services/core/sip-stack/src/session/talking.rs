@@ -155,7 +155,7 @@ impl Stack {
         let agreed = match (&mut call.media, sdp) {
             (Some(media), Some(sdp)) => {
                 let sends = crate::media::sends(media.wish());
-                media.take_answer(0, sdp, &[], sends).map_err(|mismatch| mismatch.to_string())
+                media.take_answer(0, sdp, sends).map_err(|mismatch| mismatch.to_string())
             }
             (Some(_) | None, _) => Err("the caller's ACK brings no session description".to_owned()),
         };

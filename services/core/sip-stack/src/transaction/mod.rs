@@ -24,6 +24,9 @@ pub(crate) use table::{ClientKey, ServerKey, TransactionTable};
 use crate::interface::{FlowId, LineSettings};
 use crate::timers::Timer;
 
+/// Whatever the settings say.
+const SHORTEST_T1: Duration = Duration::from_millis(10);
+
 /// Names a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct TransactionId(pub(crate) u64);
@@ -51,11 +54,12 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// Of a line.
+    /// Of a line. A T1 of nothing would be a loop without time.
     pub(crate) fn of(line: &LineSettings) -> Timing {
+        let t1 = line.t1.max(SHORTEST_T1);
         Timing {
-            t1: line.t1,
-            t2: line.t2,
+            t1,
+            t2: line.t2.max(t1),
             t4: line.t4,
             b: line.timer_b,
             d: line.timer_d,

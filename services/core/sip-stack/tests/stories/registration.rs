@@ -434,3 +434,75 @@ fn a_new_source_port_moves_the_socket() {
     assert_eq!(locals, ["10.0.0.1:5066"]);
     assert!(lab.register().headers.get("Contact").unwrap().contains("5066"));
 }
+
+/// Architecture's trap: registration at once on link-up.
+#[test]
+fn registration_starts_at_once_when_an_address_comes() {
+    let mut lab = Lab::new({
+        let mut given = settings("10.0.0.1", "200", Some(REGISTRAR));
+        given.lines[0].enabled = false;
+        given
+    });
+    let mut none = settings("10.0.0.1", "200", Some(REGISTRAR));
+    none.addresses.clear();
+    lab.net.input(0, Input::Settings(Box::new(none)));
+    assert!(matches!(lab.line(), LineState::Registering { last_error } if last_error.contains("no network")));
+    assert!(lab.net.titles(lab.registrar).is_empty());
+    lab.net.input(0, Input::Settings(Box::new(settings("10.0.0.1", "200", Some(REGISTRAR)))));
+    lab.net.settle();
+    lab.register();
+}
+
+/// B318: the configuration has changed: what was registered under the old one is cancelled first, where that is set.
+#[test]
+fn another_address_of_record_cancels_the_old_registration_where_configured() {
+    let mut given = settings("10.0.0.1", "200", Some(REGISTRAR));
+    given.lines[0].unregister_on_stop = true;
+    let mut lab = Lab::new(given.clone());
+    let first = lab.register();
+    lab.grant(&first, 100);
+    given.lines[0].user = "201".into();
+    lab.net.input(0, Input::Settings(Box::new(given)));
+    lab.net.settle();
+    let got = lab.net.received(lab.registrar);
+    let said: Vec<_> = got
+        .iter()
+        .map(|message| (request_of(message).headers.to().unwrap().uri.to_string(), message.headers().expires().unwrap()))
+        .collect();
+    assert_eq!(said, [("sip:200@10.0.0.9".to_owned(), Some(0)), ("sip:201@10.0.0.9".to_owned(), Some(3600))]);
+}
+
+#[test]
+fn without_a_password_a_challenge_is_an_authentication_failure() {
+    let mut given = settings("10.0.0.1", "200", Some(REGISTRAR));
+    given.lines[0].password = agreements::Secret::default();
+    let mut lab = Lab::new(given);
+    let first = lab.register();
+    lab.refuse(&first, 401, &[("WWW-Authenticate", &digest(""))]);
+    assert!(matches!(lab.line(), LineState::Failed { reason } if reason.contains("no password")));
+}
+
+#[test]
+fn a_registrar_that_keeps_nothing_is_a_failure_and_no_storm() {
+    let mut lab = lab();
+    let first = lab.register();
+    lab.grant(&first, 0);
+    assert!(matches!(lab.line(), LineState::Registering { last_error } if last_error.contains("no binding")));
+    lab.net.run_for(Duration::from_secs(9));
+    assert!(lab.net.titles(lab.registrar).is_empty());
+}
+
+/// A rate of 100 percent refreshes at the last moment without a flicker.
+#[test]
+fn a_refresh_at_the_last_moment_does_not_flicker() {
+    let mut given = settings("10.0.0.1", "200", Some(REGISTRAR));
+    given.lines[0].register_interval_rate = 100;
+    let mut lab = Lab::new(given);
+    let first = lab.register();
+    lab.grant(&first, 60);
+    let told = lab.net.nodes[0].events.len();
+    lab.net.run_for(Duration::from_secs(60));
+    let refresh = lab.register();
+    lab.grant(&refresh, 60);
+    assert_eq!(lab.net.nodes[0].events.len(), told, "{:?}", lab.net.nodes[0].events);
+}
