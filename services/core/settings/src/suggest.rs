@@ -108,6 +108,10 @@ fn edits(a: &str, b: &str) -> usize {
             }
             now.push(best);
         }
+        // No later row is better than its best: most names are done after a few letters.
+        if now.iter().min().is_none_or(|best| *best > FAR) {
+            return usize::MAX;
+        }
         before_last = std::mem::replace(&mut last, now);
     }
     last.last().copied().unwrap_or(usize::MAX)

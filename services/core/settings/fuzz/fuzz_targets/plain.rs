@@ -1,5 +1,5 @@
 //! Any bytes as a configuration file: no panic, no illegal value, bounded findings, and a state without clashes afterwards.
-//! `cargo +nightly fuzz run plain` in this folder; the corpus is replayed by tests/properties.rs.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run plain -- -max_total_time=120` in this folder; the corpus is replayed by tests/properties.rs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -16,5 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
     for diagnosis in &outcome.diagnoses {
         plain::render(diagnosis, Some(bytes));
     }
-    Layers::new().merge_file(Layer::Standard, "http://host/fuzz.cfg", &outcome, agreements::WallTime::Unset);
+    // Dear: only where it can matter.
+    if outcome.accepted.len() > 1 {
+        Layers::new().merge_file(Layer::Standard, "http://host/fuzz.cfg", &outcome, agreements::WallTime::Unset);
+    }
 });
