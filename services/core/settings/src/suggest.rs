@@ -80,12 +80,20 @@ fn members_text(row: &'static Row) -> String {
     }
 }
 
-/// The nearest spelling by edits.
+/// The nearest spelling by edits. A number at the end is seldom what is misspelt: only names with the same one are compared.
 fn nearest(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
-    let (distance, spelling) = catalogue::spellings().map(|one| (edits(&upper, one), one)).min()?;
+    let wanted = if number_of(&upper).is_empty() { "1" } else { number_of(&upper) };
+    let alike = catalogue::spellings().filter(|one| number_of(one).is_empty() || number_of(one) == wanted);
+    let (distance, spelling) = alike.map(|one| (edits(&upper, one), one)).min()?;
     let near = distance <= FAR && distance.saturating_mul(3) <= name.len();
     near.then(|| format!("did you mean {spelling}?"))
+}
+
+/// The digits at the end.
+fn number_of(name: &str) -> &str {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    name.get(stem.len()..).unwrap_or("")
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two ASCII names (optimal string alignment).
