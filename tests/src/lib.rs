@@ -1,1 +1,27 @@
-//! (room)
+//! What the journeys need: a network namespace for each test, the whole phone in it under phonelab, and the real programs that
+//! it meets there. A journey reads as a story; how a program is configured and started stands here and in `lab/`.
+//!
+//! Everything waits for events, with a limit; nothing outlives its value.
+
+pub mod far_phone;
+pub mod namespace;
+pub mod phone;
+pub mod programs;
+pub mod registrar;
+pub mod web_server;
+
+use std::time::Duration;
+
+/// How long anything may take that should happen at once. Long, because the machine may be slow; a test that passes never waits
+/// for it.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Whether this process may make namespaces. Where it may not, a journey says so and is left out; in CI that is a failure.
+pub fn may_make_namespaces() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    assert!(root || std::env::var_os("CI").is_none(), "CI runs the journeys, and they need root");
+    if !root {
+        eprintln!("left out: this needs root");
+    }
+    root
+}

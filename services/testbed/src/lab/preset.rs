@@ -30,6 +30,14 @@ pub struct Preset {
     overlay: String,
 }
 
+/// The accounts of the lab exchange: line 1 of the lab's own preset, and one more for a second phone.
+pub fn lab_accounts() -> Vec<(String, String)> {
+    let own = plain::parse_preset(OWN.as_bytes(), OWN_NAME);
+    let value = |name: &str| own.accepted.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone());
+    let phone = value("SIP_AUTHID_1").zip(value("SIP_PASS_1"));
+    phone.into_iter().chain([("201".to_owned(), "lab-201-secret".to_owned())]).collect()
+}
+
 /// Reads and lints it, and makes the overlay.
 pub fn check(options: &Options) -> Result<Preset, LabError> {
     let (path, bytes) = match &options.preset {
@@ -151,6 +159,7 @@ mod tests {
     fn the_labs_own_preset_is_without_fault() {
         assert!(plain::parse_preset(OWN.as_bytes(), OWN_NAME).diagnoses.is_empty());
         assert!(check(&options(&[])).is_ok());
+        assert_eq!(lab_accounts().iter().map(|(user, _)| user.as_str()).collect::<Vec<_>>(), ["200", "201"]);
     }
 
     #[test]

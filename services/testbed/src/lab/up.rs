@@ -19,8 +19,11 @@ use super::status::Status;
 use super::supervisor::{Pids, Supervisor};
 use super::unit::UnitSpec;
 use super::users::{self, Isolation};
+use crate::exchange::{Exchange, ExchangeOptions};
 use crate::house::{House, Service};
 
+/// What media-engine appends to the name of the earpiece's recording for that of the ringer.
+const RINGER: &str = ".ringer.wav";
 /// As in the units of the device.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
@@ -165,13 +168,23 @@ fn audio_arguments(options: &Options, isolation: &Isolation, folders: &mut Folde
         Some(file) => arguments.extend(["--audio-feed".into(), folders.window(Path::new(file), "feed.wav")?.into()]),
     }
     if let Some(file) = &options.audio_record {
-        std::fs::File::create(file).map_err(LabError::file(file))?;
-        if let Some(identity) = isolation.identity("media-engine") {
-            folders::give(file, identity)?;
-        }
-        arguments.extend(["--audio-record".into(), folders.window(file, "record.wav")?.into()]);
+        let seen = own_recording(file, "record.wav", isolation, folders)?;
+        // media-engine writes the ringer beside the earpiece.
+        let mut ringer = file.clone().into_os_string();
+        ringer.push(RINGER);
+        own_recording(Path::new(&ringer), &format!("record.wav{RINGER}"), isolation, folders)?;
+        arguments.extend(["--audio-record".into(), seen.into()]);
     }
     Ok(arguments)
+}
+
+/// An empty file that media-engine may write, under the name by which it sees it.
+fn own_recording(file: &Path, window: &str, isolation: &Isolation, folders: &mut Folders) -> Result<PathBuf, LabError> {
+    std::fs::File::create(file).map_err(LabError::file(file))?;
+    if let Some(identity) = isolation.identity("media-engine") {
+        folders::give(file, identity)?;
+    }
+    folders.window(file, window)
 }
 
 async fn run(plan: &Plan) -> Result<(), LabError> {
@@ -185,6 +198,7 @@ async fn run(plan: &Plan) -> Result<(), LabError> {
 
 async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<(), LabError> {
     let address = bus.address().to_owned();
+    let exchange = if plan.options.no_exchange { None } else { Some(start_exchange()?) };
     let units: Result<Vec<_>, _> = plan.house.services().into_iter().map(|(name, row)| plan.unit(&address, name, row)).collect();
     let socket = plan.folders.run.join("notify");
     let supervisor = Supervisor::start(&plan.launcher, &socket, units?).map_err(LabError::file(&plan.folders.run))?;
@@ -198,7 +212,15 @@ async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<()
         // The second signal: whatever still runs is killed as this process ends.
         () = end.comes() => {}
     }
+    if let Some(exchange) = exchange {
+        exchange.stop().await;
+    }
     outcome
+}
+
+fn start_exchange() -> Result<Exchange, LabError> {
+    let options = ExchangeOptions { accounts: preset::lab_accounts(), ..ExchangeOptions::default() };
+    Exchange::start(options).map_err(|error| LabError::Exchange(error.to_string()))
 }
 
 /// From the start of the services on; returns only with an error.

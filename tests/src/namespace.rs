@@ -1,0 +1,90 @@
+//! One network for one test: loopback, and a link with an address for each who takes part. Removed with all its processes when
+//! the value goes.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, Signal};
+
+/// The phone.
+pub const PHONE: &str = "10.77.0.1";
+/// The far phone.
+pub const FAR: &str = "10.77.0.2";
+/// The registrar.
+pub const REGISTRAR: &str = "10.77.0.3";
+/// The web server.
+pub const FILES: &str = "10.77.0.4";
+/// A second far phone.
+pub const SECOND_FAR: &str = "10.77.0.5";
+/// The link that has these addresses.
+pub const LINK: &str = "v0";
+
+/// A network namespace.
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// A new one, with all addresses.
+    pub fn new() -> Namespace {
+        static TURN: AtomicU32 = AtomicU32::new(0);
+        let name = format!("deskphone-{}-{}", std::process::id(), TURN.fetch_add(1, Ordering::Relaxed));
+        ip(&["netns", "add", &name]);
+        let namespace = Namespace { name };
+        let inside = |arguments: &[&str]| ip(&[&["-n", &namespace.name], arguments].concat());
+        inside(&["link", "set", "lo", "up"]);
+        inside(&["link", "add", LINK, "type", "veth", "peer", "name", "v1"]);
+        inside(&["link", "set", "v1", "up"]);
+        inside(&["link", "set", LINK, "up"]);
+        for address in [PHONE, FAR, REGISTRAR, FILES, SECOND_FAR] {
+            inside(&["addr", "add", &format!("{address}/24"), "dev", LINK]);
+        }
+        namespace
+    }
+
+    /// A command that runs in it, without standard input, and that is asked to end when the test's thread does.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, "setpriv", "--pdeathsig", "TERM", "--"]).arg(program).stdin(Stdio::null());
+        command
+    }
+
+    /// Does something in it that makes a socket: a socket stays in the namespace where it was made.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.name)).expect("the namespace's file");
+        let enter_and_work = || {
+            use std::os::fd::AsFd;
+            let kind = rustix::thread::LinkNameSpaceType::Network;
+            rustix::thread::move_into_link_name_space(file.as_fd(), Some(kind)).expect("entering the namespace");
+            work()
+        };
+        // In a thread of its own, which ends there.
+        std::thread::scope(|scope| scope.spawn(enter_and_work).join()).expect("work in the namespace")
+    }
+
+    fn pids(&self) -> Vec<Pid> {
+        let output = Command::new("ip").args(["netns", "pids", &self.name]).output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+    }
+}
+
+impl Default for Namespace {
+    fn default() -> Namespace {
+        Namespace::new()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        for pid in self.pids() {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("ip, of the package iproute2");
+    assert!(output.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,85 @@
+//! Kamailio: registrar and proxy of house.test, with digest authentication. Accounts are in `lab/kamailio/db/subscriber`.
+
+use std::net::UdpSocket;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::namespace::{Namespace, REGISTRAR};
+use crate::{LIMIT, programs};
+
+/// The domain of its accounts.
+pub const DOMAIN: &str = "house.test";
+/// The phone's account and password.
+pub const PHONE_ACCOUNT: (&str, &str) = ("200", "phone-200-secret");
+/// The far phone's.
+pub const FAR_ACCOUNT: (&str, &str) = ("300", "far-300-secret");
+/// A second far phone's.
+pub const SECOND_FAR_ACCOUNT: (&str, &str) = ("301", "far-301-secret");
+
+/// A running Kamailio.
+pub struct Registrar {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Registrar {
+    /// Starts it and waits until it answers OPTIONS.
+    pub fn start(namespace: &Namespace) -> Registrar {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = folder.path().display().to_string();
+        // A copy: db_text may write.
+        for table in ["version", "subscriber"] {
+            std::fs::copy(programs::lab("kamailio/db").join(table), folder.path().join(table)).expect("the accounts");
+        }
+        let values = [("LISTEN", REGISTRAR), ("DB", run.as_str()), ("RUN", run.as_str())];
+        let configuration = folder.path().join("kamailio.cfg");
+        std::fs::write(&configuration, programs::filled("kamailio/kamailio.cfg", &values)).expect("its configuration");
+        let log = std::fs::File::create(folder.path().join("log")).expect("its log");
+        let child = namespace
+            .command("kamailio")
+            .args(["-DD", "-E", "-m", "32", "-M", "4", "-w", &run, "-Y", &run, "-P", &format!("{run}/pid"), "-f"])
+            .arg(&configuration)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("kamailio");
+        let registrar = Registrar { child, folder };
+        let answers = namespace.inside(answers_options);
+        assert!(answers, "kamailio does not answer: {}", registrar.log());
+        registrar
+    }
+
+    /// What it said.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Registrar {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// OPTIONS, sent again until it is answered: the way to know that a SIP server is up.
+fn answers_options() -> bool {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    socket.connect((REGISTRAR, 5060)).expect("an address");
+    socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a time-out");
+    let local = socket.local_addr().expect("a local address");
+    let request = format!(
+        "OPTIONS sip:{REGISTRAR} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKup\r\nMax-Forwards: 1\r\nFrom: <sip:up@{local}>;tag=1\r\n\
+         To: <sip:{REGISTRAR}>\r\nCall-ID: up\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    );
+    let begun = Instant::now();
+    let mut answer = [0; 2048];
+    while begun.elapsed() < LIMIT {
+        // Refused while nobody listens yet; the time-out of the next read is the pause.
+        let _ = socket.send(request.as_bytes());
+        if socket.recv(&mut answer).is_ok() {
+            return true;
+        }
+    }
+    false
+}
