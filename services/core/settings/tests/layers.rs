@@ -416,6 +416,8 @@ fn secrets_are_masked() {
     assert!(!layers.values_for("sip-agent").contains_key("ADMIN_PASS"));
     let plan = try_save(&layers, &[("SIP_PASS_1", "other")], Origin::Web).expect("legal");
     assert!(!format!("{:?} {:?}", plan.writes, plan.changed).contains("other"));
+    let refused = try_save(&layers, &[("SIP_PASS_1", MASK)], Origin::Web).err().expect("the mask is no password");
+    assert_eq!(codes(&refused), [("SIP_PASS_1", "set.mask")]);
 }
 
 /// A file's values were read in another process: they are checked again, and a file cannot set what no file may.

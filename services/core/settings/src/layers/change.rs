@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use agreements::{Diagnosis, Severity, WallTime};
+use agreements::{Diagnosis, MASK, Severity, WallTime};
 
 use super::plan::{Plan, Refused};
 use super::record::{Layer, Origin, Stored};
@@ -87,7 +87,9 @@ impl Layers {
     fn sort_out<'c>(&self, changes: &'c [(String, String)], origin: Origin) -> (Vec<(Parameter, &'c str)>, Vec<Diagnosis>) {
         let (mut legal, mut refused, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (name, text) in changes {
-            let outcome = checked(name, text).and_then(|parameter| self.settable(parameter, origin));
+            let outcome = checked(name, text)
+                .and_then(|parameter| self.settable(parameter, origin))
+                .and_then(|parameter| not_the_mask(parameter, text));
             match outcome {
                 Ok(parameter) if seen.insert(parameter.name) => legal.push((parameter, text.as_str())),
                 Ok(parameter) => refused.push(error("set.twice", "the same parameter stands twice").named(parameter.name)),
@@ -141,6 +143,15 @@ impl Layers {
         };
         self.resolved.warnings.iter().filter(about).map(told).collect()
     }
+}
+
+/// What is shown for a secret comes back when a form or a script sends everything that it has read.
+fn not_the_mask(parameter: Parameter, text: &str) -> Result<Parameter, Diagnosis> {
+    if !parameter.row.secret || text != MASK {
+        return Ok(parameter);
+    }
+    let reason = "this is what stands for a secret, not a value";
+    Err(error("set.mask", reason).named(parameter.name).suggest("leave a secret that is not changed out"))
 }
 
 /// Basic Network Settings and the time server.
