@@ -119,6 +119,9 @@ impl Stack {
 
     /// The session of an INVITE of ours has gone before its final response.
     pub(crate) fn abandon(&mut self, id: TransactionId) {
+        if self.core.timers.is_armed(TimerOwner::Transaction(id), Timer::B) {
+            return;
+        }
         let Some(transaction) = self.core.transactions.find(id) else { return };
         let steps = match &transaction.machine {
             Machine::ClientInvite(machine) => machine.abandon(&transaction.timing),

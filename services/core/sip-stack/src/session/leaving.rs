@@ -90,10 +90,13 @@ impl Stack {
         }
     }
 
-    /// A 2xx to an INVITE whose call has gone, or goes on with another To-tag: ACK, and BYE where the INVITE began a dialog
-    /// (RFC 3261 13.2.2.4).
+    /// An answer to an INVITE whose call has gone, or goes on with another To-tag. A 2xx gets its ACK, and a BYE where the INVITE
+    /// began a dialog (RFC 3261 13.2.2.4); after a provisional one the rest is not waited for without end.
     pub(super) fn on_orphan_outcome(&mut self, told: &Told, outcome: Outcome<'_>) {
         let Outcome::Response(response) = outcome else { return };
+        if response.status.is_provisional() {
+            return self.abandon(told.id);
+        }
         if !response.status.is_success() {
             return;
         }

@@ -1,30 +1,15 @@
-//! The registration of one line (RFC 3261 section 10; B185, B211, B312, B318).
-//!
-//! ```text
-//!            line in use              socket, address         2xx
-//!   Off ------------------> Waiting ------------------> Trying ----> Bound -- RegisterRefresh --> Trying
-//!    ^  line not in use     ^    ^   (Locating: name)    |  |          |
-//!    +----------------------+    | other failure, no     |  |          | BindingLost while trying:
-//!                                | answer: RegisterRetry |  |          | not registered any more
-//!                                +-----------------------+  |
-//!                                        403, or credentials refused: Refused (until settings change or Register)
-//!                                        401, 407, 423: Trying, at once, each reason once
-//! ```
-//!
-//! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
+//! One attempt to register: from the wish over address and credentials to what the registrar says (RFC 3261 10.2, 10.3).
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::LineNumber;
-use serde::{Deserialize, Serialize};
-use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
+use sip_wire::{NameAddr, Response, StatusCode};
 
-use crate::addresses::{self, registration_hop};
+use super::{Activity, Binding, in_words};
+use crate::addresses::registration_hop;
 use crate::auth::{AuthSession, is_challenge};
-use crate::interface::{Event, LineSettings, LineState, QueryId, StackSettings};
+use crate::interface::{LineSettings, QueryId};
 use crate::locate::{Asker, Located};
-use crate::random::Random;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, Route, TransactionId};
@@ -35,205 +20,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(86_400);
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 /// A refresh that leaves at the last moment (a rate of 100 percent) gets its answer before the binding counts as lost.
 const GRACE: Duration = Duration::from_secs(1);
-/// Addresses of servers that are remembered.
-const MOST_SERVERS: usize = 16;
-
-/// See the diagram.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Activity {
-    /// The line is not in use, or has no registrar.
-    Off,
-    /// For the socket, or for RegisterRetry.
-    Waiting,
-    /// For the registrar's address.
-    Locating { query: QueryId },
-    /// For the answer to a REGISTER.
-    Trying { transaction: TransactionId },
-    /// For RegisterRefresh.
-    Bound,
-    /// For better settings.
-    Refused { reason: String },
-}
-
-/// What a registrar has granted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Binding {
-    registrar: String,
-    expires: u32,
-}
-
-/// One line's registration.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Registration {
-    activity: Activity,
-    binding: Option<Binding>,
-    last_error: String,
-    call_id: String,
-    from_tag: String,
-    cseq: u32,
-    auth: AuthSession,
-    /// Seconds to ask for: the setting's, or what a 423 wanted.
-    expires: u32,
-    /// Where the last REGISTER went.
-    route: Option<Route>,
-    /// Addresses of the line's servers as last resolved, for what only servers may ask.
-    servers: Vec<IpAddr>,
-    /// Expires: 0 is being said.
-    leaving: bool,
-    /// The last state that was told.
-    told: Option<LineState>,
-}
-
-impl Registration {
-    fn new(random: &mut Random, line: &LineSettings) -> Registration {
-        Registration {
-            activity: Activity::Off,
-            binding: None,
-            last_error: String::new(),
-            call_id: random.token() + &random.token(),
-            from_tag: random.token(),
-            cseq: 0,
-            auth: AuthSession::default(),
-            expires: line.register_expires,
-            route: None,
-            servers: Vec::new(),
-            leaving: false,
-            told: None,
-        }
-    }
-
-    /// The line's state as people see it.
-    fn state(&self, line: &LineSettings, trouble: Option<String>) -> LineState {
-        if !line.enabled {
-            return LineState::Disabled;
-        }
-        if line.user.is_empty() || line.registrar.is_none() {
-            return LineState::Unconfigured;
-        }
-        match (&self.activity, &self.binding) {
-            (Activity::Refused { reason }, _) => LineState::Failed { reason: reason.clone() },
-            (_, Some(binding)) => LineState::Registered { registrar: binding.registrar.clone(), expires: binding.expires },
-            (_, None) => LineState::Registering { last_error: trouble.unwrap_or_else(|| self.last_error.clone()) },
-        }
-    }
-
-    /// The REGISTER of RFC 3261 10.2, without Via and credentials.
-    fn request(&mut self, line: &LineSettings, contact: NameAddr, expires: u32) -> Request {
-        self.cseq = self.cseq.saturating_add(1);
-        let own = addresses::own_address(line);
-        let mut request = Request::new(Method::REGISTER, addresses::registrar_uri(line));
-        let headers = &mut request.headers;
-        if let Some(route) = addresses::outbound_route(line) {
-            headers.push(HeaderName::ROUTE, route);
-        }
-        headers.push(HeaderName::MAX_FORWARDS, 70);
-        headers.push(HeaderName::FROM, own.clone().with_tag(&self.from_tag));
-        headers.push(HeaderName::TO, own);
-        headers.push(HeaderName::CALL_ID, &self.call_id);
-        headers.push(HeaderName::CSEQ, CSeq::new(self.cseq, Method::REGISTER));
-        headers.push(HeaderName::CONTACT, contact);
-        headers.push(HeaderName::EXPIRES, expires);
-        request
-    }
-}
-
-/// Whether what a REGISTER says, to whom, or when, differs.
-pub(crate) fn registers_anew(old: &LineSettings, new: &LineSettings) -> bool {
-    let said = |line: &LineSettings| {
-        (
-            (line.enabled, line.user.clone(), line.domain.clone(), line.display_name.clone(), line.auth_id.clone()),
-            (line.password.clone(), line.registrar.clone(), line.outbound_proxy.clone(), line.srv_prefix.clone()),
-            (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport),
-        )
-    };
-    said(old) != said(new)
-}
 
 impl Stack {
-    /// The state as it is now.
-    pub(crate) fn present_line_state(&self, line: LineNumber) -> LineState {
-        let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else {
-            return LineState::Disabled;
-        };
-        match self.core.registrations.get(&line) {
-            Some(registration) => registration.state(own, self.trouble_of(line)),
-            None => LineState::Disabled,
-        }
-    }
-
-    /// Why the line cannot reach anybody, if so.
-    fn trouble_of(&self, line: LineNumber) -> Option<String> {
-        if self.settings.as_deref().is_some_and(|settings| settings.addresses.is_empty()) {
-            return Some("there is no network address".to_owned());
-        }
-        self.core.flows.down_reason(line).map(|reason| format!("the line's socket is not open: {reason}"))
-    }
-
-    /// Tells what has changed.
-    pub(crate) fn tell_lines(&mut self) {
-        for line in LineNumber::all() {
-            let state = self.present_line_state(line);
-            let Some(registration) = self.core.registrations.get_mut(&line) else { continue };
-            if registration.told.as_ref() != Some(&state) {
-                registration.told = Some(state.clone());
-                self.tell(Event::Line(line, state));
-                self.touch();
-            }
-        }
-    }
-
-    /// After a restore: everything is told once more.
-    pub(crate) fn forget_told_lines(&mut self) {
-        for registration in self.core.registrations.values_mut() {
-            registration.told = None;
-        }
-    }
-
-    /// Before other settings take effect: what is registered under the old ones is cancelled where USE_DEL_REG_CLOSE_n wants it
-    /// (B318). Nobody waits for the answer.
-    pub(crate) fn cancel_outdated(&mut self, old: &StackSettings, new: &StackSettings) {
-        for line in LineNumber::all() {
-            let (Some(before), Some(after)) = (line_of(old, line), line_of(new, line)) else { continue };
-            if !before.unregister_on_stop || !registers_anew(before, after) {
-                continue;
-            }
-            let registration = self.core.registrations.get(&line).filter(|registration| registration.binding.is_some());
-            let Some(route) = registration.and_then(|registration| registration.route) else { continue };
-            let Some(contact) = self.contact_on(line, route.flow) else { continue };
-            let Some(registration) = self.core.registrations.get_mut(&line) else { continue };
-            let mut goodbye = registration.request(before, contact, 0);
-            registration.auth.sign(&mut goodbye, before, &mut self.random);
-            self.start_client(Owner::Nobody, line, route, goodbye);
-        }
-    }
-
-    /// New settings: registers anew where that is needed.
-    pub(crate) fn plan_registrations(&mut self, old: Option<&StackSettings>, new: &StackSettings) {
-        for line in LineNumber::all() {
-            let Some(own) = line_of(new, line) else { continue };
-            let before = old.and_then(|old| line_of(old, line));
-            let moved = old.is_none_or(|old| old.addresses != new.addresses);
-            if !moved && before.is_some_and(|before| !registers_anew(before, own)) {
-                continue;
-            }
-            self.stop_registration(line);
-            let registration = Registration::new(&mut self.random, own);
-            let told = self.core.registrations.insert(line, registration).and_then(|old| old.told);
-            if let Some(registration) = self.core.registrations.get_mut(&line) {
-                registration.told = told;
-            }
-            self.register(line);
-            self.touch();
-        }
-    }
-
-    fn stop_registration(&mut self, line: LineNumber) {
-        self.core.timers.disarm_all(TimerOwner::Line(line));
-        if let Some(Activity::Locating { query }) = self.core.registrations.get(&line).map(|own| own.activity.clone()) {
-            self.forget_query(query);
-        }
-    }
-
     /// A socket of the line came up.
     pub(crate) fn on_line_reachable(&mut self, line: LineNumber) {
         let Some(registration) = self.core.registrations.get(&line) else { return };
@@ -256,7 +44,7 @@ impl Stack {
     }
 
     /// Begins a REGISTER, as far as it gets.
-    fn register(&mut self, line: LineNumber) {
+    pub(super) fn register(&mut self, line: LineNumber) {
         let Some(settings) = self.settings() else { return };
         let Some(own) = line_of(&settings, line) else { return };
         self.core.timers.disarm(TimerOwner::Line(line), Timer::RegisterRetry);
@@ -445,34 +233,6 @@ impl Stack {
             None => self.set_activity(line, Activity::Off),
         }
     }
-
-    /// Whether a goodbye waits for its answer.
-    pub(crate) fn is_unregistering(&self) -> bool {
-        self.core.registrations.values().any(|registration| registration.leaving)
-    }
-
-    /// The servers' addresses behind a name, as the resolver found them; the newest are kept.
-    pub(crate) fn note_servers(&mut self, line: LineNumber, targets: &[SocketAddr], asker: Asker) {
-        if matches!(asker, Asker::Dialog(_)) {
-            return;
-        }
-        let Some(registration) = self.core.registrations.get_mut(&line) else { return };
-        let known = registration.servers.drain(..).filter(|ip| !targets.iter().any(|target| target.ip() == *ip));
-        let all: Vec<IpAddr> = targets.iter().map(SocketAddr::ip).chain(known.collect::<Vec<_>>()).take(MOST_SERVERS).collect();
-        registration.servers = all;
-    }
-
-    /// Whether an address is one of the line's servers: configured as an address, or found behind its registrar's name.
-    pub(crate) fn is_server_of(&self, line: LineNumber, address: IpAddr) -> bool {
-        let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
-        let configured = [&own.registrar, &own.proxy, &own.outbound_proxy];
-        let as_address = configured.into_iter().flatten().filter_map(|server| addresses::hop_of(server, own).host.ip());
-        let registration = self.core.registrations.get(&line);
-        let found = registration.is_some_and(|registration| {
-            registration.servers.contains(&address) || registration.route.is_some_and(|route| route.remote.ip() == address)
-        });
-        found || as_address.into_iter().any(|server| server == address)
-    }
 }
 
 /// Seconds granted to our binding (RFC 3261 10.2.4): its own parameter, else the Expires header.
@@ -481,11 +241,4 @@ fn granted(response: &Response, contact: Option<&NameAddr>) -> Option<u32> {
     let ours = contacts.list().iter().find(|other| contact.is_some_and(|contact| contact.uri.equivalent(&other.uri)));
     let by_contact = ours.or_else(|| contacts.first().filter(|_| contacts.list().len() == 1)).and_then(NameAddr::expires);
     by_contact.or_else(|| response.headers.expires().ok().flatten())
-}
-
-/// "403 Forbidden".
-pub(crate) fn in_words(response: &Response) -> String {
-    let reason = if response.reason.is_empty() { response.status.reason() } else { &response.reason };
-    let reason: String = sip_wire::text::shown(reason).chars().filter(|c| !c.is_control()).take(100).collect();
-    format!("{} {reason}", response.status.code())
 }

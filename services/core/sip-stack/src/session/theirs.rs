@@ -1,0 +1,194 @@
+//! re-INVITEs of theirs (RFC 3261 section 14.2, RFC 3264 section 8): hold, codec, address, or no SDP at all.
+//!
+//! ```text
+//!   INVITE --> ours is out: 491; another of theirs is open: 500, Retry-After
+//!      |  no SDP: 200 with our offer, the ACK answers
+//!      |  no common codec: 488, nothing changes
+//!      v
+//!   media asked --> Preparing -- ready: 200, repeated until its ACK
+//!                       |  no media: 500, CANCEL or BYE: 487; everything as it was
+//! ```
+
+use agreements::CallIdentity;
+use serde::{Deserialize, Serialize};
+use sip_wire::{HeaderName, Request, RetryAfter, StatusCode};
+
+use super::reinvite::Ours;
+use super::talking::{Answered, HoldView};
+use super::{Call, Leaving, State, add_sdp, sdp_of};
+use crate::interface::StackSettings;
+use crate::media::{MediaSession, usable_codecs};
+use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
+use crate::transaction::{Owner, TransactionId};
+
+/// Theirs, before its answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Theirs {
+    pub(super) invite: TransactionId,
+    body: Vec<u8>,
+    /// In effect again when it fails.
+    before: Box<MediaSession>,
+}
+
+impl Stack {
+    /// An INVITE in a dialog.
+    pub(super) fn on_reinvite(&mut self, id: TransactionId, mut call: Call, request: &Request) {
+        self.respond_status(id, StatusCode::TRYING, "");
+        let Some(settings) = self.settings() else { return self.put_call(call) };
+        let tag = call.local_tag.clone();
+        let talking = match &mut call.state {
+            State::Talking(talking) => talking,
+            // An INVITE before the answer to the first one (RFC 3261 14.2).
+            State::Offered(_) => {
+                self.put_call(call);
+                return self.come_again_later(id, request, &tag);
+            }
+            State::Leaving(Leaving::AwaitingAck { .. } | Leaving::Bye { .. })
+            | State::Locating { .. }
+            | State::Preparing { .. }
+            | State::Inviting(_) => {
+                self.put_call(call);
+                return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &tag);
+            }
+        };
+        if talking.theirs.is_some() {
+            self.put_call(call);
+            return self.come_again_later(id, request, &tag);
+        }
+        let offer_open = talking.unacked.as_ref().is_some_and(|unacked| unacked.offer_open);
+        if matches!(talking.ours, Ours::Sent { .. }) || offer_open {
+            self.put_call(call);
+            return self.respond_status(id, StatusCode::REQUEST_PENDING, &tag);
+        }
+        // Whoever sends the next INVITE has our 2xx, whatever became of its ACK.
+        talking.unacked = None;
+        self.stop_repeating(call.identity);
+        self.take_reinvite(id, call, request, &settings);
+    }
+
+    /// RFC 3261 14.2: 500 with Retry-After of 0 to 10 s.
+    fn come_again_later(&mut self, id: TransactionId, request: &Request, tag: &str) {
+        let mut response = self.response(request, StatusCode::SERVER_INTERNAL_ERROR, tag);
+        let seconds = u32::try_from(self.random.below(11)).unwrap_or_default();
+        let again = RetryAfter { seconds, comment: String::new(), params: sip_wire::Params::new() };
+        response.headers.push(HeaderName::RETRY_AFTER, again);
+        self.respond(id, &response);
+    }
+
+    fn take_reinvite(&mut self, id: TransactionId, mut call: Call, request: &Request, settings: &StackSettings) {
+        let (line, identity) = (call.line, call.identity);
+        if let Some(transaction) = self.core.transactions.find_mut(id) {
+            transaction.owner = Owner::Reinvite(identity);
+        }
+        if let State::Talking(talking) = &mut call.state
+            && talking.dialog.refresh_target(&request.headers)
+        {
+            self.settle_peer(line, identity, &mut talking.dialog);
+        }
+        match sdp_of(&request.headers, &request.body) {
+            Ok(Some(sdp)) => self.take_offer(id, call, request, sdp, settings),
+            Ok(None) => self.offer_in_answer(id, call, request, settings),
+            Err(()) => {
+                self.refuse_in_dialog(id, request, &call, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+                self.put_call(call);
+            }
+        }
+    }
+
+    fn refuse_in_dialog(&mut self, id: TransactionId, request: &Request, call: &Call, status: StatusCode) {
+        let mut response = self.response(request, status, &call.local_tag);
+        response.headers.push(HeaderName::ACCEPT, crate::transport::ACCEPT);
+        self.respond(id, &response);
+    }
+
+    /// Their offer: the sockets must fit before our answer leaves.
+    fn take_offer(&mut self, id: TransactionId, mut call: Call, request: &Request, sdp: &[u8], settings: &StackSettings) {
+        let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
+        let offer = match MediaSession::read_offer(sdp, &usable_codecs(settings, own)) {
+            Ok(offer) => offer,
+            Err(mismatch) => {
+                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
+                self.respond(id, &response);
+                return self.put_call(call);
+            }
+        };
+        let before = Box::new(media.clone());
+        let body = media.answer(&offer, settings, own).unwrap_or_default();
+        let legs = |media: &MediaSession| media.desired(call.identity, call.line, settings).legs;
+        let same = legs(media) == legs(&before);
+        if let State::Talking(talking) = &mut call.state {
+            talking.theirs = Some(Theirs { invite: id, body, before });
+        }
+        if same {
+            self.accept_reinvite(call, settings);
+        } else {
+            self.desire_and_wait(&mut call, settings);
+            self.put_call(call);
+        }
+    }
+
+    /// No SDP: our 2xx offers, the ACK answers.
+    fn offer_in_answer(&mut self, id: TransactionId, mut call: Call, request: &Request, settings: &StackSettings) {
+        let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
+        let body = media.offer(settings, own, media.wish());
+        self.answer_reinvite(&mut call, id, request, body, true);
+        self.put_call(call);
+    }
+
+    fn answer_reinvite(&mut self, call: &mut Call, id: TransactionId, request: &Request, body: Vec<u8>, offer_open: bool) {
+        let mut response = self.response(request, StatusCode::OK, &call.local_tag);
+        self.add_dialog_headers(&mut response, request, call.line, call.flow);
+        add_sdp(&mut response.headers, &mut response.body, body);
+        let unacked = self.answer_and_repeat(call.identity, id, request, &response, Answered { offer_open });
+        if let State::Talking(talking) = &mut call.state {
+            talking.unacked = unacked;
+        }
+    }
+
+    /// Media is ready for what they want: 200.
+    pub(super) fn accept_reinvite(&mut self, mut call: Call, settings: &StackSettings) {
+        let State::Talking(talking) = &mut call.state else { return self.put_call(call) };
+        let Some(theirs) = talking.theirs.take() else { return self.put_call(call) };
+        let request = self.core.transactions.find(theirs.invite).map(|transaction| transaction.request.clone());
+        let Some(request) = request else { return self.go_on(call, settings) };
+        self.answer_reinvite(&mut call, theirs.invite, &request, theirs.body, false);
+        self.tell_hold(&call, &HoldView::of_media(Some(&theirs.before)));
+        self.put_call(call);
+    }
+
+    /// Media cannot: 500, and everything as it was.
+    pub(super) fn fail_reinvite(&mut self, call: Call) {
+        self.undo_reinvite(call, StatusCode::SERVER_INTERNAL_ERROR);
+    }
+
+    /// They take it back before our answer.
+    pub(super) fn on_reinvite_cancelled(&mut self, identity: CallIdentity, invite: TransactionId) {
+        let Some(call) = self.take_call(identity) else { return };
+        match &call.state {
+            State::Talking(talking) if talking.theirs.as_ref().is_some_and(|theirs| theirs.invite == invite) => {
+                self.undo_reinvite(call, StatusCode::REQUEST_TERMINATED);
+            }
+            State::Talking(_) | State::Leaving(_) | State::Offered(_) | State::Inviting(_) => self.put_call(call),
+            State::Locating { .. } | State::Preparing { .. } => self.put_call(call),
+        }
+    }
+
+    fn undo_reinvite(&mut self, mut call: Call, status: StatusCode) {
+        let Some(settings) = self.settings() else { return self.put_call(call) };
+        self.core.timers.disarm(TimerOwner::Call(call.identity), Timer::MediaAnswer);
+        let theirs = match &mut call.state {
+            State::Talking(talking) => talking.theirs.take(),
+            State::Leaving(_) | State::Offered(_) | State::Inviting(_) => None,
+            State::Locating { .. } | State::Preparing { .. } => None,
+        };
+        if let Some(theirs) = theirs {
+            let tag = call.local_tag.clone();
+            self.respond_status(theirs.invite, status, &tag);
+            let generation = call.media.as_ref().map_or(0, |media| media.generation);
+            call.media = Some(theirs.before.at_generation(generation));
+            self.desire(&mut call, &settings);
+        }
+        self.go_on(call, &settings);
+    }
+}
