@@ -128,3 +128,19 @@ fn telephone_events_are_agreed_only_where_offered() {
         assert_eq!(net.nodes[node].media[&call].legs[0].telephone_event, None);
     }
 }
+
+/// Two addresses of both families: the one that reaches the far end is used for Via, Contact and SDP.
+#[test]
+fn a_phone_with_both_families_uses_the_one_that_fits() {
+    let mut net = Net::new();
+    let mut both = direct("10.0.0.1", "100", "[2001:db8::2]:5060");
+    both.addresses.push("2001:db8::1".parse().unwrap());
+    net.stack(both);
+    net.stack(direct("2001:db8::2", "200", "[2001:db8::1]:5060"));
+    let (ours, theirs) = talking(&mut net);
+    assert!(net.nodes[0].media[&ours].legs[0].local.is_ipv6());
+    assert_eq!(net.nodes[1].media[&theirs].legs[0].remote, Some(net.nodes[0].media[&ours].legs[0].local));
+    net.command(1, Command::Hangup(theirs));
+    net.settle();
+    assert!(net.calls(0).is_empty(), "the BYE came to the IPv6 Contact");
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sip_stack::{CallStage, Command, Event, Input, LineState, Stack, Start};
+use sip_stack::{CallStage, Command, Event, Input, LineState, SNAPSHOT_FORMAT, Stack, Start};
 
 use agreements::Tick;
 
@@ -201,6 +201,18 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
         assert!(stack.calls().is_empty());
         assert!(matches!(stack.poll(), sip_stack::Output::Wait(None)));
     }
+}
+
+/// A snapshot that this format's first version wrote: a held call and a line. When it cannot be read any more the shape of what
+/// is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here.
+#[test]
+fn the_kept_snapshot_of_this_format_is_still_read() {
+    assert_eq!(SNAPSHOT_FORMAT, 1);
+    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-1.bin")));
+    assert_eq!(start, Start::Restored);
+    let calls = stack.calls();
+    assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");
+    assert_eq!(calls[0].remote.number, "200");
 }
 
 /// The snapshot is wanted before the messages that follow from it.
