@@ -183,3 +183,15 @@ async fn rtcp_reports_what_was_sent_where_it_is_agreed() {
     }
     assert!(length > 28);
 }
+
+/// Only sip-agent's uid is served.
+#[tokio::test]
+async fn a_stranger_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let uid = rustix::process::getuid().as_raw();
+    let users = format!("sip-agent={},media-engine={uid}", uid + 1);
+    let mut engine = Engine::start_as(folder, &["--audio-feed", "silence"], &users).await;
+    let refused = engine.client.reconcile(wire::DesiredState::default()).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::PermissionDenied);
+    assert_eq!(engine.client.events(wire::EventsRequest {}).await.unwrap_err().code(), tonic::Code::PermissionDenied);
+}

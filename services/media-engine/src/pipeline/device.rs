@@ -266,3 +266,62 @@ impl Card {
         let _ = self.speaker.push(gst::Buffer::from_slice(bytes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{SyncSender, sync_channel};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::codec::Codec;
+    use crate::rtp::outgoing::Agreed;
+    use crate::rtp::reception::Reception;
+    use crate::sound::mixer::{Endpoint, Incoming, Part, Voice, Wire};
+    use crate::sound::playout::Playout;
+
+    struct Channel(SyncSender<usize>);
+
+    impl Wire for Channel {
+        fn rtp(&mut self, packet: &[u8]) {
+            let _ = self.0.try_send(packet.len());
+        }
+        fn rtcp(&mut self, _: &[u8]) {}
+    }
+
+    /// A sound card whose driver is a stand-in: 48 kHz in stereo, in pieces that are no blocks. What is captured is sent as
+    /// packets, what the mixer plays arrives at the loudspeaker, and after a rest it goes on.
+    #[test]
+    fn a_sound_card_drives_the_mixer_in_blocks() {
+        plugins::start().unwrap();
+        plugins::load("audiotestsrc").unwrap();
+        let (reports, _) = tokio::sync::mpsc::channel(8);
+        let mixer = Arc::new(Mutex::new(Mixer::new(reports)));
+        let source = "audiotestsrc is-live=true samplesperbuffer=700 ! audio/x-raw,rate=48000,channels=2";
+        let device = Device::around("stand-in", source, "fakesink name=loudspeaker async=false", &mixer).unwrap();
+        let (packets, sent) = sync_channel(1_000);
+        let agreed =
+            Agreed { session_epoch: 1, ssrc: 1, codec: Codec::Pcmu, payload_type: 0, telephone_event: None, packet_ms: 20 };
+        let part = Part {
+            agreed: Some(agreed),
+            send: true,
+            receive: false,
+            hears: vec![Endpoint::Handset],
+            heard_by_handset: true,
+            rtcp_interval: None,
+        };
+        let incoming = Incoming { reception: Reception::default(), last_report: None, round_trip_us: None };
+        let playout = Arc::new(Mutex::new(Playout::new(0)));
+        let voice = Voice::new("s".into(), part, playout, Arc::new(Mutex::new(incoming)), Box::new(Channel(packets)));
+        lock(&mixer).enter(voice);
+        let loudspeaker = device.pipeline.by_name("loudspeaker").unwrap();
+        for _ in 0..2 {
+            device.play(true).unwrap();
+            for _ in 0..25 {
+                assert_eq!(sent.recv_timeout(Duration::from_secs(20)), Ok(172));
+            }
+            let played = loudspeaker.property::<gst::Structure>("stats").get::<u64>("rendered").unwrap();
+            assert!(played > 0, "nothing was played");
+            device.play(false).unwrap();
+        }
+    }
+}

@@ -391,3 +391,174 @@ fn scale_unless_one(sum: &mut Sum, gain: f32) {
         scale(sum, gain);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::BLOCK_NS;
+    use super::*;
+    use crate::codec::Codec;
+
+    const AGREED: Agreed =
+        Agreed { session_epoch: 1, ssrc: 1, codec: Codec::G722, payload_type: 9, telephone_event: None, packet_ms: 20 };
+
+    #[derive(Clone, Default)]
+    struct Sent(Arc<Mutex<Vec<Vec<u8>>>>);
+
+    impl Wire for Sent {
+        fn rtp(&mut self, packet: &[u8]) {
+            lock(&self.0).push(packet.to_vec());
+        }
+        fn rtcp(&mut self, packet: &[u8]) {
+            lock(&self.0).push(packet.to_vec());
+        }
+    }
+
+    /// A mixer and the clock it is driven by.
+    struct Room {
+        mixer: Mixer,
+        reports: mpsc::Receiver<Report>,
+        blocks: u64,
+    }
+
+    impl Room {
+        fn new() -> Room {
+            let (sender, reports) = mpsc::channel(1_000);
+            Room { mixer: Mixer::new(sender), reports, blocks: 1_000 }
+        }
+        fn now(&self) -> Tick {
+            Tick(self.blocks * BLOCK_NS)
+        }
+        fn enter(&mut self, id: &str, part: Part) -> (Sent, Arc<Mutex<Playout>>, Arc<Mutex<Incoming>>) {
+            let sent = Sent::default();
+            let playout = Arc::new(Mutex::new(Playout::new(0)));
+            let incoming = Incoming { reception: Reception::default(), last_report: None, round_trip_us: None };
+            let incoming = Arc::new(Mutex::new(incoming));
+            let (its_playout, its_incoming) = (Arc::clone(&playout), Arc::clone(&incoming));
+            self.mixer.enter(Voice::new(id.into(), part, its_playout, its_incoming, Box::new(sent.clone())));
+            (sent, playout, incoming)
+        }
+        fn block(&mut self, microphone: i16) -> Played {
+            let played = self.mixer.block(self.blocks * BLOCK_NS, self.now(), |_| [microphone; BLOCK]);
+            self.blocks += 1;
+            played
+        }
+        fn flows(&mut self) -> Vec<bool> {
+            let reports = std::iter::from_fn(|| self.reports.try_recv().ok());
+            reports.filter_map(|report| if let Report::Flow { flowing, .. } = report { Some(flowing) } else { None }).collect()
+        }
+    }
+
+    fn part(hears: &[&str]) -> Part {
+        let endpoint =
+            |id: &&str| if *id == "handset" { Endpoint::Handset } else { Endpoint::Session((*id).to_owned()) };
+        Part {
+            agreed: Some(AGREED),
+            send: true,
+            receive: true,
+            hears: hears.iter().map(endpoint).collect(),
+            heard_by_handset: true,
+            rtcp_interval: None,
+        }
+    }
+
+    #[test]
+    fn the_earpiece_plays_the_sum_of_those_it_hears() {
+        let mut room = Room::new();
+        let (_, one, _) = room.enter("one", part(&[]));
+        let (_, two, _) = room.enter("two", part(&[]));
+        let (_, other, _) = room.enter("other", Part { heard_by_handset: false, ..part(&[]) });
+        for (playout, value) in [(&one, 1_000), (&two, 200), (&other, 30)] {
+            lock(playout).push(room.blocks * BLOCK_NS, &[value; BLOCK]);
+        }
+        assert_eq!(room.block(7).ear, [1_200; BLOCK]);
+    }
+
+    #[test]
+    fn what_is_too_loud_together_is_clipped() {
+        let mut room = Room::new();
+        for id in ["one", "two"] {
+            let (_, playout, _) = room.enter(id, part(&[]));
+            lock(&playout).push(room.blocks * BLOCK_NS, &[i16::MIN; BLOCK]);
+        }
+        assert_eq!(room.block(0).ear, [i16::MIN; BLOCK]);
+    }
+
+    #[test]
+    fn on_hold_nothing_is_sent_and_what_came_before_is_not_played_later() {
+        let mut room = Room::new();
+        let (sent, playout, _) = room.enter("one", part(&["handset"]));
+        room.block(7);
+        lock(&playout).push(room.blocks * BLOCK_NS, &[500; BLOCK]);
+        room.mixer.change("one", Part { send: false, receive: false, ..part(&["handset"]) });
+        assert_eq!(room.block(7).ear, [0; BLOCK]);
+        room.mixer.change("one", part(&["handset"]));
+        assert_eq!(room.block(7).ear, [0; BLOCK]);
+        assert_eq!(lock(&sent.0).len(), 2);
+    }
+
+    #[test]
+    fn a_gain_is_for_the_earpiece_and_not_for_the_far_end() {
+        let mut room = Room::new();
+        let (_, playout, _) = room.enter("one", part(&[]));
+        room.mixer.gains(Gains { ear: 0.5, ringer: 0.0 });
+        room.mixer.ring(Some((Ringtone::new(1), 100)));
+        lock(&playout).push(room.blocks * BLOCK_NS, &[1_000; BLOCK]);
+        let played = room.block(0);
+        assert_eq!((played.ear, played.ringer), ([500; BLOCK], Some([0; BLOCK])));
+    }
+
+    fn packet(incoming: &Mutex<Incoming>, now: Tick) {
+        let header = crate::rtp::Header { marker: false, payload_type: 9, sequence: 1, timestamp: 0, ssrc: 1 };
+        lock(incoming).reception.packet(&header, now, false);
+    }
+
+    #[test]
+    fn a_session_flows_from_its_first_packet_and_is_silent_five_seconds_after_its_last() {
+        let mut room = Room::new();
+        let (_, _, incoming) = room.enter("one", part(&[]));
+        for _ in 0..10 {
+            room.block(0);
+        }
+        assert_eq!(room.flows(), []);
+        packet(&incoming, room.now());
+        room.block(0);
+        assert_eq!(room.flows(), [true]);
+        for _ in 0..248 {
+            room.block(0);
+        }
+        assert_eq!(room.flows(), []);
+        room.block(0);
+        room.block(0);
+        assert_eq!(room.flows(), [false]);
+        packet(&incoming, room.now());
+        room.block(0);
+        assert_eq!(room.flows(), [true]);
+    }
+
+    #[test]
+    fn a_session_that_never_hears_anything_is_silent_once_and_hold_says_nothing() {
+        let mut room = Room::new();
+        room.enter("one", part(&[]));
+        for _ in 0..600 {
+            room.block(0);
+        }
+        assert_eq!(room.flows(), [false]);
+        room.mixer.change("one", Part { receive: false, ..part(&[]) });
+        for _ in 0..600 {
+            room.block(0);
+        }
+        assert_eq!(room.flows(), []);
+    }
+
+    #[test]
+    fn statistics_come_every_five_seconds() {
+        let mut room = Room::new();
+        room.enter("one", part(&[]));
+        for _ in 0..500 {
+            room.block(0);
+        }
+        let reports: Vec<Report> = std::iter::from_fn(|| room.reports.try_recv().ok()).collect();
+        let sent = reports.iter().filter_map(|report| if let Report::Statistics { sent, .. } = report { Some(*sent) } else { None });
+        assert_eq!(sent.collect::<Vec<_>>(), [250, 500]);
+    }
+}

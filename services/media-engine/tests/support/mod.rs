@@ -3,7 +3,6 @@
 
 #![allow(dead_code, missing_docs)]
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -48,8 +47,8 @@ pub struct Engine {
     process: Child,
     arguments: Vec<String>,
     pub client: MediaClient<Channel>,
-    events: tonic::Streaming<wire::Event>,
-    seen: VecDeque<wire::Event>,
+    users: String,
+    events: Option<tonic::Streaming<wire::Event>>,
     generation: u64,
 }
 
@@ -76,22 +75,33 @@ impl Engine {
     }
 
     pub async fn start(folder: tempfile::TempDir, arguments: &[&str]) -> Engine {
+        let uid = rustix::process::getuid().as_raw();
+        let mut engine = Engine::start_as(folder, arguments, &format!("sip-agent={uid},media-engine={uid}")).await;
+        engine.subscribe().await;
+        engine
+    }
+
+    async fn subscribe(&mut self) {
+        self.events = Some(self.client.events(wire::EventsRequest {}).await.unwrap().into_inner());
+    }
+
+    /// With these uids of the services.
+    pub async fn start_as(folder: tempfile::TempDir, arguments: &[&str], users: &str) -> Engine {
         std::fs::create_dir_all(folder.path().join("media-engine")).unwrap();
         let (bus, bus_address) = start_bus(folder.path()).await;
         let mut arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         arguments.extend(["--audio-record".to_owned(), folder.path().join("ear.wav").display().to_string()]);
-        let process = spawn(folder.path(), &bus_address, &arguments).await;
-        let mut client = connect(folder.path()).await;
-        let events = client.events(wire::EventsRequest {}).await.unwrap().into_inner();
-        Engine { folder, bus, bus_address, process, arguments, client, events, seen: VecDeque::new(), generation: 0 }
+        let process = spawn(folder.path(), &bus_address, &arguments, users).await;
+        let client = connect(folder.path()).await;
+        Engine { folder, bus, bus_address, process, arguments, users: users.to_owned(), client, events: None, generation: 0 }
     }
 
     /// Kills it as hard as can be and starts another one in its place.
     pub async fn kill_and_restart(&mut self) {
         self.process.kill().await.unwrap();
-        self.process = spawn(self.folder.path(), &self.bus_address, &self.arguments).await;
+        self.process = spawn(self.folder.path(), &self.bus_address, &self.arguments, &self.users).await;
         self.client = connect(self.folder.path()).await;
-        self.events = self.client.events(wire::EventsRequest {}).await.unwrap().into_inner();
+        self.subscribe().await;
     }
 
     pub fn pid(&self) -> u32 {
@@ -113,7 +123,7 @@ impl Engine {
     pub async fn event<T>(&mut self, what: &str, fits: impl Fn(Kind) -> Option<T>) -> T {
         within(what, async {
             loop {
-                let event = self.events.message().await.unwrap().expect("the stream goes on");
+                let event = self.events.as_mut().unwrap().message().await.unwrap().expect("the stream goes on");
                 if let Some(found) = event.kind.and_then(&fits) {
                     return found;
                 }
@@ -173,16 +183,15 @@ impl Engine {
     }
 }
 
-async fn spawn(folder: &Path, bus: &str, arguments: &[String]) -> Child {
+async fn spawn(folder: &Path, bus: &str, arguments: &[String], users: &str) -> Child {
     let notify_path = folder.join("notify");
     let _ = std::fs::remove_file(&notify_path);
     let notify = UnixDatagram::bind(&notify_path).unwrap();
-    let uid = rustix::process::getuid().as_raw();
     let process = Command::new(env!("CARGO_BIN_EXE_media-engine"))
         .args(arguments)
         .env("DESKPHONE_BUS", bus)
         .env("DESKPHONE_RUN", folder)
-        .env("DESKPHONE_USERS", format!("sip-agent={uid},media-engine={uid}"))
+        .env("DESKPHONE_USERS", users)
         .env("NOTIFY_SOCKET", &notify_path)
         .env_remove("WATCHDOG_USEC")
         .kill_on_drop(true)
