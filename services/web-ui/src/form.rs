@@ -155,7 +155,7 @@ pub fn in_words(diagnosis: &Diagnosis) -> String {
     let mut text = sentence(&diagnosis.reason);
     if !diagnosis.suggestion.is_empty() {
         text.push(' ');
-        text.push_str(&sentence(&format!("Expected: {}", diagnosis.suggestion)));
+        text.push_str(&sentence(&diagnosis.suggestion));
     }
     with_labels(&text)
 }
@@ -239,7 +239,8 @@ fn control(parameter: &Parameter, value: &str) -> Control {
 fn hint(parameter: &Parameter) -> String {
     let row = parameter.row;
     let range = match row.range {
-        Range::Flag { .. } | Range::Choices(_) => return String::new(),
+        Range::Flag { .. } => return String::new(),
+        Range::Choices(_) => return row.unit.map(capital).unwrap_or_default(),
         Range::Integers { .. } | Range::List { .. } => row.range_text(),
         Range::Text { .. } => capital(&row.range_text()),
     };

@@ -183,9 +183,9 @@ fn a_refusal_of_the_owner_stands_beside_its_field_too() {
     let elsewhere = submission.refuse(&refused, &sip_settings(), Account::Administrator);
     assert_eq!(
         submission.errors["SIP_SRC_PORT_2"],
-        "Source Port [Line 2] and Web Server Port both have the port 8080. Expected: a port of its own."
+        "Source Port [Line 2] and Web Server Port both have the port 8080. A port of its own."
     );
-    assert_eq!(elsewhere, ["The port is taken. Expected: a port of its own."]);
+    assert_eq!(elsewhere, ["The port is taken. A port of its own."]);
 }
 
 #[test]

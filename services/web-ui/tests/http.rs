@@ -304,7 +304,7 @@ async fn the_first_login_as_user_has_to_set_a_password() {
     assert!(page.body.contains("Set a password first") && !page.body.contains("aria-label=\"Tabs\""));
     let fields = |new, confirm| [("current-password", ""), ("new-password", new), ("confirm-new-password", confirm)];
     for (new, confirm, reason) in
-        [("secret1", "secret2", "differs"), ("short", "short", "6"), ("with space", "with space", "Expected")]
+        [("secret1", "secret2", "differs"), ("short", "short", "6"), ("with space", "with space", "space")]
     {
         let reply = user.save(USER_PASSWORD, &fields(new, confirm)).await;
         assert_eq!(reply.status, 422, "{new}");

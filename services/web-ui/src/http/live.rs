@@ -60,7 +60,9 @@ impl Live {
         let (mut values, mut view) = (self.desk.values.clone(), self.desk.view.clone());
         let (mut applied, mut session) = (self.desk.applied.clone(), self.desk.session.clone());
         loop {
-            if *session.borrow_and_update() != Some(self.session) {
+            session.mark_unchanged();
+            // The door itself is asked: the watch may lag behind a login, and only wakes.
+            if self.desk.door().session().map(|(session, _)| session) != Some(self.session) {
                 self.ended = true;
                 return Some(Event::default().event("end").data("ended"));
             }

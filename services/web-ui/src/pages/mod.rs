@@ -94,7 +94,7 @@ fn header(model: &str, account: Option<Account>) -> Markup {
             }
             @if let Some(account) = account {
                 div.who {
-                    span.account { "Logged in as " strong { (account_name(account)) } }
+                    span.account { span.words { "Logged in as " } strong { (account_name(account)) } }
                     a.button.quiet href="/web-port-close" { "Web Port Close" }
                 }
             }
@@ -127,14 +127,18 @@ fn tabs(frame: &Frame<'_>) -> Markup {
 fn menu(frame: &Frame<'_>) -> Markup {
     let tab = frame.place.tab;
     let current = frame.place.path();
+    let screens: Vec<_> = tab.screens_for(frame.onlooker).collect();
+    // The lines stand under the screen of all lines, where there is one.
+    let common = |title: &str| screens.iter().any(|screen| screen.title == title);
     html! {
         nav.menu aria-label={ (tab.title) " menu" } {
             h2 { (tab.title) }
             ul {
-                @for screen in tab.screens_for(frame.onlooker) {
+                @for screen in &screens {
                     @if screen.per_line() {
-                        li {
-                            span.group { (screen.title.trim_end_matches(" [Line n]")) }
+                        @let title = screen.title.trim_end_matches(" [Line n]");
+                        li.per-line {
+                            @if !common(title) { span.group { (title) } }
                             ul.lines {
                                 @for line in 1..=LINES {
                                     @let place = Place { tab, screen, line };

@@ -120,9 +120,11 @@ fn field_of(field: &Field) -> Markup {
             div.control {
                 (control(field, wrong))
                 @if wrong { p.error id=(error_id(field)) { (field.error) } }
-                @if !field.hint.is_empty() { p.hint id=(hint_id(field)) { (field.hint) } }
-                @if field.pending { p.pending { "Stored, no effect in this version" } }
-                @if !field.doc.is_empty() { details.doc { summary aria-label={ "About " (field.label) } { "About" } p { (field.doc) } } }
+                div.meta {
+                    @if field.pending { span.pending { "Stored, no effect in this version" } }
+                    @if !field.hint.is_empty() { span.hint id=(hint_id(field)) { (field.hint) } }
+                    @if !field.doc.is_empty() { details.doc { summary aria-label={ "About " (field.label) } { "About" } p { (field.doc) } } }
+                }
             }
         }
     }

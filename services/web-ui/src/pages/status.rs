@@ -80,20 +80,25 @@ fn table(rows: &[Row]) -> Markup {
     }
 }
 
+/// B185. Why a line is not registered stands beside it, so that a blank status stays blank.
 fn voip(view: &PhoneView) -> Markup {
     html! {
         table.facts.lines {
-            thead { tr { th scope="col" { "Line No." } th scope="col" { "Phone Number" } th scope="col" { "VoIP Status" } } }
+            thead {
+                tr {
+                    th scope="col" { "Line No." }
+                    th scope="col" { "Phone Number" }
+                    th scope="col" { "VoIP Status" }
+                    th scope="col" { "Note" }
+                }
+            }
             tbody {
                 @for line in view.lines() {
                     tr {
                         th scope="row" { (line.line) }
                         td data-fact={ "number-" (line.line) } { (line.phone_number) }
-                        td {
-                            span.state data-fact={ "voip-" (line.line) } data-state=(line.status.as_str()) { (line.status.as_str()) }
-                            " "
-                            span.reason data-fact={ "reason-" (line.line) } { (line.reason) }
-                        }
+                        td { span.state data-fact={ "voip-" (line.line) } data-state=(line.status.as_str()) { (line.status.as_str()) } }
+                        td.reason data-fact={ "reason-" (line.line) } { (line.reason) }
                     }
                 }
             }
