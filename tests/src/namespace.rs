@@ -51,15 +51,20 @@ impl Namespace {
 
     /// Does something in it that makes a socket: a socket stays in the namespace where it was made.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        let file = std::fs::File::open(format!("/run/netns/{}", self.name)).expect("the namespace's file");
         let enter_and_work = || {
-            use std::os::fd::AsFd;
-            let kind = rustix::thread::LinkNameSpaceType::Network;
-            rustix::thread::move_into_link_name_space(file.as_fd(), Some(kind)).expect("entering the namespace");
+            self.enter();
             work()
         };
         // In a thread of its own, which ends there.
         std::thread::scope(|scope| scope.spawn(enter_and_work).join()).expect("work in the namespace")
+    }
+
+    /// Moves this thread, and every thread and process that it starts from now on, into it: for a test that plays a far end itself.
+    pub fn enter(&self) {
+        let file = std::fs::File::open(format!("/run/netns/{}", self.name)).expect("the namespace's file");
+        use std::os::fd::AsFd;
+        let kind = rustix::thread::LinkNameSpaceType::Network;
+        rustix::thread::move_into_link_name_space(file.as_fd(), Some(kind)).expect("entering the namespace");
     }
 
     fn pids(&self) -> Vec<Pid> {

@@ -161,6 +161,29 @@ impl Phone {
         self.json(arguments);
     }
 
+    /// Starts phonectl and does not wait for it: what it asks for may be cut off.
+    pub fn begin(&self, arguments: &[&str]) {
+        let mut command = Command::new(programs::ours("phonectl"));
+        command.args(arguments).env("DESKPHONE_BUS", text(&self.ready["bus"]));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("phonectl");
+        std::thread::spawn(move || child.wait());
+    }
+
+    /// Where the services' sockets are.
+    pub fn run_folder(&self) -> PathBuf {
+        let bus = text(&self.ready["bus"]);
+        Path::new(bus.trim_start_matches("unix:path=")).parent().expect("a folder").to_owned()
+    }
+
+    /// `settings explain`: value, layer, and the source and line that it has there.
+    pub fn explain(&self, name: &str) -> (String, String, String, u64) {
+        let whole = self.json(&["settings", "explain", name]);
+        let layer = text(&whole["layer"]);
+        let of = whole["layers"].as_array().and_then(|layers| layers.iter().find(|one| one["layer"] == layer.as_str())).cloned();
+        let of = of.unwrap_or_default();
+        (text(&whole["effective"]), layer, text(&of["source"]), of["line"].as_u64().unwrap_or_default())
+    }
+
     /// Everything that sip-agent shows; empty while it is not there.
     pub async fn objects(&self) -> Objects {
         type Managed = HashMap<OwnedObjectPath, HashMap<String, HashMap<String, OwnedVariant>>>;

@@ -55,6 +55,12 @@ impl WebServer {
         self.read("access.log").lines().map(str::to_owned).collect()
     }
 
+    /// Stops it: from now on connections are refused.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     fn served(&self) -> PathBuf {
         self.folder.path().join("files")
     }
@@ -66,8 +72,7 @@ impl WebServer {
 
 impl Drop for WebServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }
 
