@@ -7,6 +7,7 @@ mod bus;
 mod driver;
 mod facts;
 mod hal;
+mod journal;
 mod media;
 mod resolve;
 mod settings;

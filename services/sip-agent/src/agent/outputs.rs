@@ -1,0 +1,165 @@
+//! What follows from an input: outputs of the stack and of the telephone, each put where it belongs, until neither has anything
+//! more to say; then the snapshot, then the messages, then the log.
+
+use std::net::SocketAddr;
+
+use agreements::{Correlation, LineNumber, Tick};
+use sip_stack::{Command, Event, FlowId, Input, Output};
+use telephone::MediaState;
+
+use super::{Agent, Question, ROUNDS_MAX, first_line};
+use crate::journal;
+use crate::settings::Rows;
+
+impl Agent {
+    pub(super) fn apply_settings(&mut self, now: Tick) {
+        let rows = Rows::new(&self.head.values);
+        let stack = rows.stack(&self.head.board);
+        for line in LineNumber::all() {
+            let (Some(shown), Some(settings)) = (self.facts.line_mut(line), stack.lines.get(line.index())) else { continue };
+            let configured = !settings.user.is_empty() && !settings.domain.is_empty();
+            shown.address_of_record = if configured { format!("sip:{}@{}", settings.user, settings.domain) } else { String::new() };
+            shown.phone_number = rows.phone_number(line);
+            shown.display_name.clone_from(&settings.display_name);
+        }
+        let telephone = Box::new(rows.telephone(first_line()));
+        self.keeper.replace_head(&self.head);
+        self.dirty = true;
+        self.media_differs = true;
+        self.stack.handle(now, Input::Settings(Box::new(stack)));
+        self.phone.handle(now, telephone::Input::Settings(telephone));
+        self.facts.phone.applied_revision = self.head.revision;
+    }
+
+    pub(super) fn settle(&mut self, now: Tick) {
+        for _ in 0..ROUNDS_MAX {
+            self.drain(now);
+            if std::mem::take(&mut self.dirty) {
+                self.keeper.write(&self.phone, &self.stack.snapshot());
+            }
+            let undelivered = self.transmit();
+            self.happened.drain(..).for_each(|event| journal::write(&event));
+            if undelivered.is_empty() {
+                return;
+            }
+            for (flow, remote) in undelivered {
+                self.stack.handle(now, Input::Unreachable { flow, remote });
+            }
+        }
+    }
+
+    /// Until neither stack nor telephone has anything more to say.
+    fn drain(&mut self, now: Tick) {
+        loop {
+            match self.stack.poll() {
+                Output::Wait(until) => self.waits[0] = until,
+                output => {
+                    self.on_stack(now, output);
+                    continue;
+                }
+            }
+            match self.phone.poll() {
+                telephone::Output::Wait(until) => {
+                    self.waits[1] = until;
+                    return;
+                }
+                output => self.on_phone(now, output),
+            }
+        }
+    }
+
+    fn transmit(&mut self) -> Vec<(FlowId, SocketAddr)> {
+        let mut undelivered = Vec::new();
+        for (flow, remote, bytes) in self.messages.drain(..) {
+            if let Err(error) = self.sockets.send(flow, remote, &bytes) {
+                tracing::info!(%remote, %error, "a message cannot be sent");
+                undelivered.push((flow, remote));
+            }
+        }
+        undelivered
+    }
+
+    fn on_stack(&mut self, now: Tick, output: Output) {
+        match output {
+            Output::Transmit { flow, remote, bytes } => self.messages.push((flow, remote, bytes)),
+            Output::OpenFlow { flow, line, transport: _, local, dscp } => self.open(now, flow, line, local, dscp),
+            Output::CloseFlow { flow } => {
+                self.sockets.close(flow);
+                self.flows.remove(&flow);
+                self.show_ports();
+            }
+            Output::Resolve { query, host, port, srv: _ } => self.questions.push(Question { query, host, port }),
+            Output::MediaDesired(media) => {
+                let call = media.call;
+                let state = if media.legs.is_empty() { MediaState::None } else { MediaState::Starting };
+                self.phone.handle(now, telephone::Input::Media(call, state));
+                self.plan.want_call(media);
+                self.media_differs = true;
+            }
+            Output::Event(event) => self.on_event(now, event),
+            Output::SnapshotDirty => self.dirty = true,
+            Output::Wait(_) => {}
+        }
+    }
+
+    fn open(&mut self, now: Tick, flow: FlowId, line: LineNumber, local: SocketAddr, dscp: u8) {
+        let input = match self.sockets.open(flow, line, local, dscp) {
+            Ok(local) => {
+                self.flows.insert(flow, line);
+                Input::FlowUp { flow, local }
+            }
+            Err(error) => {
+                tracing::warn!(%line, %local, %error, "the socket cannot be had");
+                Input::FlowDown { flow, reason: format!("{local}: {error}") }
+            }
+        };
+        self.stack.handle(now, input);
+        self.show_ports();
+    }
+
+    fn show_ports(&mut self) {
+        for line in LineNumber::all() {
+            let flow = self.flows.iter().find(|(_, of)| **of == line).map(|(flow, _)| *flow);
+            let port = flow.and_then(|flow| self.sockets.port(flow)).unwrap_or(0);
+            if let Some(shown) = self.facts.line_mut(line) {
+                shown.source_port = port;
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Tick, event: Event) {
+        if let Event::Line(line, state) = &event
+            && let Some(shown) = self.facts.line_mut(*line)
+        {
+            shown.state.clone_from(state);
+        }
+        self.happened.push(event.clone());
+        self.phone.handle(now, telephone::Input::Sip(event));
+    }
+
+    fn on_phone(&mut self, now: Tick, output: telephone::Output) {
+        self.dirty = true;
+        match output {
+            telephone::Output::Stack(command, cause) => self.command(now, command, cause),
+            telephone::Output::Sound(sound) => {
+                self.plan.want_sound(sound);
+                self.media_differs = true;
+            }
+            telephone::Output::Call(view) => {
+                self.facts.calls.insert(view.identity, *view);
+            }
+            telephone::Output::CallGone(call) => {
+                self.facts.calls.remove(&call);
+            }
+            telephone::Output::Lamps(lamps) => self.lamps = lamps,
+            telephone::Output::PendingDigits(digits) => self.facts.phone.pending_digits = digits,
+            telephone::Output::CallsUp(up) => self.facts.phone.calls_up = up,
+            telephone::Output::Wait(_) => {}
+        }
+    }
+
+    fn command(&mut self, now: Tick, command: Command, cause: Correlation) {
+        tracing::debug!(?command, correlation = cause.as_str(), "command");
+        self.stack.handle(now, Input::Command(command, cause));
+    }
+}

@@ -1,0 +1,28 @@
+//! Events in the log, with the fields that all services share (`call`, `line`). Written after the messages have left.
+
+use sip_stack::{Event, LineState};
+
+/// One line for one event.
+pub fn write(event: &Event) {
+    match event {
+        Event::Line(line, LineState::Registered { registrar, expires }) => {
+            tracing::info!(%line, registrar, expires, "registered");
+        }
+        Event::Line(line, LineState::Registering { last_error }) => tracing::info!(%line, last_error, "registering"),
+        Event::Line(line, LineState::Failed { reason }) => tracing::warn!(%line, reason, "registration failed"),
+        Event::Line(line, LineState::Disabled | LineState::Unconfigured) => tracing::debug!(%line, "not in use"),
+        Event::Incoming { call, line, remote, sip_call_id } => {
+            tracing::info!(%call, %line, remote = remote.uri, sip_call_id, "incoming");
+        }
+        Event::Dialing { call, sip_call_id } => tracing::info!(%call, sip_call_id, "dialing"),
+        Event::Ringback { call, early_media } => tracing::info!(%call, early_media, "the far end rings"),
+        Event::Established { call, codec, .. } => tracing::info!(%call, ?codec, "answered"),
+        Event::HoldChanged { call, local, remote, .. } => tracing::info!(%call, local, remote, "hold has changed"),
+        Event::HoldFailed { call, status, reason } => tracing::warn!(%call, status, reason, "hold has not changed"),
+        Event::Ended { call, code, reason, by } => tracing::info!(%call, code, reason, ?by, "ended"),
+        Event::ResyncRequested { line, event } => {
+            tracing::warn!(%line, event, "the server asks for provisioning; nobody takes that up in this version");
+        }
+        Event::Stopped => tracing::info!("SIP has stopped"),
+    }
+}
