@@ -123,7 +123,7 @@ impl FlowTable {
         id
     }
 
-    /// The wish for one, for the driver.
+    /// The wish for one, for the driver. UDP whatever SIP_TRANSPORT_n says: TCP has no effect yet.
     pub(crate) fn wish(&self, id: FlowId) -> Option<Output> {
         let flow = self.flows.get(&id)?;
         let (line, local, dscp) = (flow.line, flow.wanted, flow.dscp);

@@ -76,7 +76,13 @@ impl Stack {
         Located::Asked(query)
     }
 
+    /// One question per asker: a newer one takes the place of an older one, so that no peer can make many.
     fn ask(&mut self, line: LineNumber, asker: Asker) -> QueryId {
+        let older: Vec<QueryId> =
+            self.core.queries.open.iter().filter(|(_, query)| query.asker == asker).map(|(id, _)| *id).collect();
+        for query in older {
+            self.forget_query(query);
+        }
         self.core.queries.next += 1;
         let query = QueryId(self.core.queries.next);
         self.core.queries.open.insert(query, Query { asker, line });

@@ -42,7 +42,7 @@ pub(crate) enum Timer {
     AnswerLost,
     /// Session, CANCEL was answered and the INVITE was not: give it up (64*T1; RFC 3261 9.1).
     CancelLost,
-    /// Session: an incoming INVITE's Expires has passed without an answer (RFC 3261 13.3.1).
+    /// Session: an incoming INVITE's Expires, or the longest ringing, has passed without an answer (RFC 3261 13.3.1).
     InviteExpires,
     /// Session: our INVITE's Expires (SIP_INVITE_EXPIRE_n) has passed, it is cancelled (RFC 3261 13.2.1).
     DialExpires,

@@ -18,6 +18,8 @@ use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Machine, Owner, ServerKey, TransactionId};
 use crate::transport::ACCEPT;
 
+/// Seconds that an INVITE waits for its answer at most: a caller that has vanished sends no CANCEL.
+const LONGEST_RINGING: u32 = 600;
 /// What an INVITE that finds no room is told to wait, in seconds.
 const FULL_RETRY: u32 = 30;
 
@@ -89,10 +91,9 @@ impl Stack {
         self.settle_peer(line, identity, &mut dialog);
         offered.dialog = dialog;
         call.media = Some(media);
-        let expires = arrived.request.headers.expires().ok().flatten().filter(|expires| *expires > 0);
-        if let Some(expires) = expires {
-            self.arm(TimerOwner::Call(identity), Timer::InviteExpires, Duration::from_secs(expires.into()));
-        }
+        let expires = arrived.request.headers.expires().ok().flatten().filter(|expires| (1..LONGEST_RINGING).contains(expires));
+        let expires = Duration::from_secs(expires.unwrap_or(LONGEST_RINGING).into());
+        self.arm(TimerOwner::Call(identity), Timer::InviteExpires, expires);
         self.desire_and_wait(&mut call, settings);
         self.put_call(call);
     }

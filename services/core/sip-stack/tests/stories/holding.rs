@@ -100,7 +100,7 @@ fn accept(dialled: &mut Dialled, request: &Request, way: &str) {
     dialled.send(response);
 }
 
-/// The trap: neither state nor media changes before the 2xx.
+/// Neither state nor media changes before the 2xx.
 #[test]
 fn hold_state_changes_only_after_2xx() {
     let mut dialled = established();

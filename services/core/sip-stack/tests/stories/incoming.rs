@@ -317,6 +317,37 @@ fn an_invite_that_expires_unanswered_is_487() {
     called.over();
 }
 
+/// A caller that vanishes while the phone rings sends no CANCEL.
+#[test]
+fn a_phone_does_not_ring_for_ever() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    called.net.run_for(Duration::from_secs(599));
+    assert_eq!(called.net.calls(0).len(), 1);
+    called.net.run_for(Duration::from_secs(2));
+    code(&called.got(), 487);
+    called.over();
+}
+
+/// A far end that moves from name to name makes one look-up at a time.
+#[test]
+fn a_wandering_contact_makes_one_look_up_at_a_time() {
+    let mut called = Called::talking();
+    called.net.nodes[0].deaf = true;
+    for number in 0..20 {
+        called.caller.cseq += 1;
+        let sdp = called.caller.sdp(PCMU);
+        let text = String::from_utf8(called.caller.request("INVITE", &format!("w{number}"), "", &sdp)).unwrap();
+        let text = text.replace("Contact: <sip:far@10.0.0.9:5060>", &format!("Contact: <sip:far@host{number}.example.com>"));
+        called.net.send(called.caller.address, called.net.nodes[0].ip, text.into_bytes());
+        called.net.settle();
+        called.caller.ack(&mut called.net, "");
+    }
+    assert_eq!(called.net.nodes[0].asked.len(), 20);
+    assert_eq!(called.net.nodes[0].stack.load().queries, 1);
+}
+
 #[test]
 fn media_that_fails_is_500_and_told() {
     let mut called = Called::new();

@@ -49,6 +49,8 @@ pub struct Node {
     pub kept: Option<Vec<u8>>,
     /// Sockets cannot be had.
     pub no_sockets: bool,
+    /// Names are never answered.
+    pub deaf: bool,
     deadline: Option<Tick>,
     due: VecDeque<Input>,
 }
@@ -133,6 +135,7 @@ impl Net {
             opened: Vec::new(),
             kept: None,
             no_sockets: false,
+            deaf: false,
             deadline: None,
             due: VecDeque::new(),
         });
@@ -210,7 +213,9 @@ impl Net {
             Output::Resolve { query, host, port, srv } => {
                 node.asked.push((host.clone(), port, srv));
                 let targets = node.names.get(&host).cloned().ok_or_else(|| "no such name".to_owned());
-                node.due.push_back(Input::Resolved { query, targets });
+                if !node.deaf {
+                    node.due.push_back(Input::Resolved { query, targets });
+                }
             }
             Output::MediaDesired(wish) => node.desire(wish),
             Output::Event(event) => node.events.push(event),

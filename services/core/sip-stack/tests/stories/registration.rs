@@ -435,7 +435,7 @@ fn a_new_source_port_moves_the_socket() {
     assert!(lab.register().headers.get("Contact").unwrap().contains("5066"));
 }
 
-/// Architecture's trap: registration at once on link-up.
+/// Link-up: no timer is waited for.
 #[test]
 fn registration_starts_at_once_when_an_address_comes() {
     let mut lab = Lab::new({
