@@ -43,6 +43,8 @@ pub(super) struct Call {
     pub invite_cseq: u32,
     /// CSeq of their last INVITE.
     pub their_invite: u32,
+    /// Their INVITEs after the first.
+    pub reinvites: u64,
     /// Transaction of the last INVITE, theirs or ours.
     pub invite_key: String,
     pub echo: Echo,
@@ -63,6 +65,8 @@ impl Call {
             progress: self.progress,
             echoed: self.echo.echoed(),
             swallowed: self.echo.swallowed(),
+            missing: self.echo.missing(),
+            reinvites: self.reinvites,
         }
     }
     pub fn is_ended(&self) -> bool {

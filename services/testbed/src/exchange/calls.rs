@@ -92,6 +92,7 @@ impl Engine {
             source,
             cseq: 0,
             invite_cseq: 0,
+            reinvites: 0,
             their_invite: cseq.number,
             invite_key: key.to_owned(),
             echo,
@@ -151,6 +152,7 @@ impl Engine {
             old if old <= call.their_invite => Err(StatusCode::SERVER_INTERNAL_ERROR),
             new => {
                 call.their_invite = new;
+                call.reinvites = call.reinvites.saturating_add(1);
                 if let Some(contact) = contact.first() {
                     call.target = contact.uri.clone();
                 }
@@ -265,6 +267,7 @@ impl Engine {
             source: binding.destination(),
             cseq: 0,
             invite_cseq: 1,
+            reinvites: 0,
             their_invite: 0,
             invite_key: key.clone(),
             echo,

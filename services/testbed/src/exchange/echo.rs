@@ -32,6 +32,7 @@ struct Shared {
     fresh: AtomicBool,
     echoed: AtomicU64,
     swallowed: AtomicU64,
+    missing: AtomicU64,
 }
 
 impl Echo {
@@ -44,6 +45,7 @@ impl Echo {
             fresh: AtomicBool::new(true),
             echoed: AtomicU64::new(0),
             swallowed: AtomicU64::new(0),
+            missing: AtomicU64::new(0),
         });
         let task = tokio::spawn(run(socket, ssrc, Arc::clone(&shared), news));
         Some(Echo { port, shared, task })
@@ -58,6 +60,10 @@ impl Echo {
     }
     pub fn swallowed(&self) -> u64 {
         self.shared.swallowed.load(Ordering::Relaxed)
+    }
+    /// Sequence numbers that were skipped, over a change of direction not counted.
+    pub fn missing(&self) -> u64 {
+        self.shared.missing.load(Ordering::Relaxed)
     }
 }
 
@@ -78,6 +84,7 @@ fn even_socket(address: IpAddr) -> Option<UdpSocket> {
 
 async fn run(socket: UdpSocket, ssrc: u32, shared: Arc<Shared>, news: Arc<Notify>) {
     let mut buffer = [0_u8; LARGEST];
+    let mut expected = None;
     loop {
         // An ICMP error of an earlier packet is no reason to stop.
         let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
@@ -87,7 +94,13 @@ async fn run(socket: UdpSocket, ssrc: u32, shared: Arc<Shared>, news: Arc<Notify
         } else if send_back(&socket, packet, source, ssrc).await {
             shared.echoed.fetch_add(1, Ordering::Relaxed);
         }
-        if shared.fresh.swap(false, Ordering::Relaxed) {
+        let fresh = shared.fresh.swap(false, Ordering::Relaxed);
+        let sequence = sequence_number(packet);
+        if let Some(expected) = expected.filter(|_| !fresh) {
+            shared.missing.fetch_add(skipped(expected, sequence), Ordering::Relaxed);
+        }
+        expected = Some(sequence.wrapping_add(1));
+        if fresh {
             news.notify_one();
         }
     }
@@ -100,6 +113,26 @@ async fn send_back(socket: &UdpSocket, packet: &mut [u8], source: SocketAddr, ss
     socket.send_to(packet, source).await.is_ok()
 }
 
+fn sequence_number(packet: &[u8]) -> u16 {
+    packet.get(2..4).and_then(|octets| octets.try_into().ok()).map_or(0, u16::from_be_bytes)
+}
+
+/// How many numbers lie between; none for a packet that comes late (RFC 3550 appendix A.1: half of the space).
+fn skipped(expected: u16, came: u16) -> u64 {
+    let ahead = came.wrapping_sub(expected);
+    if ahead < 0x8000 { u64::from(ahead) } else { 0 }
+}
+
 fn is_rtp(packet: &[u8]) -> bool {
     packet.len() >= HEADER && packet.first().is_some_and(|first| first >> 6 == 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::skipped;
+
+    #[test]
+    fn skipped_packets_are_counted_over_the_wrap_and_late_ones_are_not() {
+        assert_eq!((skipped(5, 5), skipped(5, 7), skipped(65_535, 1), skipped(5, 4)), (0, 2, 2, 0));
+    }
 }

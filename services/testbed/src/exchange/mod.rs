@@ -131,6 +131,10 @@ pub struct CallReport {
     pub echoed: u64,
     /// RTP packets that came while we may not send.
     pub swallowed: u64,
+    /// RTP packets that never came, by their sequence numbers; those around a change of direction are not counted.
+    pub missing: u64,
+    /// INVITEs of the phone inside the call.
+    pub reinvites: u64,
 }
 
 /// How far a call is.

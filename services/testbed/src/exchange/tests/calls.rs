@@ -41,6 +41,7 @@ async fn extension_100_sends_every_packet_back() {
     assert!(phone.receive().await.starts_with("SIP/2.0 200 "));
     let view = exchange.until(|view| view.calls.first().is_some_and(|call| call.progress == Progress::Ended(200))).await.unwrap();
     assert_eq!((view.calls[0].echoed, view.calls[0].user.as_str(), view.counters.answered), (2, "200", 1));
+    assert_eq!((view.calls[0].missing, view.calls[0].reinvites), (0, 0));
     let again = phone.in_dialog("BYE", &ok, "echo", "", "");
     phone.send(&again).await;
     assert!(phone.receive().await.starts_with("SIP/2.0 481 "));
@@ -80,6 +81,7 @@ async fn a_held_call_is_silent_until_it_is_resumed() {
     assert_eq!(version(&ok).split(' ').next(), version(&resumed).split(' ').next());
     phone.acknowledge(&resumed, "hold").await;
     rtp.send_to(&packet(0, 8, b"talk"), media_of(&resumed)).await.unwrap();
+    exchange.until(|view| view.calls.first().is_some_and(|call| call.reinvites == 4)).await.unwrap();
     assert_eq!(heard(&rtp).await[2..4], 8_u16.to_be_bytes(), "what was said while held did not come back");
 }
 
