@@ -2,6 +2,7 @@
 //! when a step fails.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use agreements::Tick;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::media::PortTaken;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, Ring, Session};
 use crate::lock;
 use crate::pipeline::PipelineError;
 use crate::pipeline::device::{Device, Sound};
@@ -164,7 +165,7 @@ impl Engine {
         Ok(())
     }
 
-    fn add(&mut self, session: &crate::desired::Session) -> Result<(), PipelineError> {
+    fn add(&mut self, session: &Session) -> Result<(), PipelineError> {
         let port = self.ports.get(&session.local).ok_or_else(|| PipelineError::Failed("the port is gone".into()))?;
         let leg = Leg::new(session, port, self.reports.clone())?;
         let wire = Box::new(leg.wire(port)?);
@@ -180,7 +181,7 @@ impl Engine {
         Ok(())
     }
 
-    fn change(&mut self, session: &crate::desired::Session) {
+    fn change(&mut self, session: &Session) {
         if let (Some(leg), Some(port)) = (self.legs.get(&session.id), self.ports.get(&session.local)) {
             leg.change(session, port);
         }
@@ -201,21 +202,20 @@ impl Engine {
     }
 
     /// Begins to listen for RTCP where it was agreed.
-    fn read_rtcp(&mut self, session: &crate::desired::Session) {
+    fn read_rtcp(&mut self, session: &Session) {
         let (Some(port), Some(leg)) = (self.ports.get(&session.local), self.legs.get(&session.id)) else { return };
         let Some(agreed) = session.part.agreed.filter(|_| session.part.rtcp_interval.is_some()) else { return };
-        if !self.readers.contains_key(&session.local) {
-            match RtcpReader::start(&port.rtcp()) {
-                Ok(reader) => drop(self.readers.insert(session.local, reader)),
+        let reader = match self.readers.entry(session.local) {
+            Entry::Occupied(reader) => reader.into_mut(),
+            Entry::Vacant(place) => match RtcpReader::start(&port.rtcp()) {
+                Ok(reader) => place.insert(reader),
                 Err(error) => return tracing::warn!(%error, "RTCP cannot be read"),
-            }
-        }
-        if let Some(reader) = self.readers.get(&session.local) {
-            reader.expect(&session.id, agreed.ssrc, Arc::clone(&leg.incoming));
-        }
+            },
+        };
+        reader.expect(&session.id, agreed.ssrc, Arc::clone(&leg.incoming));
     }
 
-    fn ring(&mut self, ring: Option<crate::desired::Ring>) {
+    fn ring(&mut self, ring: Option<Ring>) {
         let mut mixer = lock(&self.mixer);
         match (ring, self.actual.ring) {
             // Louder or softer is no new beginning.

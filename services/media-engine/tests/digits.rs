@@ -1,5 +1,7 @@
 //! Digits both ways (RFC 4733), and in the audio.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use media_engine::codec::Codec;

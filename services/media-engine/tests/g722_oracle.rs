@@ -1,5 +1,7 @@
 //! Our G.722 against libavcodec's: the same bits, both ways. Both follow ITU-T G.722 to the bit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
@@ -46,7 +48,13 @@ fn sound() -> Vec<i16> {
                 1 => (9_000.0 * (sine(3_000.0) + sine(6_500.0))) as i16,
                 2 => (noise >> 16) as u16 as i16,
                 3 => 0,
-                4 => if n % 80 < 40 { i16::MAX } else { i16::MIN },
+                4 => {
+                    if n % 80 < 40 {
+                        i16::MAX
+                    } else {
+                        i16::MIN
+                    }
+                }
                 5 => ((noise >> 16) as u16 as i16) / 64,
                 _ => (20_000.0 * sine(f64::from(n) / 10.0)) as i16,
             }

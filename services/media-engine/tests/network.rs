@@ -1,5 +1,7 @@
 //! A bad network: packets that are lost, late, doubled and out of order. The tone stays one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use media_engine::codec::{Codec, Encoder};

@@ -1,6 +1,8 @@
 //! Sound both ways: the far end hears what the microphone hears, the earpiece plays what the far end says, and neither before
 //! there is a session nor on hold.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod support;
 
 use media_engine::codec::Codec;
@@ -8,8 +10,9 @@ use phone_proto::media as wire;
 use phone_proto::media::event::Kind;
 use support::{Engine, FarEnd, OURS, PCMU, PORT, Speech, THEIRS, session, sound};
 
-fn flow(kind: Kind) -> Option<String> {
-    if let Kind::Flow(flow) = kind { Some(flow.state) } else { None }
+/// That packets come in; that none had come for a while before may have been said.
+fn flowing(kind: Kind) -> Option<()> {
+    matches!(kind, Kind::Flow(flow) if flow.state == "flowing").then_some(())
 }
 
 fn held(session: &wire::Session) -> wire::Session {
@@ -34,7 +37,7 @@ async fn both_ways(name: &str, speech: Speech) {
     assert!(record.is_silent(0.0..record.length()));
     let began = record.length();
     far.speak(speech);
-    assert_eq!(engine.event("the flow", flow).await, "flowing");
+    engine.event("the flow", flowing).await;
     let record = engine.recorded("the far end", |record| record.is_tone(&[THEIRS], record.length() - 1.0..record.length())).await;
     assert!(record.length() < began + 4.0, "it took {} s", record.length() - began);
 
@@ -93,16 +96,10 @@ async fn a_codec_change_keeps_the_socket_and_the_stream() {
 async fn another_payload_type_and_another_source_are_followed() {
     let mut engine = Engine::talking().await;
     let mut far = FarEnd::new(1).await;
-    let both = vec![
-        wire::Codec { name: "PCMU".into(), payload_type: 0 },
-        wire::Codec { name: "G722".into(), payload_type: 9 },
-    ];
+    let both = vec![wire::Codec { name: "PCMU".into(), payload_type: 0 }, wire::Codec { name: "G722".into(), payload_type: 9 }];
     engine.reconcile(&[wire::Session { codecs: both, ..session(&far, "PCMU", 0) }]).await;
-    let speeches = [
-        PCMU,
-        Speech { codec: Codec::G722, payload_type: 9, hertz: 700.0, ..PCMU },
-        Speech { ssrc: 2, hertz: 1_500.0, ..PCMU },
-    ];
+    let speeches =
+        [PCMU, Speech { codec: Codec::G722, payload_type: 9, hertz: 700.0, ..PCMU }, Speech { ssrc: 2, hertz: 1_500.0, ..PCMU }];
     for speech in speeches {
         far.speak(speech);
         let now = |record: &testbed::tones::Recording| record.length() - 0.5..record.length();

@@ -6,8 +6,8 @@
 const QMF: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
 /// Decision levels of the 6-bit quantiser (table 14).
 const LEVELS: [i32; 29] = [
-    35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765,
-    1980, 2195, 2557, 2919,
+    35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612,
+    1765, 1980, 2195, 2557, 2919,
 ];
 /// Output of the 6-bit inverse quantiser (table 17).
 const OUTPUT_6: [i32; 64] = [
@@ -17,8 +17,7 @@ const OUTPUT_6: [i32; 64] = [
     2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
 ];
 /// Output of the 4-bit inverse quantiser, which both ends adapt by (table 19).
-const OUTPUT_4: [i32; 16] =
-    [0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0];
+const OUTPUT_4: [i32; 16] = [0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0];
 /// Output of the 2-bit inverse quantiser of the upper band (table 21).
 const OUTPUT_2: [i32; 4] = [-7408, -1616, 7408, 1616];
 /// Multipliers of the lower band's scale factor, by the 4-bit code (tables 18, 20).

@@ -110,12 +110,7 @@ impl Device {
     }
 
     /// A pipeline from a source to the mixer and from the mixer to a sink.
-    fn around(
-        name: &'static str,
-        source: &str,
-        sink: &str,
-        mixer: &Arc<Mutex<Mixer>>,
-    ) -> Result<Device, PipelineError> {
+    fn around(name: &'static str, source: &str, sink: &str, mixer: &Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
         for plugin in ["coreelements", "audioconvert", "audioresample"] {
             plugins::load(plugin)?;
         }

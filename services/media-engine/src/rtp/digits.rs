@@ -127,7 +127,16 @@ impl DigitSender {
         let (number, pause_ms) = (digit.number, digit.pause_ms);
         let total_ms = digit.duration_ms.clamp(BLOCK_MS, LONGEST_MS);
         if events && !digit.in_band {
-            State::Event { number, code, timestamp, total_ms, elapsed_ms: 0, unsent_ms: packet_ms.saturating_sub(BLOCK_MS), ends: 0, pause_ms }
+            State::Event {
+                number,
+                code,
+                timestamp,
+                total_ms,
+                elapsed_ms: 0,
+                unsent_ms: packet_ms.saturating_sub(BLOCK_MS),
+                ends: 0,
+                pause_ms,
+            }
         } else {
             State::Tone { number, tones: tones.map(Oscillator::new), left_ms: total_ms, pause_ms }
         }
@@ -249,9 +258,8 @@ mod tests {
     /// Runs blocks; the turns, and the numbers with the block in which they were reported.
     fn run(sender: &mut DigitSender, blocks: u32, packet_ms: u32) -> (Vec<Turn>, Vec<(u32, u64)>) {
         let mut sent = Vec::new();
-        let turns = (0..blocks)
-            .map(|n| sender.turn(n * 160, packet_ms, true, &mut [0; BLOCK], |number| sent.push((n, number))))
-            .collect();
+        let turns =
+            (0..blocks).map(|n| sender.turn(n * 160, packet_ms, true, &mut [0; BLOCK], |number| sent.push((n, number)))).collect();
         (turns, sent)
     }
 
@@ -295,8 +303,7 @@ mod tests {
         let mut sender = DigitSender::default();
         sender.push(digit(1, '1', false));
         let (turns, _) = run(&mut sender, 30, 40);
-        let at: Vec<_> =
-            turns.iter().enumerate().filter(|(_, turn)| matches!(turn, Turn::Event { .. })).map(|(n, _)| n).collect();
+        let at: Vec<_> = turns.iter().enumerate().filter(|(_, turn)| matches!(turn, Turn::Event { .. })).map(|(n, _)| n).collect();
         assert!(at.len() >= 5 && at.windows(2).all(|pair| pair[1] - pair[0] == 2), "{at:?}");
     }
 

@@ -229,9 +229,11 @@ mod tests {
         let mut line = Line::new(AGREED, Tick(9_000_000_000));
         line.blocks(5);
         assert_eq!(steps(&line.packets), [(1, 160); 4]);
-        assert!(line.packets.iter().enumerate().all(|(n, (header, length))| {
-            (header.marker, header.ssrc, header.payload_type, *length) == (n == 0, 77, 0, 160)
-        }));
+        assert!(
+            line.packets.iter().enumerate().all(|(n, (header, length))| {
+                (header.marker, header.ssrc, header.payload_type, *length) == (n == 0, 77, 0, 160)
+            })
+        );
         assert_eq!(line.stream.sent(), Sent { packets: 5, octets: 800 });
     }
 

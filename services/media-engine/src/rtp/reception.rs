@@ -130,7 +130,7 @@ fn low_16(value: u32) -> u16 {
 }
 
 fn units(time: Tick) -> u32 {
-    u32::try_from(time.0 / 1_000 * u64::from(UNITS_PER_MS) / 1_000 & 0xffff_ffff).unwrap_or(0)
+    u32::try_from((time.0 / 1_000 * u64::from(UNITS_PER_MS) / 1_000) & 0xffff_ffff).unwrap_or(0)
 }
 
 /// How long the jitter buffer may be, in milliseconds.

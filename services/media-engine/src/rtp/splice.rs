@@ -152,7 +152,7 @@ impl Stream {
 }
 
 fn units(time: Duration) -> u32 {
-    u32::try_from(time.as_nanos() * u128::from(UNITS_PER_MS) / 1_000_000 & 0xffff_ffff).unwrap_or(0)
+    u32::try_from((time.as_nanos() * u128::from(UNITS_PER_MS) / 1_000_000) & 0xffff_ffff).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -154,13 +154,7 @@ pub struct Voice {
 
 impl Voice {
     /// A session that has not begun.
-    pub fn new(
-        id: String,
-        part: Part,
-        playout: Arc<Mutex<Playout>>,
-        incoming: Arc<Mutex<Incoming>>,
-        wire: Box<dyn Wire>,
-    ) -> Voice {
+    pub fn new(id: String, part: Part, playout: Arc<Mutex<Playout>>, incoming: Arc<Mutex<Incoming>>, wire: Box<dyn Wire>) -> Voice {
         let outgoing = part.agreed.map(Outgoing::new);
         Voice { id, part, outgoing, playout, incoming, wire, flow: Flow::default(), blocks: 0, next_rtcp: None, block: [0; BLOCK] }
     }
@@ -449,8 +443,7 @@ mod tests {
     }
 
     fn part(hears: &[&str]) -> Part {
-        let endpoint =
-            |id: &&str| if *id == "handset" { Endpoint::Handset } else { Endpoint::Session((*id).to_owned()) };
+        let endpoint = |id: &&str| if *id == "handset" { Endpoint::Handset } else { Endpoint::Session((*id).to_owned()) };
         Part {
             agreed: Some(AGREED),
             send: true,
@@ -558,7 +551,8 @@ mod tests {
             room.block(0);
         }
         let reports: Vec<Report> = std::iter::from_fn(|| room.reports.try_recv().ok()).collect();
-        let sent = reports.iter().filter_map(|report| if let Report::Statistics { sent, .. } = report { Some(*sent) } else { None });
+        let sent =
+            reports.iter().filter_map(|report| if let Report::Statistics { sent, .. } = report { Some(*sent) } else { None });
         assert_eq!(sent.collect::<Vec<_>>(), [250, 500]);
     }
 }

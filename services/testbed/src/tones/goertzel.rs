@@ -28,8 +28,7 @@ mod tests {
 
     #[test]
     fn a_sine_has_half_its_squared_amplitude_at_its_frequency_and_little_elsewhere() {
-        let samples: Vec<i16> =
-            (0..8_000).map(|n| (10_000.0 * (2.0 * PI * 440.0 * f64::from(n) / 8_000.0).sin()) as i16).collect();
+        let samples: Vec<i16> = (0..8_000).map(|n| (10_000.0 * (2.0 * PI * 440.0 * f64::from(n) / 8_000.0).sin()) as i16).collect();
         let at = power(&samples, 8_000, 440.0);
         assert!((at / 5e7 - 1.0).abs() < 0.01, "{at}");
         assert!(power(&samples, 8_000, 480.0) < at / 10_000.0);

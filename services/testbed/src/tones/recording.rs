@@ -166,8 +166,11 @@ mod tests {
     fn it_finds_the_stretches_of_sound() {
         let spans = recording().spans(0.05);
         let close = |one: f64, other: f64| (one - other).abs() < 0.011;
-        assert!(matches!(spans.as_slice(), [first, second] if close(first.from, 0.5) && close(first.to, 1.5)
-            && close(second.from, 2.0) && close(second.length(), 0.5)), "{spans:?}");
+        assert!(
+            matches!(spans.as_slice(), [first, second] if close(first.from, 0.5) && close(first.to, 1.5)
+            && close(second.from, 2.0) && close(second.length(), 0.5)),
+            "{spans:?}"
+        );
     }
 
     #[test]
