@@ -114,13 +114,14 @@ impl Sockets {
         }
     }
 
-    /// Sends at once. A full buffer loses the message, as the network may: SIP sends again.
+    /// Sends at once, past the runtime, which does not know yet that a new socket is writable. A full buffer loses the message,
+    /// as the network may: SIP sends again.
     ///
     /// # Errors
     /// The network says that it cannot be delivered.
     pub fn send(&self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let Some(line) = self.open.get(&flow) else { return Err(io::ErrorKind::NotConnected.into()) };
-        match line.socket.try_send_to(bytes, remote) {
+        match socket2::SockRef::from(&line.socket).send_to(bytes, &remote.into()) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),

@@ -29,6 +29,15 @@ async fn a_line_registers_with_digest_and_shows_it() {
     assert_eq!(house.property(&six, LINE_INTERFACE, "State").await.as_deref(), Some("unconfigured"));
 }
 
+/// A socket that was bound a moment ago sends: the first REGISTER does not wait for its retransmission (timer E, 500 ms).
+#[tokio::test]
+async fn the_first_message_of_a_new_socket_is_not_lost() {
+    let mut house = House::with(&[("SIP_TIMER_T1_1", "4000"), ("SIP_TIMER_T2_1", "32")]).await;
+    let begin = std::time::Instant::now();
+    house.far.expect("REGISTER").await;
+    assert!(begin.elapsed() < std::time::Duration::from_millis(3500), "{:?}", begin.elapsed());
+}
+
 #[tokio::test]
 async fn a_changed_setting_is_in_effect_and_its_revision_says_so() {
     let house = House::registered().await;
