@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -145,7 +145,6 @@ fn receive_descriptors() -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(fd_store::MOST))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     rustix::net::recvmsg(rustix::stdio::stdin(), &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty())?;
-    let mut next = FIRST;
     let received: Vec<OwnedFd> = control
         .drain()
         .filter_map(|part| match part {
@@ -155,13 +154,12 @@ fn receive_descriptors() -> io::Result<usize> {
         .flatten()
         .collect();
     let count = received.len();
-    for descriptor in received {
-        if descriptor.as_raw_fd() != next {
-            return Err(io::Error::other(format!("descriptor {} where {next} was expected", descriptor.as_raw_fd())));
-        }
+    for (expected, descriptor) in (FIRST..).zip(received) {
         // Stays open for the program.
-        let _ = descriptor.into_raw_fd();
-        next += 1;
+        let number = descriptor.into_raw_fd();
+        if number != expected {
+            return Err(io::Error::other(format!("descriptor {number} where {expected} was expected")));
+        }
     }
     Ok(count)
 }
