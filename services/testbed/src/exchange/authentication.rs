@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use sip_wire::{Challenge, Credentials, Method};
 use tokio::time::Instant;
 
+use super::ExchangeOptions;
+
 /// Nonces whose count is remembered.
 const REMEMBERED: usize = 256;
 
@@ -29,6 +31,7 @@ pub(super) enum Verdict {
 pub(super) struct Authenticator {
     realm: String,
     accounts: Vec<(String, String)>,
+    algorithms: Vec<Algorithm>,
     lifetime: Duration,
     secret: [u8; 16],
     started: Instant,
@@ -37,10 +40,12 @@ pub(super) struct Authenticator {
     order: VecDeque<String>,
 }
 
-/// The two algorithms on offer, the better one first (RFC 8760 section 2.4).
-#[derive(Clone, Copy, Debug)]
-enum Algorithm {
+/// A digest algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RFC 8760.
     Sha256,
+    /// RFC 3261.
     Md5,
 }
 
@@ -50,6 +55,12 @@ impl Algorithm {
             () if name.eq_ignore_ascii_case("SHA-256") => Some(Algorithm::Sha256),
             () if name.eq_ignore_ascii_case("MD5") => Some(Algorithm::Md5),
             () => None,
+        }
+    }
+    fn name(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "SHA-256",
+            Algorithm::Md5 => "MD5",
         }
     }
     fn hash(self, text: &str) -> String {
@@ -66,14 +77,18 @@ fn hex(octets: &[u8]) -> String {
 }
 
 impl Authenticator {
-    pub fn new(
-        realm: String,
-        accounts: Vec<(String, String)>,
-        lifetime: Duration,
-        secret: [u8; 16],
-        now: Instant,
-    ) -> Authenticator {
-        Authenticator { realm, accounts, lifetime, secret, started: now, made: 0, counts: HashMap::new(), order: VecDeque::new() }
+    pub fn new(options: &ExchangeOptions, secret: [u8; 16], now: Instant) -> Authenticator {
+        Authenticator {
+            realm: options.realm.clone(),
+            accounts: options.accounts.clone(),
+            algorithms: options.algorithms.clone(),
+            lifetime: options.nonce_lifetime,
+            secret,
+            started: now,
+            made: 0,
+            counts: HashMap::new(),
+            order: VecDeque::new(),
+        }
     }
     pub fn knows(&self, user: &str) -> bool {
         self.password(user).is_some()
@@ -82,18 +97,19 @@ impl Authenticator {
         self.accounts.iter().find(|(name, _)| name == user).map(|(_, password)| password.as_str())
     }
     /// One challenge per algorithm, with one fresh nonce.
-    pub fn challenges(&mut self, stale: bool, now: Instant) -> [Challenge; 2] {
+    pub fn challenges(&mut self, stale: bool, now: Instant) -> Vec<Challenge> {
         self.made = self.made.wrapping_add(1);
         let nonce = self.nonce(now.duration_since(self.started).as_millis(), self.made);
-        ["SHA-256", "MD5"].map(|algorithm| {
+        let challenge = |algorithm: &Algorithm| {
             let mut challenge = Challenge::digest(&self.realm, &nonce);
-            challenge.params.set("algorithm", algorithm);
+            challenge.params.set("algorithm", algorithm.name());
             challenge.params.set_quoted("qop", "auth");
             if stale {
                 challenge.params.set("stale", "true");
             }
             challenge
-        })
+        };
+        self.algorithms.iter().map(challenge).collect()
     }
     fn nonce(&self, made_at: u128, number: u64) -> String {
         let signed = format!("{}:{made_at:x}:{number:x}", hex(&self.secret));
@@ -128,7 +144,7 @@ impl Authenticator {
     }
     /// The response that the right password gives (RFC 7616 section 3.4.1). Only qop=auth, which we asked for.
     fn expected(&self, method: &Method, user: &str, credentials: &Credentials) -> Option<String> {
-        let algorithm = Algorithm::named(credentials.algorithm())?;
+        let algorithm = Algorithm::named(credentials.algorithm()).filter(|algorithm| self.algorithms.contains(algorithm))?;
         let of = |name| credentials.get(name);
         if of("qop")? != "auth" {
             return None;

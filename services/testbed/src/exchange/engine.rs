@@ -54,8 +54,7 @@ impl Engine {
         let socket = bind(options.address).map_err(|source| ExchangeError::Bind { address: options.address, source })?;
         let local = socket.local_addr().map_err(|source| ExchangeError::Bind { address: options.address, source })?;
         let random = Random::from_system()?;
-        let (realm, accounts) = (options.realm.clone(), options.accounts.clone());
-        let authenticator = Authenticator::new(realm, accounts, options.nonce_lifetime, random.secret(), Instant::now());
+        let authenticator = Authenticator::new(&options, random.secret(), Instant::now());
         Ok(Engine {
             socket,
             local,

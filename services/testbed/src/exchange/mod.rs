@@ -28,6 +28,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub use authentication::Algorithm;
 pub use bindings::Binding;
 
 /// How an exchange is set up.
@@ -39,6 +40,8 @@ pub struct ExchangeOptions {
     pub realm: String,
     /// User and password of each account.
     pub accounts: Vec<(String, String)>,
+    /// What is offered in challenges, in this order. Old clients take the first one or nothing: for them, MD5 alone.
+    pub algorithms: Vec<Algorithm>,
     /// How long a nonce is good; after that the answer is `stale=true`.
     pub nonce_lifetime: Duration,
     /// The shortest registration in seconds; shorter ones get 423.
@@ -55,6 +58,8 @@ impl Default for ExchangeOptions {
             address: SocketAddr::from(([127, 0, 0, 2], 5060)),
             realm: "deskphone.lab".to_owned(),
             accounts: Vec::new(),
+            // The better one first (RFC 8760 section 2.4).
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_lifetime: Duration::from_secs(300),
             min_expires: 10,
             max_expires: 7200,

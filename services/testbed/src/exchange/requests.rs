@@ -162,7 +162,7 @@ impl Engine {
         })
     }
     /// Challenges after a verdict, counted.
-    pub(super) fn challenges(&mut self, verdict: &Verdict, now: Instant) -> [Challenge; 2] {
+    pub(super) fn challenges(&mut self, verdict: &Verdict, now: Instant) -> Vec<Challenge> {
         self.counters.challenges = self.counters.challenges.saturating_add(1);
         if *verdict == Verdict::Wrong {
             self.counters.refused_credentials = self.counters.refused_credentials.saturating_add(1);

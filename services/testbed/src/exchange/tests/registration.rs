@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::authentication::{Authenticator, Verdict};
 use super::super::bindings::{Binding, Bindings};
 use super::{Phone, exchange, header, options};
-use crate::exchange::Exchange;
+use crate::exchange::{Algorithm, Exchange};
 
 /// RFC 8760 section 2.4: the better algorithm comes first, both lead in.
 #[tokio::test]
@@ -42,6 +42,20 @@ async fn both_challenges_are_whole() {
             .iter()
             .all(|line| line.contains("realm=\"deskphone.lab\"") && line.contains("qop=\"auth\"") && !line.contains("stale"))
     );
+}
+
+#[tokio::test]
+async fn an_exchange_can_offer_md5_alone() {
+    let exchange = Exchange::start(crate::exchange::ExchangeOptions { algorithms: vec![Algorithm::Md5], ..options() }).unwrap();
+    let mut phone = Phone::new(&exchange, "200", "secret").await;
+    let contact = format!("Contact: <sip:200@{}>\r\n", phone.address);
+    let refused = phone.register("SHA-256", &contact).await;
+    assert!(
+        refused.starts_with("SIP/2.0 401 ")
+            && refused.matches("WWW-Authenticate").count() == 1
+            && refused.contains("algorithm=MD5")
+    );
+    assert!(phone.register("MD5", &contact).await.starts_with("SIP/2.0 200 "));
 }
 
 #[tokio::test]
@@ -89,9 +103,9 @@ async fn a_replayed_count_is_stale() {
 #[tokio::test]
 async fn a_nonce_ends_and_a_forged_one_never_begins() {
     let now = Instant::now();
-    let accounts = vec![("200".to_owned(), "secret".to_owned())];
-    let mut authenticator = Authenticator::new("r".into(), accounts, Duration::from_secs(300), [7; 16], now);
-    let [challenge, _] = authenticator.challenges(false, now);
+    let options = crate::exchange::ExchangeOptions { realm: "r".into(), ..options() };
+    let mut authenticator = Authenticator::new(&options, [7; 16], now);
+    let challenge = authenticator.challenges(false, now).remove(0);
     let respond = |nonce: &str| {
         let hash = |text: &str| super::hash("SHA-256", text);
         let response = hash(&format!("{}:{nonce}:00000001:c:auth:{}", hash("200:r:secret"), hash("REGISTER:sip:r")));
