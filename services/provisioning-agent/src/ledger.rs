@@ -10,6 +10,7 @@ use settings::catalogue;
 use settings::layers::{Explanation, FORMAT, Layers, Plan};
 use settings::plain::FileOutcome;
 use settings::row::{Effect, Visibility};
+use settings::template::without_password;
 use store::{FolderStore, Store, StoreError};
 use tokio::sync::mpsc;
 
@@ -112,7 +113,7 @@ impl Ledger {
     /// Every effective value: name, value, layer; secrets masked.
     pub fn list(&self) -> Vec<(String, String, String)> {
         let explained = catalogue::parameters().filter_map(|parameter| self.layers.explain(parameter.name));
-        explained.map(|explanation| (explanation.name, explanation.effective, explanation.layer)).collect()
+        explained.map(without_passwords).map(|explanation| (explanation.name, explanation.effective, explanation.layer)).collect()
     }
 
     /// Every layer's value, secrets masked.
@@ -121,7 +122,7 @@ impl Ledger {
     /// `UnknownParameter`; `AccessDenied` for a service that may not see the row.
     pub fn explain(&self, service: Option<&str>, name: &str) -> Result<Explanation, HouseError> {
         may_see(service, name)?;
-        self.layers.explain(name).ok_or_else(|| unknown(name))
+        self.layers.explain(name).map(without_passwords).ok_or_else(|| unknown(name))
     }
 
     /// Plans and commits a save.
@@ -199,6 +200,15 @@ impl Ledger {
         self.store_alarms = store.alarms().iter().map(ToString::to_string).collect();
         self.store = Some(store);
     }
+}
+
+/// A row that is no secret may hold a URL with an account.
+fn without_passwords(mut explanation: Explanation) -> Explanation {
+    explanation.effective = without_password(&explanation.effective);
+    for layer in &mut explanation.layers {
+        layer.value = without_password(&layer.value);
+    }
+    explanation
 }
 
 fn needs_restart(name: &str) -> bool {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use futures_util::StreamExt as _;
 use phone_proto::dbus::{ProvisioningProxy, SettingsProxy};
 use phone_proto::settings::{ExplainRequest, WatchRequest};
+use service_kit::settings_client::{self, SettingsEvent};
 use support::{Agent, House, apply, save};
 use tonic::Code;
 
@@ -48,6 +49,24 @@ async fn a_save_is_answered_streamed_and_there_after_a_restart() {
     assert_eq!((explained.layers[0].source.as_str(), explained.layers[1].source.as_str()), ("web admin", "catalogue"));
     let of_old_epoch = watch(&agent, "sip-agent", before.epoch, before.revision).await.unwrap_err();
     assert_eq!(of_old_epoch.code(), Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn a_service_follows_its_settings_over_a_death_of_the_agent() {
+    let house = House::new();
+    let agent = house.start(&[]);
+    let channel = service_kit::grpc::channel_at(agent.socket.clone());
+    let mut events = settings_client::start_over("sip-agent", channel);
+    let Some(SettingsEvent::Snapshot { revision, values }) = events.recv().await else { panic!("a snapshot comes first") };
+    assert_eq!(values.get("SIP_SRC_PORT_1").map(String::as_str), Some("5060"));
+    apply(&mut agent.client(), save(&[("DISPLAY_NAME_1", "Anna")], 0)).await.unwrap();
+    let changed = [("DISPLAY_NAME_1".to_owned(), "Anna".to_owned())].into();
+    assert_eq!(events.recv().await, Some(SettingsEvent::Changed { revision: revision + 1, values: changed }));
+    agent.kill();
+    assert_eq!(events.recv().await, Some(SettingsEvent::Unavailable));
+    let _agent = house.start(&[]);
+    let Some(SettingsEvent::Snapshot { revision: again, values }) = events.recv().await else { panic!("a new snapshot comes") };
+    assert_eq!((again, values.get("DISPLAY_NAME_1").map(String::as_str)), (revision + 1, Some("Anna")));
 }
 
 #[tokio::test]
@@ -148,6 +167,19 @@ async fn the_bus_shows_values_masks_secrets_and_lets_an_administrator_set() {
         (settings.epoch().await.unwrap(), settings.alarms().await.unwrap().len()),
         (agent.snapshot("sip-agent").await.unwrap().epoch, 0)
     );
+}
+
+#[tokio::test]
+async fn a_password_inside_a_url_is_masked_like_any_other() {
+    let house = House::new();
+    let agent = house.start(&[]);
+    let url = "http://joe:quite-secret@127.0.0.1/";
+    apply(&mut agent.client(), save(&[("CFG_MASTER_FILE_PATH", url)], 0)).await.unwrap();
+    let connection = house.connect().await;
+    let settings = SettingsProxy::new(&connection).await.unwrap();
+    assert_eq!(settings.get("CFG_MASTER_FILE_PATH").await.unwrap(), "http://joe:********@127.0.0.1/");
+    let all = format!("{:?} {:?}", settings.list().await.unwrap(), settings.explain("CFG_MASTER_FILE_PATH").await.unwrap());
+    assert!(!all.contains("quite-secret"));
 }
 
 #[tokio::test]

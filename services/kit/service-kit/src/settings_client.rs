@@ -43,14 +43,18 @@ pub enum SettingsEvent {
 
 /// Starts following the settings of `service`; ends when the receiver is dropped.
 pub fn start(service: &'static str) -> mpsc::Receiver<SettingsEvent> {
+    start_over(service, grpc::channel(OWNER, SOCKET))
+}
+
+/// As [`start`], over a channel of one's own.
+pub fn start_over(service: &'static str, channel: Channel) -> mpsc::Receiver<SettingsEvent> {
     let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(follow(service, sender));
+    tokio::spawn(follow(service, client_over(channel), sender));
     receiver
 }
 
-async fn follow(service: &'static str, sender: mpsc::Sender<SettingsEvent>) {
+async fn follow(service: &'static str, mut client: SettingsClient<Channel>, sender: mpsc::Sender<SettingsEvent>) {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-    let mut client = client();
     let mut said_unavailable = false;
     while !sender.is_closed() {
         let ended = tokio::select! {
@@ -95,7 +99,11 @@ fn table(values: Vec<Value>) -> BTreeMap<String, String> {
 }
 
 fn client() -> SettingsClient<Channel> {
-    SettingsClient::new(grpc::channel(OWNER, SOCKET)).max_decoding_message_size(16 << 20)
+    client_over(grpc::channel(OWNER, SOCKET))
+}
+
+fn client_over(channel: Channel) -> SettingsClient<Channel> {
+    SettingsClient::new(channel).max_decoding_message_size(16 << 20)
 }
 
 async fn limited<T>(request: impl Future<Output = Result<T, tonic::Status>>) -> Result<T, tonic::Status> {

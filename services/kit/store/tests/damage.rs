@@ -99,6 +99,27 @@ fn a_database_older_than_its_copy_is_not_believed() {
     assert_eq!(text(&store, "number").as_deref(), Some("6"));
 }
 
+/// A commit that reached the database but not the copy, because the process died in between, is seen after the restart. From
+/// then on it must not be lost with the database.
+#[test]
+fn a_commit_that_was_seen_after_a_restart_is_in_the_copy_too() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path());
+    let copies = tempfile::tempdir().unwrap();
+    for copy in ["copy-0", "copy-1"] {
+        std::fs::copy(folder.path().join(copy), copies.path().join(copy)).unwrap();
+    }
+    let mut store = FolderStore::open(folder.path(), 1).unwrap();
+    store.commit(&put("number", "6")).unwrap();
+    drop(store);
+    for copy in ["copy-0", "copy-1"] {
+        std::fs::copy(copies.path().join(copy), folder.path().join(copy)).unwrap();
+    }
+    assert_eq!(text(&FolderStore::open(folder.path(), 1).unwrap(), "number").as_deref(), Some("6"));
+    std::fs::remove_dir_all(folder.path().join("database")).unwrap();
+    assert_eq!(text(&FolderStore::open(folder.path(), 1).unwrap(), "number").as_deref(), Some("6"));
+}
+
 /// sled 1.0.0-alpha.124: when a start was killed after the logs were folded into the snapshot and before the next log was made,
 /// the next start writes the same snapshot again and then removes it as the old one; the start after that finds next to nothing.
 #[test]

@@ -12,7 +12,7 @@ use crate::command::Report;
 /// What was fetched, per file of the run; or why nothing was.
 pub type Outcome = Result<Vec<Fetched>, String>;
 
-/// The plan and the report of a run; whether a server could not be reached.
+/// The plan and the report of a run.
 pub struct RunResult {
     /// To be committed.
     pub plan: RunPlan,
@@ -36,7 +36,7 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, time: agreements::WallTi
     let told = run.kinds.iter().zip(&fetched).zip(&plan.files).map(|((kind, fetched), report)| told(*kind, fetched, report));
     let unusable =
         run.unusable.iter().map(|(kind, diagnosis)| (kind.as_str().to_owned(), diagnosis.file.clone(), "failed".to_owned(), 0, 0));
-    let diagnoses = run.unusable.iter().map(|(_, diagnosis)| diagnosis).chain(&plan.plan.diagnoses).map(tuple);
+    let diagnoses = run.unusable.iter().map(|(_, diagnosis)| diagnosis).chain(&run.notes).chain(&plan.plan.diagnoses).map(tuple);
     let report = Report { files: unusable.chain(told).collect(), diagnoses: diagnoses.collect() };
     let failed = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "failed");
     RunResult { plan, report, failed }

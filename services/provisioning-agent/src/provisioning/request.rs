@@ -1,7 +1,7 @@
 //! From the settings to what the child is asked for.
 
 use agreements::{Diagnosis, Severity};
-use settings::layers::Layers;
+use settings::layers::{Layer, Layers};
 use settings::template::{FileKind, expand, file_url, without_password};
 
 use super::exchange::{Request, Verification, Wanted};
@@ -22,6 +22,8 @@ pub struct Run {
     pub kinds: Vec<FileKind>,
     /// Paths that cannot be asked for.
     pub unusable: Vec<(FileKind, Diagnosis)>,
+    /// What else is to be said.
+    pub notes: Vec<Diagnosis>,
 }
 
 /// What the settings ask for. An empty path: there is no such file.
@@ -38,11 +40,14 @@ pub fn of(layers: &Layers, identity: &Identity) -> Run {
         },
         kinds: Vec::new(),
         unusable: Vec::new(),
+        notes: Vec::new(),
     };
     for kind in FileKind::ALL {
         let Some(url) = file_url(kind, setting(kind.parameter()), &identity.facts) else { continue };
         let shown = without_password(&url);
-        if usable(&url) {
+        if layers.layer(kind.parameter()) == Some(Layer::Factory) {
+            run.notes.push(nobody_said_so(kind, shown));
+        } else if usable(&url) {
             run.request.files.push(Wanted { url, shown });
             run.kinds.push(kind);
         } else {
@@ -67,15 +72,77 @@ fn usable(url: &str) -> bool {
 }
 
 fn not_a_url(kind: FileKind, shown: String) -> Diagnosis {
+    let mut diagnosis = about_a_path(kind, shown, Severity::Error, "file.not-a-url");
+    diagnosis.reason = "the path is not a URL that can be asked for".to_owned();
+    diagnosis.suggestion = "scheme://host/path with http, https, ftp or tftp".to_owned();
+    diagnosis
+}
+
+/// The factory default names a host of the phone's maker. It is asked only when somebody has written it down: a dealer, a file,
+/// or a person.
+fn nobody_said_so(kind: FileKind, shown: String) -> Diagnosis {
+    let mut diagnosis = about_a_path(kind, shown, Severity::Note, "file.factory-path");
+    diagnosis.reason = "the factory default is not asked".to_owned();
+    diagnosis.suggestion = format!("set {}", kind.parameter());
+    diagnosis
+}
+
+fn about_a_path(kind: FileKind, shown: String, severity: Severity, code: &str) -> Diagnosis {
     Diagnosis {
         file: shown,
         line: 0,
         column: 0,
-        code: "file.not-a-url".to_owned(),
+        code: code.to_owned(),
         name: kind.parameter().to_owned(),
-        severity: Severity::Error,
-        reason: "the path is not a URL that can be asked for".to_owned(),
-        suggestion: "scheme://host/path with http, https, ftp or tftp".to_owned(),
+        severity,
+        reason: String::new(),
+        suggestion: String::new(),
         arguments: std::collections::BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use settings::plain;
+
+    use super::*;
+
+    fn layers(lines: &str) -> Layers {
+        let text = format!("# Panasonic SIP Phone Standard Format File #\r\n{lines}\r\n");
+        let mut layers = Layers::new();
+        let refused = layers.set_dealer(&[plain::parse_preset(text.as_bytes(), "dealer.cfg")], agreements::WallTime::Unset);
+        assert!(refused.is_empty(), "{refused:?}");
+        layers
+    }
+
+    fn identity() -> Identity {
+        let facts = settings::template::Facts { mac: "0080F0ABCDEF".into(), model: "KX-UT670".into(), firmware: "01.070".into() };
+        Identity { facts, clock_set: true, network: Vec::new() }
+    }
+
+    #[test]
+    fn the_hosts_of_the_factory_defaults_are_never_asked() {
+        let run = of(&Layers::new(), &identity());
+        assert!(run.request.files.is_empty() && run.unusable.is_empty());
+        assert_eq!(run.notes.len(), 1);
+    }
+
+    #[test]
+    fn files_are_asked_for_as_the_settings_say() {
+        // B37, B50, B53, B54, B55, HTTP_VER, HTTP_SSL_VERIFY
+        let paths = "CFG_STANDARD_FILE_PATH=\"http://joe:secret@a/\"\r\nCFG_PRODUCT_FILE_PATH=\"http://b/\"\r\nCFG_MASTER_FILE_PATH=\"http://c/\"";
+        let run = of(&layers(&format!("{paths}\r\nHTTP_VER=\"0\"\r\nHTTP_SSL_VERIFY=\"2\"")), &identity());
+        let urls: Vec<&str> = run.request.files.iter().map(|wanted| wanted.url.as_str()).collect();
+        assert_eq!(urls, ["http://c/sip.cfg", "http://b/KX-UT670.cfg", "http://joe:secret@a/Config0080f0abcdef.cfg"]);
+        assert_eq!(run.kinds, FileKind::ALL);
+        assert!(!run.request.files[2].shown.contains("secret"));
+        assert_eq!((run.request.http_1_0, run.request.verification), (false, Verification::ChainAndName));
+        assert_eq!(run.request.user_agent, "Panasonic_KX-UT670/01.070 (0080f0abcdef)");
+    }
+
+    #[test]
+    fn a_certificate_is_not_checked_while_the_clock_is_not_set() {
+        let run = of(&layers("HTTP_SSL_VERIFY=\"2\""), &Identity { clock_set: false, ..identity() });
+        assert_eq!(run.request.verification, Verification::None);
     }
 }

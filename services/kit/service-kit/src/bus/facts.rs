@@ -2,12 +2,16 @@
 //! newest state is kept, so nothing queues up behind a slow reader.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 
 use futures_util::StreamExt as _;
 use zbus::message::Type;
 use zbus::{Connection, MatchRule, MessageStream, OwnedVariant, Variant};
 
 use super::{PeerEvent, Peers, properties};
+
+type Values = HashMap<String, OwnedVariant>;
+type Fetch = Pin<Box<dyn Future<Output = zbus::Result<Values>> + Send>>;
 
 /// What one interface of one object says, now.
 pub struct Facts {
@@ -17,9 +21,11 @@ pub struct Facts {
     interface: String,
     peers: Peers,
     changes: MessageStream,
-    values: HashMap<String, OwnedVariant>,
-    /// The peer is up and has to be asked.
-    stale: bool,
+    values: Values,
+    /// The question that is under way; kept here, so that a wait that is given up does not give it up too.
+    fetch: Option<Fetch>,
+    /// Something changed while the question was under way: its answer may be older than that.
+    ask_again: bool,
 }
 
 impl Facts {
@@ -42,25 +48,22 @@ impl Facts {
             interface: interface.to_owned(),
             changes: MessageStream::for_match_rule(rule, connection, None).await?,
             peers: Peers::watch(connection, &[name]).await?,
-            values: HashMap::new(),
-            stale: false,
+            values: Values::new(),
+            fetch: None,
+            ask_again: false,
         })
     }
 
     /// Waits until something may have changed and returns all values; empty while the peer is down. The first call returns at
     /// once. None: the bus is gone. Dropping it half way (a select loop) loses nothing.
-    pub async fn changed(&mut self) -> Option<&HashMap<String, OwnedVariant>> {
+    pub async fn changed(&mut self) -> Option<&Values> {
         loop {
-            if self.stale {
-                self.fetch().await;
-                self.stale = false;
-                return Some(&self.values);
-            }
             tokio::select! {
                 biased;
                 event = self.peers.next() => match event? {
-                    PeerEvent::Up { .. } => self.stale = true,
+                    PeerEvent::Up { .. } => self.ask(),
                     PeerEvent::Down { .. } => {
+                        (self.fetch, self.ask_again) = (None, false);
                         self.values.clear();
                         return Some(&self.values);
                     }
@@ -70,23 +73,31 @@ impl Facts {
                         return Some(&self.values);
                     }
                 }
+                fetched = answered(&mut self.fetch) => {
+                    self.fetch = None;
+                    if std::mem::take(&mut self.ask_again) {
+                        self.ask();
+                        continue;
+                    }
+                    self.values = fetched.unwrap_or_else(|error| {
+                        tracing::warn!(peer = self.name, %error, "the peer's facts cannot be read");
+                        Values::new()
+                    });
+                    return Some(&self.values);
+                }
             }
         }
     }
 
     /// What was last seen.
-    pub fn values(&self) -> &HashMap<String, OwnedVariant> {
+    pub fn values(&self) -> &Values {
         &self.values
     }
 
-    async fn fetch(&mut self) {
-        match properties(&self.connection, &self.name, &self.path, &self.interface).await {
-            Ok(values) => self.values = values,
-            Err(error) => {
-                tracing::warn!(peer = self.name, %error, "the peer's facts cannot be read");
-                self.values.clear();
-            }
-        }
+    fn ask(&mut self) {
+        let (connection, interface) = (self.connection.clone(), self.interface.clone());
+        let (name, path) = (self.name.clone(), self.path.clone());
+        self.fetch = Some(Box::pin(async move { properties(&connection, &name, &path, &interface).await }));
     }
 
     /// Takes in one signal; whether values are different now.
@@ -98,11 +109,25 @@ impl Facts {
         if interface != self.interface {
             return false;
         }
-        self.stale |= !invalidated.is_empty();
+        if self.fetch.is_some() {
+            self.ask_again = true;
+            return false;
+        }
+        if !invalidated.is_empty() {
+            self.ask();
+        }
         let changed: Vec<_> =
             changed.into_iter().filter_map(|(property, value)| Some((property, value.try_to_owned().ok()?))).collect();
         let any = !changed.is_empty();
         self.values.extend(changed);
         any
+    }
+}
+
+/// The answer to the question under way; never, when there is none.
+async fn answered(fetch: &mut Option<Fetch>) -> zbus::Result<Values> {
+    match fetch {
+        Some(fetch) => fetch.await,
+        None => std::future::pending().await,
     }
 }

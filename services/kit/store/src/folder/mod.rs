@@ -46,6 +46,7 @@ impl FolderStore {
         let unusable = |source| StoreError::Folder { folder: folder.to_owned(), source };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
         let (copies, newest_copy, newer_copies) = Copies::open(folder).map_err(unusable)?;
+        let copied = newest_copy.as_ref().map_or(0, |copy| copy.commit);
         let mut alarms = Vec::new();
         let (database, contents) = match open_database(folder) {
             Ok((database, contents)) => match behind(&contents, newest_copy.as_ref()) {
@@ -61,15 +62,18 @@ impl FolderStore {
         if count > 0 {
             alarms.push(Alarm::Newer { count });
         }
-        Ok(FolderStore {
-            folder: folder.to_owned(),
-            newest_format,
-            contents,
-            database: Some(database),
-            copies,
-            alarms,
-            copy_alarm: None,
-        })
+        let (database, folder) = (Some(database), folder.to_owned());
+        let mut store = FolderStore { folder, newest_format, contents, database, copies, alarms, copy_alarm: None };
+        if store.contents.commit > copied {
+            // The process died between database and copy. Nobody was answered, but from now on the commit can be seen.
+            store.copy();
+        }
+        Ok(store)
+    }
+
+    /// Writes the copy of what is in the database. Without it the commit is safe as long as the database is: an alarm.
+    fn copy(&mut self) {
+        self.copy_alarm = self.copies.write(&self.contents).err().map(|error| Alarm::CopyNotWritten { reason: error.to_string() });
     }
 
     /// Writes `next` to the database. After a failure nobody knows what the database holds: it is opened again, and what is
@@ -113,8 +117,8 @@ impl Store for FolderStore {
         let planned = self.contents.plan(batch, self.newest_format)?;
         let next = self.contents.after(&planned);
         self.write(&planned, &next)?;
-        self.copy_alarm = self.copies.write(&next).err().map(|error| Alarm::CopyNotWritten { reason: error.to_string() });
         self.contents = next;
+        self.copy();
         Ok(())
     }
 

@@ -15,11 +15,11 @@ const REDIRECTIONS: usize = 5;
 /// Why there is no file.
 pub enum Miss {
     /// The server says that there is none.
-    NotFound(Diagnosis),
+    NotFound(Box<Diagnosis>),
     /// It did not end within the size limit (C47); as many bytes had come.
     TooLarge(usize),
     /// Anything else.
-    Failed(Diagnosis),
+    Failed(Box<Diagnosis>),
 }
 
 enum Answer {
@@ -37,17 +37,17 @@ pub fn fetch(request: &Request, wanted: &Wanted) -> Result<Vec<u8>, Miss> {
         match ask(request, &url, deadline) {
             Ok(Answer::Body(body)) => return Ok(body),
             Ok(Answer::TooLarge(bytes)) => return Err(Miss::TooLarge(bytes)),
-            Ok(Answer::Status(status @ (404 | 410))) => return Err(Miss::NotFound(not_found(wanted, status))),
-            Ok(Answer::Status(status)) => return Err(Miss::Failed(refused(wanted, status))),
+            Ok(Answer::Status(status @ (404 | 410))) => return Err(Miss::NotFound(Box::new(not_found(wanted, status)))),
+            Ok(Answer::Status(status)) => return Err(Miss::Failed(Box::new(refused(wanted, status)))),
             Ok(Answer::Redirection(next)) => url = followed(&url, next).map_err(|reason| lost(wanted, reason))?,
-            Err(error) => return Err(Miss::Failed(unreachable(wanted, &error))),
+            Err(error) => return Err(Miss::Failed(Box::new(unreachable(wanted, &error)))),
         }
     }
     Err(lost(wanted, format!("the server redirects more than {REDIRECTIONS} times")))
 }
 
 fn lost(wanted: &Wanted, reason: String) -> Miss {
-    Miss::Failed(diagnosis(wanted, "file.redirection", reason, "give the final URL"))
+    Miss::Failed(Box::new(diagnosis(wanted, "file.redirection", reason, "give the final URL")))
 }
 
 /// Where a redirection may lead.

@@ -49,8 +49,8 @@ fn read_request() -> Result<Request, Box<dyn std::error::Error>> {
 fn read(wanted: &Wanted, fetched: Result<Vec<u8>, fetch::Miss>, fits: bool) -> Fetched {
     let body = match fetched {
         Ok(body) => body,
-        Err(fetch::Miss::NotFound(diagnosis)) => return missed(wanted, Fetch::NotFound, diagnosis),
-        Err(fetch::Miss::Failed(diagnosis)) => return missed(wanted, Fetch::Failed, diagnosis),
+        Err(fetch::Miss::NotFound(diagnosis)) => return missed(wanted, Fetch::NotFound, *diagnosis),
+        Err(fetch::Miss::Failed(diagnosis)) => return missed(wanted, Fetch::Failed, *diagnosis),
         Err(fetch::Miss::TooLarge(bytes)) => {
             return Fetched { fetch: Fetch::Read, outcome: plain::over_the_limit(bytes, &wanted.shown) };
         }

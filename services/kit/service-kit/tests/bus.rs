@@ -1,0 +1,138 @@
+//! Peers and their facts over restarts, on a private bus.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // a test may stop
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use service_kit::bus::{self, Facts, PeerEvent, Peers};
+use zbus::Connection;
+
+const NAME: &str = "org.deskphone.Hal1";
+const PATH: &str = "/org/deskphone/Hal1";
+
+struct Bus {
+    daemon: Child,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+}
+
+impl Bus {
+    fn new() -> Bus {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("bus.conf");
+        let listen = format!("<listen>unix:path={}</listen>", folder.path().join("bus").display());
+        let policy = "<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_type=\"method_call\"/>\
+                      <allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy>";
+        std::fs::write(&file, format!("<busconfig>{listen}{policy}</busconfig>")).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", file.display()))
+            .args(["--nofork", "--print-address=1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Bus { daemon, address: address.trim().to_owned(), _folder: folder }
+    }
+
+    async fn connect(&self) -> Connection {
+        zbus::connection::Builder::address(self.address.as_str()).build().await.unwrap()
+    }
+}
+
+struct Handset(&'static str);
+
+#[zbus::interface(name = "org.deskphone.Hal1")]
+impl Handset {
+    #[zbus(property)]
+    fn hook(&self) -> &str {
+        self.0
+    }
+}
+
+async fn handset(bus: &Bus, hook: &'static str) -> Connection {
+    let connection = bus.connect().await;
+    connection.object_server().at(PATH, Handset(hook)).await.unwrap();
+    connection.request_name(NAME).await.unwrap();
+    connection
+}
+
+fn hook(facts: &Facts) -> Option<&str> {
+    facts.values().get("Hook").and_then(|value| value.downcast_ref::<&str>().ok())
+}
+
+#[tokio::test]
+async fn peers_are_told_as_they_are_and_then_as_they_come_and_go() {
+    let bus = Bus::new();
+    let connection = bus.connect().await;
+    let first = handset(&bus, "on").await;
+    let mut peers = Peers::watch(&connection, &[NAME, "org.deskphone.Sip1"]).await.unwrap();
+    let up = || PeerEvent::Up { name: NAME.into() };
+    let down = || PeerEvent::Down { name: NAME.into() };
+    assert_eq!(peers.next().await, Some(up()));
+    assert_eq!(peers.next().await, Some(PeerEvent::Down { name: "org.deskphone.Sip1".into() }));
+    first.close().await.unwrap();
+    assert_eq!(peers.next().await, Some(down()));
+    let _second = handset(&bus, "on").await;
+    assert_eq!(peers.next().await, Some(up()));
+}
+
+#[tokio::test]
+async fn facts_follow_a_peer_over_its_restart_and_are_unknown_in_between() {
+    let bus = Bus::new();
+    let connection = bus.connect().await;
+    let mut facts = Facts::watch(&connection, NAME, PATH, NAME).await.unwrap();
+    facts.changed().await.unwrap();
+    assert_eq!(hook(&facts), None);
+    let first = handset(&bus, "on").await;
+    facts.changed().await.unwrap();
+    assert_eq!(hook(&facts), Some("on"));
+    let object = first.object_server().interface::<_, Handset>(PATH).await.unwrap();
+    object.get_mut().await.0 = "off";
+    object.get().await.hook_changed(object.signal_emitter()).await.unwrap();
+    facts.changed().await.unwrap();
+    assert_eq!(hook(&facts), Some("off"));
+    first.close().await.unwrap();
+    facts.changed().await.unwrap();
+    assert_eq!(hook(&facts), None);
+    let _second = handset(&bus, "on").await;
+    facts.changed().await.unwrap();
+    assert_eq!(hook(&facts), Some("on"));
+}
+
+#[tokio::test]
+async fn facts_are_not_lost_when_the_wait_for_them_is_given_up() {
+    let bus = Bus::new();
+    let connection = bus.connect().await;
+    let mut facts = Facts::watch(&connection, NAME, PATH, NAME).await.unwrap();
+    facts.changed().await.unwrap();
+    let _handset = handset(&bus, "on").await;
+    while hook(&facts).is_none() {
+        // A select loop whose other branch is always ready.
+        tokio::select! {
+            biased;
+            changed = facts.changed() => assert!(changed.is_some()),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    assert_eq!(hook(&facts), Some("on"));
+}
+
+#[tokio::test]
+async fn the_end_of_the_bus_is_told() {
+    let mut bus = Bus::new();
+    let connection = bus.connect().await;
+    let mut peers = Peers::watch(&connection, &[NAME]).await.unwrap();
+    assert!(peers.next().await.is_some());
+    bus.daemon.kill().unwrap();
+    assert_eq!(peers.next().await, None);
+    assert!(bus::properties(&connection, NAME, PATH, NAME).await.is_err());
+}
