@@ -12,6 +12,7 @@ mod options;
 mod ports;
 mod preset;
 mod routes;
+mod sound;
 mod status;
 mod supervisor;
 mod unit;

@@ -15,6 +15,7 @@ use super::launch::Program;
 use super::options::Options;
 use super::ports;
 use super::preset;
+use super::sound;
 use super::status::Status;
 use super::supervisor::{Pids, Supervisor};
 use super::unit::UnitSpec;
@@ -231,11 +232,20 @@ async fn serve(plan: &Plan, bus: &str, supervisor: &Supervisor) -> Result<(), La
     status.publish(&plan.folders.state)?;
     println!("{}", status.line());
     eprint!("{}", hints(plan, &status));
+    if plan.options.audio_feed.is_none() {
+        tokio::spawn(say_what_cannot_be_heard(status.bus.clone()));
+    }
     loop {
         if pids.changed().await.is_err() {
             return std::future::pending().await;
         }
         plan.status(bus, &pids.borrow_and_update()).publish(&plan.folders.state)?;
+    }
+}
+
+async fn say_what_cannot_be_heard(bus: String) {
+    if let Some(notice) = sound::notice(&bus).await {
+        eprintln!("\n{notice}");
     }
 }
 
