@@ -18,7 +18,7 @@ use crate::pipeline::leg::Leg;
 use crate::pipeline::port::{BindError, Port};
 use crate::plan::{Actual, Step, plan};
 use crate::rtcp_reader::RtcpReader;
-use crate::sound::mixer::{Gains, Mixer, Reports, Voice};
+use crate::sound::mixer::{Gains, Mixer, Report, Reports, Voice};
 use crate::sound::ringtone::Ringtone;
 use crate::sound::tone::Tone;
 
@@ -153,7 +153,7 @@ impl Engine {
                 self.readers.remove(local);
                 self.ports.remove(local);
             }
-            Step::Device(plays) => self.device.play(*plays)?,
+            Step::Device(plays) => self.play(*plays),
             Step::Add(session) => self.add(session)?,
             Step::Change(session) => self.change(session),
             Step::Tone(tone) => lock(&self.mixer).tone(tone.as_ref().map(Tone::new)),
@@ -171,17 +171,32 @@ impl Engine {
         let wire = Box::new(leg.wire(port)?);
         let (playout, incoming) = (Arc::clone(&leg.playout), Arc::clone(&leg.incoming));
         let voice = Voice::new(session.id.clone(), session.part.clone(), playout, incoming, wire);
-        // The device's thread takes its handset first and the mixer then: never both in the other order.
-        if lock(&self.mixer).is_empty() {
-            self.device.restart_feed();
-        }
+        self.begin_feed(session);
         lock(&self.mixer).enter(voice);
         self.legs.insert(session.id.clone(), leg);
         self.read_rtcp(session);
         Ok(())
     }
 
+    /// The simulated microphone begins its file with the first session that has agreed on a codec. (Not under the mixer's
+    /// lock: the device's thread takes its handset first and the mixer then.)
+    fn begin_feed(&self, session: &Session) {
+        let talks = |session: &Session| session.part.agreed.is_some();
+        if talks(session) && !self.actual.sessions.values().any(talks) {
+            self.device.restart_feed();
+        }
+    }
+
+    /// A device that refuses is no reason to refuse a call: it is reported, and the next state tries again.
+    fn play(&self, plays: bool) {
+        if let Err(error) = self.device.play(plays) {
+            tracing::error!(%error, plays, "the sound device");
+            let _ = self.reports.try_send(Report::DeviceFailed(error.to_string()));
+        }
+    }
+
     fn change(&mut self, session: &Session) {
+        self.begin_feed(session);
         if let (Some(leg), Some(port)) = (self.legs.get(&session.id), self.ports.get(&session.local)) {
             leg.change(session, port);
         }

@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
 use media_engine::codec::Codec;
 use phone_proto::media as wire;
 use phone_proto::media::event::Kind;
@@ -150,4 +152,20 @@ async fn two_sessions_can_hear_each_other() {
     one.speak(PCMU);
     let last = |heard: &[support::Packet]| sound(&heard[heard.len().saturating_sub(25)..], Codec::G722);
     two.until("the other far end", |heard| last(heard).is_tone(&[THEIRS], 0.1..0.5)).await;
+}
+
+/// Addresses are of either family.
+#[tokio::test]
+async fn ipv6_both_ways() {
+    let mut engine = Engine::talking().await;
+    // All tests share the one loopback address: a port of this process.
+    let low = u16::try_from(std::process::id() % 20_000).unwrap() * 2;
+    let local = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 20_000 + low);
+    let mut far = FarEnd::at(local.ip(), local).await;
+    let port = u32::from(local.port());
+    engine.reconcile(&[wire::Session { local_address: "::1".into(), local_port: port, ..session(&far, "PCMU", 0) }]).await;
+    far.speak(PCMU);
+    let packets = far.count(40).await;
+    assert_eq!(sound(&packets, Codec::Pcmu).frequency(0.2..0.8), Some(OURS));
+    engine.recorded("the far end", |record| record.is_tone(&[THEIRS], record.length() - 0.5..record.length())).await;
 }

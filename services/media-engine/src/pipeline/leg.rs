@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 
+use gio::prelude::*;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
@@ -204,8 +205,8 @@ impl Drop for Leg {
 
 fn udp_sink(port: &Port) -> Result<gst::Element, PipelineError> {
     let sink = plugins::element("udp", "udpsink")?;
-    sink.set_property("socket", port.socket());
-    sink.set_property("socket-v6", port.socket());
+    let family = if port.socket().family() == gio::SocketFamily::Ipv6 { "socket-v6" } else { "socket" };
+    sink.set_property(family, port.socket());
     sink.set_property("close-socket", false);
     sink.set_property("auto-multicast", false);
     sink.set_property("sync", false);

@@ -14,7 +14,7 @@ use gstreamer::prelude::*;
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
     /// The plugin's file is not where plugins are.
-    #[error("the GStreamer plugin {plugin} was not found ({looked}): install the packages of the file debian-packages")]
+    #[error("the GStreamer plugin {plugin} was not found ({looked}): install what the file packages.debian lists")]
     NoPlugin {
         /// Its name.
         plugin: &'static str,

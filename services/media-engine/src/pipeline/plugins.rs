@@ -23,13 +23,16 @@ pub fn without_registry() {
     eprintln!("media-engine: {error}: goes on with GStreamer's registry");
 }
 
+/// What every session needs: loaded at start, so that a missing package is known then and no call waits for it.
+const NEEDED: [&str; 5] = ["coreelements", "audiotestsrc", "udp", "rtpmanager", "spandsp"];
+
 /// Starts GStreamer.
 ///
 /// # Errors
-/// It does not start.
+/// It does not start, or a plugin is not installed.
 pub fn start() -> Result<(), PipelineError> {
     gst::init()?;
-    Ok(())
+    NEEDED.into_iter().try_for_each(load)
 }
 
 /// An element from a plugin.

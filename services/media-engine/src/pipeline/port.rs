@@ -21,6 +21,8 @@ pub type Ingress = Arc<dyn Fn(gst::Buffer) + Send + Sync>;
 struct Route {
     session: String,
     remote: Option<SocketAddr>,
+    /// Whether packets have come from there: then nobody else is listened to.
+    met: bool,
     ingress: Ingress,
 }
 
@@ -129,13 +131,15 @@ impl Port {
     pub fn attach(&self, session: &str, remote: Option<SocketAddr>, ingress: Ingress) {
         let mut routes = lock(&self.routes);
         routes.retain(|route| route.session != session);
-        routes.push(Route { session: session.to_owned(), remote, ingress });
+        routes.push(Route { session: session.to_owned(), remote, met: false, ingress });
     }
 
     /// The session's far end is elsewhere now.
     pub fn redirect(&self, session: &str, remote: Option<SocketAddr>) {
-        for route in lock(&self.routes).iter_mut().filter(|route| route.session == session) {
+        let mut routes = lock(&self.routes);
+        for route in routes.iter_mut().filter(|route| route.session == session && route.remote != remote) {
             route.remote = remote;
+            route.met = false;
         }
     }
 
@@ -153,19 +157,27 @@ impl Drop for Port {
 }
 
 /// To the leg with this far end; else to one at the same host; else, where there is only one leg, to that: media may come from
-/// elsewhere than SDP said (a relay, a NAT).
+/// elsewhere than SDP said (a relay, a NAT). But a leg that has met its far end takes packets of nobody else.
 fn route(routes: &Routes, buffer: gst::Buffer) {
-    let from = sender(&buffer);
     let ingress = {
-        let routes = lock(routes);
-        let exact = routes.iter().find(|route| route.remote.is_some() && route.remote == from);
-        let host = || routes.iter().find(|route| route.remote.map(|remote| remote.ip()) == from.map(|from| from.ip()));
-        let only = || routes.first().filter(|_| routes.len() == 1);
-        exact.or_else(host).or_else(only).map(|route| Arc::clone(&route.ingress))
+        let mut routes = lock(routes);
+        choose(&mut routes, sender(&buffer)).map(|route| Arc::clone(&route.ingress))
     };
     if let Some(ingress) = ingress {
         ingress(buffer);
     }
+}
+
+fn choose(routes: &mut [Route], from: Option<SocketAddr>) -> Option<&Route> {
+    if let Some(exact) = routes.iter().position(|route| route.remote.is_some() && route.remote == from) {
+        let route = routes.get_mut(exact)?;
+        route.met = true;
+        return Some(route);
+    }
+    let only = routes.len() == 1;
+    let host = |route: &&Route| route.remote.map(|remote| remote.ip()) == from.map(|from| from.ip());
+    let mut unmet = routes.iter().filter(|route| !route.met);
+    unmet.clone().find(host).or_else(|| unmet.next().filter(|_| only))
 }
 
 fn sender(buffer: &gst::Buffer) -> Option<SocketAddr> {
@@ -173,4 +185,71 @@ fn sender(buffer: &gst::Buffer) -> Option<SocketAddr> {
     let address = address.downcast::<gio::InetSocketAddress>().ok()?;
     let ip: std::net::IpAddr = address.address().into();
     Some(SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(socket: &UdpSocket) -> u32 {
+        let socket = SockRef::from(socket);
+        if socket.domain().unwrap() == Domain::IPV6 { socket.tclass_v6().unwrap() } else { socket.tos_v4().unwrap() }
+    }
+
+    /// A pair that is free now, of either family.
+    fn bind(host: &str) -> Port {
+        plugins::start().unwrap();
+        let even = (20_000..60_000).step_by(2).map(|port| SocketAddr::new(host.parse().unwrap(), port));
+        even.take(1_000).find_map(|local| Port::bind(local).ok()).expect("a free pair")
+    }
+
+    /// RFC 2474: the code point is the upper six bits.
+    #[test]
+    fn both_ports_carry_the_code_point() {
+        for host in ["127.0.0.1", "::1"] {
+            let port = bind(host);
+            port.mark(46).unwrap();
+            assert_eq!((class(&port.rtp), class(&port.rtcp)), (184, 184), "{host}");
+        }
+    }
+
+    fn address(text: &str) -> Option<SocketAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    fn legs(remotes: &[&str]) -> Vec<Route> {
+        let leg =
+            |remote: &&str| Route { session: (*remote).to_owned(), remote: address(remote), met: false, ingress: Arc::new(|_| ()) };
+        remotes.iter().map(leg).collect()
+    }
+
+    fn chosen(routes: &mut [Route], from: &str) -> Option<String> {
+        choose(routes, address(from)).map(|route| route.session.clone())
+    }
+
+    #[test]
+    fn packets_go_to_the_leg_whose_far_end_sent_them() {
+        let mut routes = legs(&["10.0.0.1:4000", "10.0.0.2:4000", "10.0.0.2:5000"]);
+        assert_eq!(chosen(&mut routes, "10.0.0.2:5000").as_deref(), Some("10.0.0.2:5000"));
+        assert_eq!(chosen(&mut routes, "10.0.0.1:9999").as_deref(), Some("10.0.0.1:4000"));
+        assert_eq!(chosen(&mut routes, "10.0.0.9:4000"), None);
+    }
+
+    #[test]
+    fn a_single_leg_takes_media_from_elsewhere_until_it_has_met_its_far_end() {
+        let mut routes = legs(&["10.0.0.1:4000"]);
+        assert!(chosen(&mut routes, "10.0.0.9:7000").is_some());
+        assert!(chosen(&mut routes, "10.0.0.1:4000").is_some());
+        assert_eq!(chosen(&mut routes, "10.0.0.9:7000"), None);
+        assert_eq!(chosen(&mut routes, "10.0.0.1:4002"), None);
+        assert!(chosen(&mut routes, "10.0.0.1:4000").is_some());
+    }
+
+    #[test]
+    fn a_pair_is_taken_when_either_port_is() {
+        let port = bind("127.0.0.1");
+        let local = port.rtp.local_addr().unwrap();
+        assert!(matches!(Port::bind(local), Err(BindError::Taken(taken)) if taken == local.port()));
+        assert!(matches!(Port::bind("192.0.2.1:20000".parse().unwrap()), Err(BindError::Refused { .. })));
+    }
 }

@@ -316,11 +316,6 @@ impl Mixer {
         self.gains = gains;
     }
 
-    /// Whether nobody is in it.
-    pub fn is_empty(&self) -> bool {
-        self.voices.is_empty()
-    }
-
     /// One block. `time`: of the block, by the pipelines' clock in nanoseconds; `now`: the same moment since the boot;
     /// `microphone` makes the microphone's block of what the far ends say.
     pub fn block(&mut self, time: u64, now: Tick, microphone: impl FnOnce(&Block) -> Block) -> Played {

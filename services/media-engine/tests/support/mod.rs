@@ -251,10 +251,15 @@ pub struct FarEnd {
 
 impl FarEnd {
     pub async fn new(last: u8) -> FarEnd {
-        let socket = Arc::new(UdpSocket::bind((host(last), 0)).await.unwrap());
+        FarEnd::at(host(last).into(), SocketAddr::new(IpAddr::V4(host(0)), PORT)).await
+    }
+
+    /// At this address, speaking to that one.
+    pub async fn at(here: IpAddr, to: SocketAddr) -> FarEnd {
+        let socket = Arc::new(UdpSocket::bind((here, 0)).await.unwrap());
         let heard: Arc<Heard> = Arc::default();
         let listening = tokio::spawn(listen(Arc::clone(&socket), Arc::clone(&heard)));
-        FarEnd { socket, heard, listening, speaking: None, to: SocketAddr::new(IpAddr::V4(host(0)), PORT) }
+        FarEnd { socket, heard, listening, speaking: None, to }
     }
 
     pub fn port(&self) -> u32 {
