@@ -216,7 +216,7 @@ pub async fn board(house: &House, mac: &str) -> zbus::Connection {
 
 /// nginx on a free port of 127.0.0.1, serving a folder.
 pub struct WebServer {
-    _process: Process,
+    process: Process,
     pub port: u16,
     pub root: PathBuf,
     log: PathBuf,
@@ -245,7 +245,7 @@ impl WebServer {
         let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("start worker process "));
         assert!(started, "nginx does not start");
         std::thread::spawn(move || lines.for_each(drop));
-        WebServer { _process: Process(process), port, root, log }
+        WebServer { process: Process(process), port, root, log }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -259,6 +259,15 @@ impl WebServer {
     /// Request lines with user agents, in order.
     pub fn requests(&self) -> Vec<String> {
         std::fs::read_to_string(&self.log).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for WebServer {
+    fn drop(&mut self) {
+        // Killed outright it would leave its worker behind.
+        let pid = rustix::process::Pid::from_child(&self.process.0);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.process.0.wait();
     }
 }
 
