@@ -1,9 +1,11 @@
 //! The simulated board for a PC: a handset, keys and lamps that only the bus moves and shows, and the PC's own network.
 //!
-//! Its address and MAC come from the rows SIM_ADDRESS and SIM_MAC, which a dealer preset sets; it touches nothing of the PC.
+//! Its address and MAC come from the rows SIM_ADDRESS and SIM_MAC, which a dealer preset sets; it touches nothing of the PC. A
+//! real handset stays where it is when a process dies, so this one lies in a file of the state folder.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use phone_proto::errors::HouseError;
 
@@ -57,6 +59,8 @@ const FIRMWARE: &str = "01.070";
 /// See the module.
 pub struct Sim {
     hook: Hook,
+    /// Where the handset lies; none without a state folder.
+    cradle: Option<PathBuf>,
     mac: String,
     address: Option<IpAddr>,
     lamps: BTreeMap<&'static str, LampPattern>,
@@ -65,12 +69,15 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A board with the handset in its cradle and no address yet.
-    pub fn new() -> Sim {
+    /// A board with no address yet. `state` is the folder that outlives the process; without one the handset is in its cradle.
+    pub fn new(state: Option<PathBuf>) -> Sim {
+        let cradle = state.map(|folder| folder.join("handset"));
+        let lies = cradle.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         Sim {
-            hook: Hook::On,
+            hook: lies.and_then(|text| Hook::parse(text.trim()).ok()).unwrap_or(Hook::On),
+            cradle,
             mac: String::new(),
             address: None,
             lamps: BTreeMap::new(),
@@ -160,6 +167,11 @@ impl Hand for Sim {
             return Vec::new();
         }
         self.hook = to;
+        if let Some(file) = &self.cradle
+            && let Err(error) = std::fs::write(file, to.as_str())
+        {
+            tracing::warn!(%error, file = %file.display(), "the simulated handset will be forgotten with this process");
+        }
         vec![BoardEvent::Hook(to)]
     }
     fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError> {
@@ -175,7 +187,7 @@ mod tests {
     use super::*;
 
     fn board(address: &str) -> Sim {
-        let mut sim = Sim::new();
+        let mut sim = Sim::new(None);
         let values = [("SIM_ADDRESS", address), ("SIM_MAC", "0080f0abcdef")];
         sim.apply_settings(&values.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         sim
@@ -203,15 +215,24 @@ mod tests {
 
     #[test]
     fn the_hook_moves_once() {
-        let mut sim = Sim::new();
+        let mut sim = Sim::new(None);
         assert_eq!(sim.move_handset(Hook::Off), [BoardEvent::Hook(Hook::Off)]);
         assert_eq!(sim.move_handset(Hook::Off), []);
         assert_eq!(sim.hook(), Hook::Off);
     }
 
     #[test]
+    fn the_handset_stays_where_it_is_when_the_process_dies() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = || Sim::new(Some(folder.path().to_owned()));
+        assert_eq!(board().hook(), Hook::On);
+        board().move_handset(Hook::Off);
+        assert_eq!(board().hook(), Hook::Off);
+    }
+
+    #[test]
     fn a_key_goes_down_and_up_and_an_unknown_one_is_named() {
-        let mut sim = Sim::new();
+        let mut sim = Sim::new(None);
         assert_eq!(sim.press("5").unwrap().len(), 2);
         let error = sim.press("no such key").unwrap_err();
         assert!(error.text.contains("no such key") && error.text.contains("star"), "{error}");

@@ -19,8 +19,8 @@ use crate::settings::BoardFacts;
 const FORMAT: u16 = 1;
 /// The name in the supervisor's store.
 const NAME: &str = "sip-snapshot";
-/// A life shorter than this ended quickly.
-const QUICK: Duration = Duration::from_secs(1);
+/// A life shorter than this ended quickly. Longer than the restart and the wait for the first retransmission of what killed it.
+const QUICK: Duration = Duration::from_millis(500);
 /// So many quick ends in a row, and the next start is cold.
 const QUICK_MAX: u8 = 2;
 
