@@ -5,7 +5,7 @@
   const result = document.getElementById("result");
   if (result) {
     // A reload shows the screen again instead of sending the form again.
-    history.replaceState(null, "", location.href);
+    history.replaceState(null, "");
   }
   if (!path || !window.EventSource) {
     return;

@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::gate;
 use crate::desk::Desk;
 use crate::login::Pass;
 use crate::pages::status;
@@ -41,7 +42,7 @@ pub async fn live(State(desk): State<Arc<Desk>>, Extension(pass): Extension<Pass
     };
     let live =
         Live { desk, session: pass.session, facts_sent: BTreeMap::new(), saved_sent: String::new(), ended: false, _place: place };
-    Sse::new(events(live)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    gate::closing(Sse::new(events(live)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 fn events(live: Live) -> impl Stream<Item = Result<Event, Infallible>> {
