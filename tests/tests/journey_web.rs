@@ -11,6 +11,7 @@ use house_tests::registrar::{FAR_ACCOUNT, Registrar};
 mod browser;
 use browser::Browser;
 
+const WEB: &str = "org.deskphone.Web1";
 const CALL_CONTROL: &str = "/telephone/call-control-line/1";
 const NAME: &str = "#DISPLAY_NAME_1";
 const SAVE: &str = "form.settings button[type=submit]";
@@ -39,9 +40,12 @@ async fn a_display_name_changed_in_the_browser_is_in_the_next_invite() {
     assert_eq!(browser.title().await, "Version Information \u{2013} Deskphone");
     assert_eq!(browser.text("[data-fact=model]").await, "KX-UT670");
 
-    // The line registers while the page is looked at; the page follows without a reload.
+    // The page follows the line without a reload.
     browser.open(&page(&phone, "admin:adminpass", "/status/voip-status")).await;
-    phone.registered().await;
+    browser.until("[data-fact=voip-1]", |text| text == "Registered").await;
+    phone.run(&["settings", "set", "LINE_ENABLE_1=Disabled"]);
+    browser.until("[data-fact=voip-1]", str::is_empty).await;
+    phone.run(&["settings", "set", "LINE_ENABLE_1=Enabled"]);
     browser.until("[data-fact=voip-1]", |text| text == "Registered").await;
 
     browser.open(&page(&phone, "admin:adminpass", CALL_CONTROL)).await;
@@ -100,7 +104,7 @@ async fn a_wrong_password_opens_nothing() {
     browser.open(&page(&phone, "admin:wrong", "/status/version-information")).await;
     assert_eq!(browser.status().await, 401);
     assert!(!browser.text("body").await.contains("KX-UT670"));
-    assert_eq!(phone.facts("org.deskphone.Web1", "org.deskphone.Web1").await["Session"], "");
+    assert_eq!(phone.facts(WEB, WEB).await["Session"], "");
     browser.stop().await;
     phone.stop().await;
 }
@@ -117,11 +121,11 @@ async fn a_restart_of_web_ui_is_not_noticed_in_the_browser() {
     let browser = Browser::start(&namespace).await;
     browser.open(&page(&phone, "admin:adminpass", CALL_CONTROL)).await;
     let pid = rustix::process::Pid::from_raw(phone.pid("web-ui")).expect("a pid");
-    let epoch = phone.facts("org.deskphone.Web1", "org.deskphone.Web1").await["Epoch"].clone();
+    let epoch = phone.facts(WEB, WEB).await["Epoch"].clone();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("the kill");
     phone
         .until("web-ui is back", async |phone| {
-            let facts = phone.facts("org.deskphone.Web1", "org.deskphone.Web1").await;
+            let facts = phone.facts(WEB, WEB).await;
             (facts["PortOpen"] == true && facts["Epoch"] != epoch).then_some(())
         })
         .await;
@@ -130,6 +134,55 @@ async fn a_restart_of_web_ui_is_not_noticed_in_the_browser() {
     browser.click(SAVE).await;
     assert_eq!(browser.until("#result", |text| !text.is_empty()).await, "Complete");
     browser.until("#saved", |text| text.contains("in effect")).await;
+    browser.stop().await;
+    phone.stop().await;
+}
+
+async fn port_open(phone: &Phone) -> bool {
+    phone.facts(WEB, WEB).await["PortOpen"] == true
+}
+
+async fn until_port(phone: &Phone, open: bool) {
+    let what = if open { "the web port is open" } else { "the web port is closed" };
+    phone.until(what, async |phone| (port_open(phone).await == open).then_some(())).await;
+}
+
+async fn wish(phone: &Phone, method: &str) {
+    let path = format!("/{}", WEB.replace('.', "/"));
+    phone.bus.call_method(Some(WEB), path, Some(WEB), method, &()).await.expect(method);
+}
+
+/// B122 to B124, B126: the port closes and opens on a wish, closes after three wrong passwords, and its row always says which.
+#[tokio::test]
+async fn the_web_port_closes_and_opens() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.enter();
+    let phone = Phone::start(&namespace, &Setup::at_the_registrar(&["HTTPD_PORTOPEN_AUTO=\"N\""])).await;
+    let browser = Browser::start(&namespace).await;
+    until_port(&phone, true).await;
+
+    wish(&phone, "ClosePort").await;
+    until_port(&phone, false).await;
+    phone.until("the row", async |phone| (phone.explain("EMBEDDED_WEB_ENABLE").0 == "N").then_some(())).await;
+    wish(&phone, "OpenPort").await;
+    until_port(&phone, true).await;
+    assert_eq!(phone.explain("EMBEDDED_WEB_ENABLE").0, "Y");
+
+    for _ in 0..3 {
+        browser.open(&page(&phone, "admin:wrong", "/")).await;
+    }
+    until_port(&phone, false).await;
+    wish(&phone, "OpenPort").await;
+    until_port(&phone, true).await;
+    browser.open(&page(&phone, "admin:adminpass", "/")).await;
+    assert_eq!(browser.text("[data-fact=model]").await, "KX-UT670");
+    assert_eq!(phone.facts(WEB, WEB).await["Session"], "admin");
+    browser.click("a[href='/web-port-close']").await;
+    browser.click("main button[type=submit]").await;
+    until_port(&phone, false).await;
     browser.stop().await;
     phone.stop().await;
 }

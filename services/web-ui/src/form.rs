@@ -12,7 +12,7 @@ use settings::row::{Charset, Format, Kind, Range};
 use settings::value;
 
 use crate::login::Account;
-use crate::menu::{Place, ScreenKind};
+use crate::menu::Place;
 
 /// Prefix of the check box that removes a secret.
 const REMOVE: &str = "remove:";
@@ -91,11 +91,6 @@ pub fn sections(place: &Place, account: Account, values: &BTreeMap<String, Strin
             None => sections.push(Section { title: web.section, fields: vec![field] }),
         }
     }
-    let order = match place.screen.kind {
-        ScreenKind::Settings(order) => order,
-        ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip | ScreenKind::Password(_) => &[],
-    };
-    sections.sort_by_key(|section| order.iter().position(|title| *title == section.title).unwrap_or(order.len()));
     sections
 }
 

@@ -53,6 +53,18 @@ fn sip_settings_of_a_line_has_every_section_and_field_of_the_guide() {
     );
     let counts: Vec<usize> = sections.iter().map(|section| section.fields.len()).collect();
     assert_eq!(counts, [2, 6, 2, 1, 1, 2, 3, 1, 7, 1, 2, 2, 1]);
+    let servers: Vec<&str> = sections[1].fields.iter().map(|field| field.label.as_str()).collect();
+    assert_eq!(
+        servers,
+        [
+            "Registrar Server Address",
+            "Registrar Server Port",
+            "Proxy Server Address",
+            "Proxy Server Port",
+            "Presence Server Address",
+            "Presence Server Port",
+        ]
+    );
     assert!(sections.iter().flat_map(|section| &section.fields).all(|field| field.name.ends_with("_2")));
 }
 

@@ -1,5 +1,5 @@
 //! Tabs and menu items in the guide's order (4.1), and who sees which. What stands on a settings screen comes from the catalogue;
-//! here are only its place in the menu and the order of its sections.
+//! here is only its place in the menu.
 
 use settings::Parameter;
 use settings::catalogue;
@@ -41,32 +41,13 @@ pub enum ScreenKind {
     Voip,
     /// 4.5.2, 4.5.3: whose password.
     Password(Account),
-    /// Fields of the catalogue; the sections in this order, others after them.
-    Settings(&'static [&'static str]),
+    /// Fields of the catalogue.
+    Settings,
 }
 
-const fn settings(title: &'static str, slug: &'static str, sections: &'static [&'static str]) -> Screen {
-    Screen { title, slug, kind: ScreenKind::Settings(sections) }
+const fn settings(title: &'static str, slug: &'static str) -> Screen {
+    Screen { title, slug, kind: ScreenKind::Settings }
 }
-
-const SIP_LINE_SECTIONS: &[&str] = &[
-    "Phone Number",
-    "SIP Server",
-    "Outbound Proxy Server",
-    "SIP Service Domain",
-    "SIP Source Port",
-    "SIP Authentication",
-    "DNS",
-    "Transport Protocol for SIP",
-    "Timer Settings",
-    "Quality of Service (QoS)",
-    "SIP extensions",
-    "NAT Identity",
-    "Security",
-];
-
-const VOIP_LINE_SECTIONS: &[&str] =
-    &["Quality of Service (QoS)", "Statistical Information", "Jitter Buffer", "DTMF", "Call Hold", "CODEC Preferences"];
 
 /// Every tab.
 pub static TABS: &[Tab] = &[
@@ -83,53 +64,53 @@ pub static TABS: &[Tab] = &[
         title: "Network",
         slug: "network",
         screens: &[
-            settings(BASIC_NETWORK, "basic-network-settings", &[]),
-            settings("Ethernet Port Settings", "ethernet-port-settings", &["Link Speed/Duplex Mode"]),
-            settings("HTTP Client Settings", "http-client-settings", &[]),
-            settings("Global Address Detection", "global-address-detection", &["Global Address Detection"]),
-            settings("Static NAPT Settings", "static-napt-settings", &[]),
+            settings(BASIC_NETWORK, "basic-network-settings"),
+            settings("Ethernet Port Settings", "ethernet-port-settings"),
+            settings("HTTP Client Settings", "http-client-settings"),
+            settings("Global Address Detection", "global-address-detection"),
+            settings("Static NAPT Settings", "static-napt-settings"),
         ],
     },
     Tab {
         title: "System",
         slug: "system",
         screens: &[
-            settings("Web Language", "web-language", &[]),
+            settings("Web Language", "web-language"),
             Screen {
                 title: "Administrator Password",
                 slug: "administrator-password",
                 kind: ScreenKind::Password(Account::Administrator),
             },
             Screen { title: "Change User Password", slug: "change-user-password", kind: ScreenKind::Password(Account::User) },
-            settings("Web Server Settings", "web-server-settings", &[]),
+            settings("Web Server Settings", "web-server-settings"),
         ],
     },
     Tab {
         title: "VoIP",
         slug: "voip",
         screens: &[
-            settings("SIP Settings", "sip-settings", &[]),
-            settings("SIP Settings [Line n]", "sip-settings-line", SIP_LINE_SECTIONS),
-            settings("VoIP Settings", "voip-settings", &[]),
-            settings("VoIP Settings [Line n]", "voip-settings-line", VOIP_LINE_SECTIONS),
+            settings("SIP Settings", "sip-settings"),
+            settings("SIP Settings [Line n]", "sip-settings-line"),
+            settings("VoIP Settings", "voip-settings"),
+            settings("VoIP Settings [Line n]", "voip-settings-line"),
         ],
     },
     Tab {
         title: "Telephone",
         slug: "telephone",
         screens: &[
-            settings("Call Control", "call-control", &["Call Control"]),
-            settings("Call Control [Line n]", "call-control-line", &["Call Control", "Dial Plan", "Call Features", "Call Forward"]),
-            settings("Tone Settings", "tone-settings", &["Dial Tone", "Busy Tone", "Ringing Tone", "Stutter Tone", "Reorder Tone"]),
-            settings("Telephone Settings", "telephone-settings", &[]),
+            settings("Call Control", "call-control"),
+            settings("Call Control [Line n]", "call-control-line"),
+            settings("Tone Settings", "tone-settings"),
+            settings("Telephone Settings", "telephone-settings"),
         ],
     },
     Tab {
         title: "Maintenance",
         slug: "maintenance",
         screens: &[
-            settings("Firmware Maintenance", "firmware-maintenance", &[]),
-            settings("Provisioning Maintenance", "provisioning-maintenance", &[]),
+            settings("Firmware Maintenance", "firmware-maintenance"),
+            settings("Provisioning Maintenance", "provisioning-maintenance"),
         ],
     },
 ];
@@ -167,7 +148,7 @@ impl Screen {
         match self.kind {
             ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip => true,
             ScreenKind::Password(whose) => onlooker.account >= whose,
-            ScreenKind::Settings(_) => {
+            ScreenKind::Settings => {
                 let taken = onlooker.without_basic_network && onlooker.account == Account::User && self.title == BASIC_NETWORK;
                 !taken && fields(tab.title, self.title, u8::from(self.per_line()), onlooker.account).next().is_some()
             }

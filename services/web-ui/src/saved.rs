@@ -76,11 +76,11 @@ impl LastSave {
         match (waiting.first(), silent.len() == self.consumers.len() && !silent.is_empty()) {
             (Some(service), _) => (Progress::Waiting, format!("{saved}; {}", awaited(service, view))),
             (None, true) => (Progress::Stored, format!("{saved}; {} does not report when it is in effect", silent.join(" and "))),
-            (None, false) => (Progress::InEffect, format!("{saved}, in effect{}", self.from_when())),
+            (None, false) => (Progress::InEffect, format!("{saved}, in effect{}", self.since_when())),
         }
     }
 
-    fn from_when(&self) -> &'static str {
+    fn since_when(&self) -> &'static str {
         match self.effect {
             Effect::NextCall => " from the next call on",
             Effect::RestartService | Effect::RestartUnit => " after the restart",

@@ -1,4 +1,5 @@
 //! Facts from real peers on a private bus: subscribe, fetch, fold, over a restart of the peer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,5 @@
 //! The router over real sockets, with a fake owner of the settings.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

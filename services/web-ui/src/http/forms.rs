@@ -105,11 +105,11 @@ impl Posted {
     fn password_errors(&self, values: &Values, whose: Account) -> PasswordErrors {
         let known = values.text(password_row(whose));
         let current_holds: bool = known.as_bytes().ct_eq(self.field(CURRENT).as_bytes()).into();
-        let checked = catalogue::parameter(password_row(whose)).map(|parameter| value::check(&parameter, self.field(NEW)));
+        let refusal = catalogue::parameter(password_row(whose)).and_then(|row| value::check(&row, self.field(NEW)).err());
         let said = |wrong: bool, text: &str| if wrong { text.to_owned() } else { String::new() };
         PasswordErrors {
             current: said(!current_holds, "This is not the current password."),
-            new: checked.and_then(Result::err).map(|diagnosis| form::in_words(&diagnosis)).unwrap_or_default(),
+            new: refusal.map(|refusal| form::in_words(&refusal)).unwrap_or_default(),
             confirm: said(self.field(CONFIRM) != self.field(NEW), "This differs from the new password."),
         }
     }

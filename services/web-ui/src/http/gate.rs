@@ -182,10 +182,11 @@ fn host_is_ours(headers: &HeaderMap, version: Version, ends: Ends) -> bool {
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !(name.contains(':') && !name.ends_with(']')) => {
+        // A bare IPv6 address has more colons, and brackets where a port follows.
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (name.ends_with(']') || !name.contains(':')) => {
             name
         }
-        _ => host,
+        Some(_) | None => host,
     }
 }
 

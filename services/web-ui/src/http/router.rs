@@ -67,7 +67,7 @@ impl Screen<'_> {
                 self.whole(StatusCode::OK, &status::screen(&self.place, &self.desk.view_now()))
             }
             ScreenKind::Password(whose) => self.password(StatusCode::OK, whose, &PasswordErrors::default(), &Outcome::default()),
-            ScreenKind::Settings(_) => self.settings(StatusCode::OK, &Submission::default(), Outcome::default()),
+            ScreenKind::Settings => self.settings(StatusCode::OK, &Submission::default(), Outcome::default()),
         }
     }
 
@@ -182,7 +182,7 @@ async fn take(desk: &Arc<Desk>, pass: Pass, place: Option<Place>, fields: Fields
         return refusal;
     }
     match place.screen.kind {
-        ScreenKind::Settings(_) => posted.save_settings(desk).await,
+        ScreenKind::Settings => posted.save_settings(desk).await,
         ScreenKind::Password(whose) => posted.save_password(desk, whose).await,
         ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip => {
             respond::error(StatusCode::METHOD_NOT_ALLOWED, "Nothing can be saved here.", Some(posted.pass.account))

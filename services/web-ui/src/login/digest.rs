@@ -165,8 +165,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 fn count(text: &str) -> Result<u32, DigestError> {
     let digits = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let count = digits.then(|| u32::from_str_radix(text, 16).unwrap_or(0)).unwrap_or(0);
-    if count == 0 { Err(DigestError::Malformed("nc is not a count of eight hexadecimal digits")) } else { Ok(count) }
+    let count = u32::from_str_radix(text, 16).ok().filter(|count| digits && *count > 0);
+    count.ok_or(DigestError::Malformed("nc is not a count of eight hexadecimal digits"))
 }
 
 /// `name=value` and `name="value"` with commas between (RFC 9110 11.2). A name may occur once.
