@@ -1,18 +1,6 @@
-//! sip-agent: lines, calls and telephone behaviour. Wiring only; see README.md.
+//! sip-agent's process. Wiring only; see README.md.
 
 use std::process::ExitCode;
-
-mod agent;
-mod bus;
-mod driver;
-mod facts;
-mod hal;
-mod journal;
-mod media;
-mod resolve;
-mod settings;
-mod snapshot;
-mod sockets;
 
 fn main() -> ExitCode {
     service_kit::logging::init("sip-agent");
@@ -23,7 +11,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(driver::run()) {
+    match runtime.block_on(sip_agent::driver::run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "sip-agent ends");
