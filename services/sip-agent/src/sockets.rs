@@ -182,3 +182,20 @@ fn store(name: &str, socket: &UdpSocket) {
         tracing::warn!(name, %error, "the socket will not survive a restart");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS.
+    #[tokio::test]
+    async fn a_socket_is_marked_with_the_dscp() {
+        for (flow, dscp) in [(1, 0), (2, 46), (3, 63)] {
+            let mut sockets = Sockets::new(&mut Vec::new());
+            let local = "127.0.0.1:0".parse().unwrap();
+            sockets.open(FlowId(flow), LineNumber::new(1).unwrap(), local, dscp).unwrap();
+            let socket = &sockets.open[&FlowId(flow)].socket;
+            assert_eq!(socket2::SockRef::from(socket).tos_v4().unwrap(), u32::from(dscp) << 2);
+        }
+    }
+}
