@@ -204,3 +204,18 @@ fn a_refusal_of_the_owner_stands_beside_its_field_too() {
 fn descriptions_come_without_references() {
     assert_eq!(without_citations("Name (B165), see (a note) (B1, C3 to C4)."), "Name, see (a note).");
 }
+
+proptest::proptest! {
+    /// A form may hold anything: what comes out are changes that the catalogue allows, and reasons for the rest.
+    #[test]
+    fn whatever_is_sent_only_legal_values_come_out(port in ".{0,12}", host in ".{0,40}", uri in ".{0,40}", password in ".{0,20}") {
+        let sent = [("SIP_SRC_PORT_2", &*port), ("SIP_RGSTR_ADDR_2", &*host), ("SIP_URI_2", &*uri), ("SIP_PASS_2", &*password)];
+        let submission = submit(&sip_settings(), &[], &sent);
+        for (name, value) in &submission.changes {
+            let parameter = catalogue::parameter(name).unwrap();
+            proptest::prop_assert!(value::check(&parameter, value).is_ok());
+        }
+        proptest::prop_assert!(submission.changes.keys().all(|name| !submission.errors.contains_key(name)));
+        proptest::prop_assert!(submission.errors.values().all(|reason| password.len() < 4 || !reason.contains(&password)));
+    }
+}

@@ -288,4 +288,24 @@ mod tests {
         assert!(offered.iter().all(|challenge| challenge.ends_with(", stale=true") && challenge.contains("qop=\"auth\"")));
         assert!(!challenges("Deskphone", "n", "o", false)[0].contains("stale"));
     }
+
+    proptest::proptest! {
+        /// Whatever a stranger sends is read or refused, and never proves a password that was not used.
+        #[test]
+        fn nothing_from_outside_breaks_the_reading(header in ".*", parameters in "[a-z*]{0,8}(=\"?[ -~]{0,12}\"?,? ?){0,8}") {
+            for text in [header.clone(), format!("Digest {header}"), format!("Digest {parameters}")] {
+                if let Ok(answer) = Authorization::parse(&text) {
+                    proptest::prop_assert!(!answer.proves("GET", &Secret::new("never used")));
+                }
+            }
+        }
+
+        /// Every parameter that is written is read back as it was.
+        #[test]
+        fn quoted_values_read_back(value in "[ -~]{0,40}") {
+            let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let found = parameters(&format!("a=\"{quoted}\", b=token"));
+            proptest::prop_assert_eq!(found, Ok(vec![("a".to_owned(), value), ("b".to_owned(), "token".to_owned())]));
+        }
+    }
 }

@@ -412,3 +412,34 @@ fn after_a_restart_the_browser_logs_in_again_by_itself() {
     browser.take_challenge(&verdict, "admin", "secret-a");
     entered(&browser.page(&mut restarted));
 }
+
+proptest::proptest! {
+    /// Whatever people and time do: a closed port lets nobody in and holds no session, an open one has a deadline or stays open, and
+    /// nobody is let in without a right password.
+    #[test]
+    fn a_closed_port_never_holds_a_session(steps in proptest::collection::vec((0_u8..8, 1_u8..4, 0_u64..40), 1..60), auto: bool) {
+        let mut house = House::new(Rules { stays_open: auto, ..rules() });
+        for (step, who, minutes) in steps {
+            let verdict = match step {
+                0 => Some(Browser::at(who).log_in(&mut house, "admin", "secret-a")),
+                1 => Some(Browser::at(who).log_in(&mut house, "user", "secret-u")),
+                2 => {
+                    let verdict = Browser::at(who).log_in(&mut house, "admin", "wrong");
+                    proptest::prop_assert!(!matches!(verdict, Verdict::Enter(_)));
+                    Some(verdict)
+                }
+                3 => { house.door.close(house.now); None }
+                4 => { house.door.open(house.now); None }
+                5 => { house.apply(Rules { stays_open: auto, enabled: minutes % 2 == 0, ..rules() }); None }
+                _ => { house.later(Duration::from_secs(minutes * 60)); None }
+            };
+            house.drain();
+            if let Some(Verdict::Enter(pass)) = verdict {
+                proptest::prop_assert_eq!(house.door.session().map(|(session, _)| session), Some(pass.session));
+            }
+            proptest::prop_assert!(house.door.open || house.door.session().is_none());
+            proptest::prop_assert!(!house.door.open || auto || house.door.deadline().is_some());
+            proptest::prop_assert!(!auto || house.door.open);
+        }
+    }
+}
