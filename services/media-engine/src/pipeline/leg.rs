@@ -205,8 +205,13 @@ impl Drop for Leg {
 
 fn udp_sink(port: &Port) -> Result<gst::Element, PipelineError> {
     let sink = plugins::element("udp", "udpsink")?;
-    let family = if port.socket().family() == gio::SocketFamily::Ipv6 { "socket-v6" } else { "socket" };
+    // A far end that is not known yet: the default is "localhost", which may be resolved to the other family and then refused.
+    let (family, nobody) = match port.socket().family() {
+        gio::SocketFamily::Ipv6 => ("socket-v6", "::1"),
+        _ => ("socket", "127.0.0.1"),
+    };
     sink.set_property(family, port.socket());
+    sink.set_property("host", nobody);
     sink.set_property("close-socket", false);
     sink.set_property("auto-multicast", false);
     sink.set_property("sync", false);
