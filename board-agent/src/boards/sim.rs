@@ -202,6 +202,13 @@ mod tests {
     }
 
     #[test]
+    fn the_mac_address_is_that_of_its_row() {
+        let mut sim = board("127.0.0.1");
+        assert!(sim.apply_settings(&BTreeMap::from([("SIM_MAC".to_owned(), "0080F0111111".to_owned())])));
+        assert_eq!((sim.facts().mac_address.as_str(), sim.facts().network.address.as_str()), ("0080F0111111", "127.0.0.1"));
+    }
+
+    #[test]
     fn an_address_that_is_none_is_unknown() {
         assert_eq!(board("nonsense").facts().network.address, "");
     }
