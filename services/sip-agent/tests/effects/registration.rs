@@ -58,8 +58,8 @@ fn the_old_registration_is_cancelled_where_that_is_wanted() {
         registers.iter().map(shown).collect::<Vec<_>>()
     };
     let (old, new) = (("sip:200@10.0.0.9".to_owned(), 0), ("sip:201@10.0.0.9".to_owned(), 3600));
-    assert_eq!(said("N"), [new.clone()]);
-    assert_eq!(said("Y"), [old, new]);
+    assert_eq!(said("Y"), [old, new.clone()]);
+    assert_eq!(said("N"), [new]);
 }
 
 /// RFC 3581.
