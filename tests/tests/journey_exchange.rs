@@ -45,7 +45,7 @@ async fn extension_101_calls_back_and_103_is_busy() {
     phone.registered().await;
     phone.run(&["call", "103"]);
     let busy = phone.call_in("ended").await;
-    assert_eq!(busy.end_code, 486);
+    assert_eq!(busy.end_code, 486, "{busy:?}");
     phone.run(&["board", "hook", "on"]);
 
     phone.run(&["call", "101"]);
