@@ -272,7 +272,9 @@ impl Phone {
 
     /// Where the recording of the earpiece ends now, in seconds: a mark to measure from.
     pub fn mark(&self) -> f64 {
-        Recording::read(&self.folder.path().join("ear.wav")).map_or(0.0, |recording| recording.length())
+        // By the length of the file, which is read often: 16 kHz, mono, 16 bits behind a header of 44 octets.
+        let length = std::fs::metadata(self.folder.path().join("ear.wav")).map_or(0, |file| file.len());
+        length.saturating_sub(44) as f64 / 32_000.0
     }
 
     /// Waits until the earpiece has played this much more, and returns the marks before and after.

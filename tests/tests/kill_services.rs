@@ -56,26 +56,43 @@ impl Moments {
 struct Story {
     phone: Phone,
     exchange: Exchange,
+    /// Its thread ends when this goes.
+    _far_end: tokio::sync::oneshot::Sender<()>,
     moments: Moments,
     // Last: it ends what is still there.
     _namespace: Namespace,
+}
+
+/// The exchange in a thread of its own, so that nothing that the test does delays its packets.
+fn far_end() -> (Exchange, tokio::sync::oneshot::Sender<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let exchange = Exchange::start(ExchangeOptions {
+                address: (REGISTRAR.parse::<std::net::IpAddr>().unwrap(), 5060).into(),
+                accounts: vec![("200".to_owned(), "phone-200-secret".to_owned())],
+                ..ExchangeOptions::default()
+            });
+            tell.send(exchange.unwrap()).unwrap();
+            // Ends with an error when the story is over: that is the sign.
+            let _ = stopped.await;
+        });
+    });
+    (told.recv().unwrap(), stop)
 }
 
 impl Story {
     async fn begin() -> Story {
         let namespace = Namespace::new();
         namespace.enter();
-        let exchange = Exchange::start(ExchangeOptions {
-            address: (REGISTRAR.parse::<std::net::IpAddr>().unwrap(), 5060).into(),
-            accounts: vec![("200".to_owned(), "phone-200-secret".to_owned())],
-            ..ExchangeOptions::default()
-        })
-        .unwrap();
+        let (exchange, far_end) = far_end();
         let domain = format!("SIP_SVCDOMAIN_1=\"{}\"", ExchangeOptions::default().realm);
         let phone = Phone::start(&namespace, &Setup::at_the_registrar(&[&domain])).await;
         assert_eq!(phone.address(), PHONE);
         phone.registered().await;
-        Story { phone, exchange, moments: Moments(0x2545_F491_4F6C_DD1D), _namespace: namespace }
+        Story { phone, exchange, _far_end: far_end, moments: Moments(0x2545_F491_4F6C_DD1D), _namespace: namespace }
     }
 
     /// One call, brought to its phase, the kill there, and everything that must be true after it.
@@ -214,7 +231,7 @@ async fn killed_at_every_phase(service: &str) {
     for round in 0..ROUNDS {
         let phase = PHASES[round % PHASES.len()];
         println!("{service}, round {round}: {phase:?}");
-        story.round(service, phase, round / PHASES.len() % 2 == 0).await;
+        story.round(service, phase, (round / PHASES.len()).is_multiple_of(2)).await;
     }
     story.phone.stop().await;
 }

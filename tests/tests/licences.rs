@@ -55,9 +55,11 @@ fn expressions_are_read_as_spdx_has_them() {
 fn every_dependency_has_an_allowed_licence() {
     let deny = deny();
     let licenses = deny["licenses"].as_table().expect("[licenses] in deny.toml");
-    let allowed: BTreeSet<String> = licenses["allow"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect();
+    let allowed: BTreeSet<String> =
+        licenses["allow"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect();
     let clarified = licenses.get("clarify").and_then(toml::Value::as_array);
-    let clarified: BTreeSet<String> = clarified.into_iter().flatten().map(|row| row["crate"].as_str().unwrap().to_owned()).collect();
+    let clarified: BTreeSet<String> =
+        clarified.into_iter().flatten().map(|row| row["crate"].as_str().unwrap().to_owned()).collect();
     let metadata = MetadataCommand::new()
         .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
         .other_options(["--offline", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned))
@@ -65,7 +67,9 @@ fn every_dependency_has_an_allowed_licence() {
         .unwrap();
     let foreign = metadata.packages.iter().filter(|package| package.source.is_some());
     let wrong: Vec<String> = foreign
-        .filter(|package| !met(package.license.as_deref().unwrap_or_default(), &allowed) && !clarified.contains(package.name.as_str()))
+        .filter(|package| {
+            !met(package.license.as_deref().unwrap_or_default(), &allowed) && !clarified.contains(package.name.as_str())
+        })
         .map(|package| format!("{} {}: {:?}", package.name, package.version, package.license))
         .collect();
     assert!(wrong.is_empty(), "not allowed by deny.toml:\n{}", wrong.join("\n"));

@@ -1,5 +1,6 @@
 //! The one loop: requests, reports of the audio, the end of the lease and the watchdog, each put where it belongs.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ struct Driver {
     engine: Engine,
     lease: Lease,
     events: Events,
+    /// The newest flow state of each session, for a reader that comes later.
+    flows: BTreeMap<String, Event>,
     served: Served,
     shown: Shown,
 }
@@ -91,7 +94,7 @@ pub async fn run(sound: Sound) -> Result<(), RunError> {
     let connection = service_kit::bus::connect().await?;
     let shown = first(&engine);
     let served = bus::serve(&connection, shown.clone(), wish_sender).await?;
-    let mut driver = Driver { engine, lease: Lease::default(), events: Events::default(), served, shown };
+    let mut driver = Driver { engine, lease: Lease::default(), events: Events::default(), flows: BTreeMap::new(), served, shown };
     notify::ready();
     let mut watchdog = notify::watchdog().map(tokio::time::interval);
     let stop = service_kit::shutdown::signal();
@@ -167,7 +170,9 @@ impl Driver {
                 let _ = answer.send(self.reconcile(*state, &correlation));
             }
             Wish::Events { answer } => {
-                let _ = answer.send(self.events.subscribe());
+                let sessions = &self.engine.actual().sessions;
+                self.flows.retain(|session, _| sessions.contains_key(session));
+                let _ = answer.send(self.events.subscribe(self.flows.values().cloned()));
             }
             Wish::Volume { route, percent, answer } => {
                 let _ = answer.send(self.set_volume(&route, percent));
@@ -223,7 +228,9 @@ impl Driver {
             Report::DigitSent { session, number } => self.publish(Kind::DigitsSent(DigitsSent { session, number })),
             Report::Flow { session, flowing } => {
                 let state = if flowing { "flowing" } else { "silent" }.to_owned();
-                self.publish(Kind::Flow(FlowState { session, state }));
+                let kind = Kind::Flow(FlowState { session: session.clone(), state });
+                self.flows.insert(session, Event { epoch: self.shown.epoch, kind: Some(kind.clone()) });
+                self.publish(kind);
             }
             Report::Statistics { session, sent, received, lost, jitter_us, round_trip_us } => {
                 self.publish(Kind::Statistics(Statistics {

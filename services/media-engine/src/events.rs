@@ -36,12 +36,15 @@ pub struct Events {
 pub struct Reader(Arc<Shared>);
 
 impl Events {
-    /// A new reader; of too many the oldest is cut off.
-    pub fn subscribe(&mut self) -> Reader {
+    /// A new reader, who learns first how things stand (`standing`); of too many the oldest is cut off.
+    pub fn subscribe(&mut self, standing: impl Iterator<Item = Event>) -> Reader {
         if self.readers.len() >= MOST_READERS {
             self.readers.remove(0).end();
         }
         let shared = Arc::new(Shared::default());
+        standing.for_each(|event| {
+            shared.push(event);
+        });
         self.readers.push(Arc::clone(&shared));
         Reader(shared)
     }
@@ -118,9 +121,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_new_reader_learns_first_how_things_stand() {
+        let mut events = Events::default();
+        let reader = events.subscribe([sent(1)].into_iter());
+        events.publish(&sent(2));
+        assert_eq!((reader.next().await, reader.next().await), (Some(sent(1)), Some(sent(2))));
+    }
+
+    #[tokio::test]
     async fn a_slow_reader_gets_the_newest_statistics_and_every_digit() {
         let mut events = Events::default();
-        let reader = events.subscribe();
+        let reader = events.subscribe(std::iter::empty());
         for event in [statistics("a", 1), sent(1), statistics("b", 1), statistics("a", 2), sent(2)] {
             events.publish(&event);
         }
@@ -134,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_does_not_read_is_cut_off() {
         let mut events = Events::default();
-        let reader = events.subscribe();
+        let reader = events.subscribe(std::iter::empty());
         (0..2_000).for_each(|number| events.publish(&sent(number)));
         assert_eq!(reader.next().await, None);
         assert!(events.readers.is_empty());

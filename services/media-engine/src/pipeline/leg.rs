@@ -23,8 +23,9 @@ use crate::sound::mixer::{Incoming, Report, Reports, Wire};
 use crate::sound::playout::Playout;
 use crate::sound::{BLOCK_NS, RATE};
 
-/// A loss that is longer than this is silence, not something to be guessed.
-const LONGEST_CONCEALMENT_NS: u64 = 100_000_000;
+/// A loss that is longer is silence, not something to be guessed; a shorter one than a packet of 10 ms is none that a sender
+/// makes, and spandsp's filler overruns its buffers when it is asked to fill less than it keeps.
+const CONCEALED_NS: std::ops::RangeInclusive<u64> = 10_000_000..=100_000_000;
 
 /// The pipeline of a session.
 pub struct Leg {
@@ -253,7 +254,7 @@ impl After {
     fn take(&mut self, taken: Taken) {
         match taken {
             Taken::Buffer(buffer) => self.packet(&buffer),
-            Taken::Lost(time, length) if self.decoder.is_some() && length <= LONGEST_CONCEALMENT_NS => {
+            Taken::Lost(time, length) if self.decoder.is_some() && CONCEALED_NS.contains(&length) => {
                 let gap = gst::event::Gap::builder(gst::ClockTime::from_nseconds(time));
                 self.concealment.push_event(gap.duration(gst::ClockTime::from_nseconds(length)).build());
             }
