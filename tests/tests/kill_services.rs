@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use house_tests::far_exchange::FarExchange;
 use house_tests::may_make_namespaces;
-use house_tests::namespace::{Namespace, PHONE, REGISTRAR};
+use house_tests::namespace::{Namespace, PHONE};
 use house_tests::phone::{Call, Phone, Setup};
 use rustix::process::{Pid, Signal, kill_process};
-use testbed::exchange::{CallReport, Exchange, ExchangeOptions, Progress};
+use testbed::exchange::{CallReport, ExchangeOptions, Progress};
 
 /// Kills of each process.
 const ROUNDS: usize = 20;
@@ -55,44 +56,22 @@ impl Moments {
 
 struct Story {
     phone: Phone,
-    exchange: Exchange,
-    /// Its thread ends when this goes.
-    _far_end: tokio::sync::oneshot::Sender<()>,
+    exchange: FarExchange,
     moments: Moments,
     // Last: it ends what is still there.
     _namespace: Namespace,
-}
-
-/// The exchange in a thread of its own, so that nothing that the test does delays its packets.
-fn far_end() -> (Exchange, tokio::sync::oneshot::Sender<()>) {
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let (tell, told) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let exchange = Exchange::start(ExchangeOptions {
-                address: (REGISTRAR.parse::<std::net::IpAddr>().unwrap(), 5060).into(),
-                accounts: vec![("200".to_owned(), "phone-200-secret".to_owned())],
-                ..ExchangeOptions::default()
-            });
-            tell.send(exchange.unwrap()).unwrap();
-            // Ends with an error when the story is over: that is the sign.
-            let _ = stopped.await;
-        });
-    });
-    (told.recv().unwrap(), stop)
 }
 
 impl Story {
     async fn begin() -> Story {
         let namespace = Namespace::new();
         namespace.enter();
-        let (exchange, far_end) = far_end();
+        let exchange = FarExchange::start();
         let domain = format!("SIP_SVCDOMAIN_1=\"{}\"", ExchangeOptions::default().realm);
         let phone = Phone::start(&namespace, &Setup::at_the_registrar(&[&domain])).await;
         assert_eq!(phone.address(), PHONE);
         phone.registered().await;
-        Story { phone, exchange, _far_end: far_end, moments: Moments(0x2545_F491_4F6C_DD1D), _namespace: namespace }
+        Story { phone, exchange, moments: Moments(0x2545_F491_4F6C_DD1D), _namespace: namespace }
     }
 
     /// One call, brought to its phase, the kill there, and everything that must be true after it.

@@ -22,11 +22,14 @@ impl Baresip {
         fs::write(folder.join("config"), configuration(local, &silence))?;
         fs::write(
             folder.join("accounts"),
-            format!("<sip:{user}@{registrar}>;auth_user={user};auth_pass={password};regint=3600;answermode=auto;audio_codecs=PCMU,G722/16000/1\n"),
+            format!(
+                "<sip:{user}@{registrar}>;auth_user={user};auth_pass={password};regint=3600;answermode=auto;audio_codecs=PCMU,G722/16000/1\n"
+            ),
         )?;
         fs::write(folder.join("contacts"), "")?;
         let log = File::create(folder.join("baresip.log"))?;
-        let child = Command::new("baresip").arg("-f").arg(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let child =
+            Command::new("baresip").arg("-f").arg(folder).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Baresip { child })
     }
 

@@ -72,7 +72,11 @@ impl FarEnd {
             name = codec.name,
         );
         let head = self.head("INVITE", &target, &call_id, &from, &format!("<{target}>"), 1);
-        let invite = format!("{head}Contact: <sip:bench@{}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", self.local, sdp.len());
+        let invite = format!(
+            "{head}Contact: <sip:bench@{}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            self.local,
+            sdp.len()
+        );
         let begin = Instant::now();
         self.socket.send_to(invite.as_bytes(), phone)?;
         let mut to_180 = None;
@@ -86,12 +90,18 @@ impl FarEnd {
                     let to_200 = begin.elapsed();
                     let dialog = Dialog { call_id, from, to: header(&text, "to")?, target: contact(&text)? };
                     let rtp = media_address(&text)?;
-                    let ack = self.head("ACK", &dialog.target, &dialog.call_id, &dialog.from, &dialog.to, 1) + "Content-Length: 0\r\n\r\n";
+                    let ack = self.head("ACK", &dialog.target, &dialog.call_id, &dialog.from, &dialog.to, 1)
+                        + "Content-Length: 0\r\n\r\n";
                     self.socket.send_to(ack.as_bytes(), phone)?;
                     return Ok(Answered { to_180: to_180.unwrap_or(to_200), to_200, dialog, rtp });
                 }
                 100 => {}
-                other => return Err(io::Error::other(format!("the phone answered {other}: {}", text.lines().next().unwrap_or_default()))),
+                other => {
+                    return Err(io::Error::other(format!(
+                        "the phone answered {other}: {}",
+                        text.lines().next().unwrap_or_default()
+                    )));
+                }
             }
         }
     }
