@@ -301,6 +301,18 @@ impl Phone {
         Recording::read(&self.folder.path().join("ear.wav.ringer.wav")).expect("the recording of the ringer")
     }
 
+    /// Waits until the ringer has been heard.
+    pub async fn rings_audibly(&self) {
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let heard = async {
+            while self.rung().spans(0.5).is_empty() {
+                tick.tick().await;
+            }
+        };
+        let heard = tokio::time::timeout(LIMIT, heard).await;
+        heard.unwrap_or_else(|_| panic!("the ringer is silent\n{}", logs(self.folder.path())));
+    }
+
     /// Stops it as Ctrl-C does, and gives the folder with its state.
     pub async fn stop(mut self) -> tempfile::TempDir {
         self.signal(rustix::process::Signal::INT);

@@ -123,6 +123,7 @@ async fn a_call_in_rings_is_answered_by_the_handset_and_ended_by_it() {
     let ringing =
         async |phone: &Phone| (phone.facts("org.deskphone.Media1", "org.deskphone.Media1").await["Ringing"] == true).then_some(());
     story.phone.until("the ringer rings", ringing).await;
+    story.phone.rings_audibly().await;
 
     story.phone.run(&["board", "hook", "off"]);
     story.far.event("CALL_ESTABLISHED").await;
@@ -134,7 +135,6 @@ async fn a_call_in_rings_is_answered_by_the_handset_and_ended_by_it() {
     let ended = story.phone.call_in("ended").await;
     assert_eq!((ended.path, ended.ended_by.as_str()), (call.path, "local"));
     assert!(story.heard_there().is_tone(&[OUR_TONE], 0.5..1.0));
-    assert!(!story.phone.rung().spans(0.5).is_empty(), "the ringer was silent");
     story.phone.stop().await;
 }
 

@@ -41,7 +41,9 @@ impl Stack {
         };
         let ours = usable_codecs(&settings, own);
         let offer = match sdp.map(|sdp| MediaSession::read_offer(sdp, &ours)).transpose() {
-            Ok(None) if ours.is_empty() => Err(no_playable_codec(&own.codecs, &settings.playable)),
+            Ok(None) | Err(MediaMismatch::NoCommonCodec(_)) if ours.is_empty() => {
+                Err(no_playable_codec(&own.codecs, &settings.playable))
+            }
             Ok(offer) => Ok(offer),
             Err(MediaMismatch::Unreadable(_)) => return self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
             Err(mismatch) => Err(mismatch.to_string()),
