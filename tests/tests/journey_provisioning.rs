@@ -109,7 +109,7 @@ async fn a_line_with_g729a_only_registers_and_its_calls_fail_cleanly() {
     let closed = far.event("CALL_CLOSED").await;
     assert!(closed["param"].as_str().unwrap_or_default().starts_with("488"), "{closed}");
     let ended = phone.call_in("ended").await;
-    assert!(ended.end_code == 488 && ended.end_reason.contains("no common codec"), "{ended:?}");
+    assert!(ended.end_code == 488 && ended.end_reason.contains("enabled on this line G729"), "{ended:?}");
 
     let dialled = phone.phonectl(&["call", FAR_ACCOUNT.0]);
     if dialled.status.success() {
