@@ -1,7 +1,7 @@
 //! The lab exchange as a far end that says what it saw: in a thread of its own, so that nothing that a test does delays its
 //! packets. The calling thread's network namespace is the exchange's too.
 
-use testbed::exchange::{Exchange, ExchangeOptions};
+use testbed::exchange::{Algorithm, Exchange, ExchangeOptions};
 use tokio::sync::oneshot;
 
 use crate::namespace::REGISTRAR;
@@ -15,8 +15,13 @@ pub struct FarExchange {
 }
 
 impl FarExchange {
-    /// Starts it.
+    /// Starts it; it offers SHA-256 and MD5.
     pub fn start() -> FarExchange {
+        FarExchange::offering(ExchangeOptions::default().algorithms)
+    }
+
+    /// Starts it with challenges of these kinds: some phones read only the first, and only MD5.
+    pub fn offering(algorithms: Vec<Algorithm>) -> FarExchange {
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -26,6 +31,7 @@ impl FarExchange {
                 let exchange = Exchange::start(ExchangeOptions {
                     address: (REGISTRAR.parse::<std::net::IpAddr>().expect("an address"), 5060).into(),
                     accounts: vec![(user.to_owned(), password.to_owned())],
+                    algorithms,
                     ..ExchangeOptions::default()
                 });
                 tell.send(exchange.expect("the exchange")).expect("somebody who wants it");

@@ -59,7 +59,8 @@ impl Machine {
 
     fn run(&self, words: &[&str]) -> Output {
         let mut command = Command::new("nsenter");
-        command.args(["-t", &self.leader.to_string(), "-a", "--"]).args(words).stdin(Stdio::null());
+        // Its root too: namespaces alone leave that open where the test itself runs in another root.
+        command.args(["-t", &self.leader.to_string(), "-a", "-r", "-w", "--"]).args(words).stdin(Stdio::null());
         command.output().unwrap()
     }
 
