@@ -70,7 +70,9 @@ impl Namespace {
     fn pids(&self) -> Vec<Pid> {
         let output = Command::new("ip").args(["netns", "pids", &self.name]).output();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+        let pids = text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        // Whoever has entered it outlives it.
+        pids.filter(|pid| *pid != rustix::process::getpid()).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What processes cost, read from /proc: proportional memory, processor time, wake-ups.
 
+use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -35,19 +36,25 @@ impl Processes {
         Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND)
     }
 
-    /// Times that a thread of theirs gave up the processor to wait, so far: each is one wake-up later.
-    pub fn wake_ups(&self) -> u64 {
-        self.0.iter().flat_map(|pid| threads(*pid)).filter_map(|status| field(&status, "voluntary_ctxt_switches:")).sum()
+    /// Times that each of their threads gave up the processor to wait, so far: each is one wake-up later.
+    fn waits(&self) -> HashMap<String, u64> {
+        let threads = self.0.iter().flat_map(|pid| threads(*pid));
+        threads
+            .filter_map(|status| Some((field(&status, "voluntary_ctxt_switches:")?, status)))
+            .map(|(waits, of)| (of, waits))
+            .collect()
     }
 
     /// Share of one core and wake-ups per second over a span of real time.
     pub fn load_over(&self, span: Duration, tick: impl Fn(Duration)) -> Load {
-        let (time, wake_ups, begin) = (self.processor_time(), self.wake_ups(), Instant::now());
+        let (time, before, begin) = (self.processor_time(), self.waits(), Instant::now());
         tick(span);
         let seconds = begin.elapsed().as_secs_f64();
+        // A thread that ended meanwhile is not counted, one that began from its beginning.
+        let wake_ups: u64 = self.waits().iter().map(|(thread, waits)| waits - before.get(thread).unwrap_or(&0)).sum();
         Load {
-            core_percent: (self.processor_time() - time).as_secs_f64() / seconds * 100.0,
-            wake_ups_per_second: (self.wake_ups() - wake_ups) as f64 / seconds,
+            core_percent: self.processor_time().saturating_sub(time).as_secs_f64() / seconds * 100.0,
+            wake_ups_per_second: wake_ups as f64 / seconds,
         }
     }
 }
