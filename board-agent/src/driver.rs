@@ -1,7 +1,6 @@
 //! The one loop: board events, wishes from the bus, settings and the watchdog, each put where it belongs.
 
 use std::collections::BTreeMap;
-use std::future::pending;
 
 use phone_proto::errors::HouseError;
 use service_kit::settings_client::SettingsEvent;
@@ -36,7 +35,7 @@ pub async fn run(board: &str) -> Result<(), RunError> {
     let simulated = board.hand().is_some();
     let served = bus::serve(&connection, first(board.as_ref()), simulated, requests).await?;
     service_kit::notify::ready();
-    let mut watchdog = service_kit::notify::watchdog().map(tokio::time::interval);
+    let mut watchdog = service_kit::notify::Watchdog::from_environment();
     let stop = service_kit::shutdown::signal();
     tokio::pin!(stop);
     loop {
@@ -49,20 +48,10 @@ pub async fn run(board: &str) -> Result<(), RunError> {
                     on_event(BoardEvent::Facts, board.as_ref(), &served).await?;
                 }
             }
-            () = tick(&mut watchdog) => service_kit::notify::alive(),
+            () = watchdog.due() => service_kit::notify::alive(),
         }
     }
-    service_kit::notify::stopping();
     Ok(())
-}
-
-async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
-    match watchdog {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => pending().await,
-    }
 }
 
 fn first(board: &dyn Board) -> Shown {

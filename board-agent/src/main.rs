@@ -18,20 +18,7 @@ fn main() -> ExitCode {
             return ExitCode::from(phone_proto::errors::ErrorKind::InvalidArgument.exit_code());
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "the runtime could not be started");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(driver::run(&board)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "hal-agent ends");
-            ExitCode::FAILURE
-        }
-    }
+    service_kit::process::run(SERVICE, driver::run(&board))
 }
 
 /// The argument of `--board`; `sim` is the only board of this version.

@@ -64,10 +64,56 @@ fn the_table_of_the_house_is_closed() {
                 text(row, "grpc")
             );
         }
+        for what in texts(row, "calls").into_iter().filter(|what| !what.contains('.')) {
+            let server = &house[&server_of(&house, &what)];
+            assert!(texts(server, "grpc_clients").contains(service), "{service} calls {what} and is not among its clients");
+        }
         assert!(!text(row, "when_a_peer_dies").is_empty(), "{service}: when_a_peer_dies is missing");
     }
     let users: BTreeSet<_> = house.values().map(|row| text(row, "user").to_owned()).collect();
     assert_eq!(users.len(), house.len(), "every service has its own user");
+}
+
+/// The product code of a service in one text.
+fn code_of(service: &str) -> String {
+    fn add(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                add(&path, text);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let folder = if service == "hal-agent" { "board-agent/src".to_owned() } else { format!("services/{service}/src") };
+    let mut text = String::new();
+    add(&root().join(folder), &mut text);
+    text
+}
+
+/// What code has that calls a peer: the client or the proxies of its contract.
+const CALLERS: &[(&str, &[&str])] = &[
+    ("Settings", &["settings_client::start"]),
+    ("Media", &["MediaClient"]),
+    ("org.deskphone.Settings1", &["SettingsProxy"]),
+    ("org.deskphone.Provisioning1", &["ProvisioningProxy"]),
+    ("org.deskphone.Hal1", &["HalProxy"]),
+    ("org.deskphone.Media1", &["MediaProxy"]),
+    ("org.deskphone.Sip1", &["PhoneProxy", "LineProxy", "CallProxy"]),
+    ("org.deskphone.Web1", &["WebProxy"]),
+];
+
+/// A right that nobody uses is a hole: the bus policy and the peer tables come from this table.
+#[test]
+fn the_table_of_the_house_says_who_calls_whom_as_the_code_does() {
+    for (service, row) in house() {
+        let code = code_of(&service);
+        let called: BTreeSet<&str> =
+            CALLERS.iter().filter(|(_, marks)| marks.iter().any(|mark| code.contains(mark))).map(|(what, _)| *what).collect();
+        let listed = texts(&row, "calls");
+        assert_eq!(called, listed.iter().map(String::as_str).collect(), "{service}");
+    }
 }
 
 /// The values of a key in a unit file; systemd allows a key several times.

@@ -96,7 +96,7 @@ pub async fn run(sound: Sound) -> Result<(), RunError> {
     let served = bus::serve(&connection, shown.clone(), wish_sender).await?;
     let mut driver = Driver { engine, lease: Lease::default(), events: Events::default(), flows: BTreeMap::new(), served, shown };
     notify::ready();
-    let mut watchdog = notify::watchdog().map(tokio::time::interval);
+    let mut watchdog = notify::Watchdog::from_environment();
     let stop = service_kit::shutdown::signal();
     tokio::pin!(stop);
     loop {
@@ -105,7 +105,7 @@ pub async fn run(sound: Sound) -> Result<(), RunError> {
             Some(wish) = wishes.recv() => driver.on_wish(wish),
             Some(report) = reports.recv() => driver.on_report(report),
             () = lease_end(&driver.lease) => driver.on_lease_end(),
-            () = tick(&mut watchdog) => notify::alive(),
+            () = watchdog.due() => notify::alive(),
         }
         driver.show().await?;
     }
@@ -125,15 +125,6 @@ fn serve_grpc(wishes: &mpsc::Sender<Wish>) -> Result<(), RunError> {
         }
     });
     Ok(())
-}
-
-async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
-    match watchdog {
-        Some(interval) => {
-            interval.tick().await;
-        }
-        None => pending().await,
-    }
 }
 
 async fn lease_end(lease: &Lease) {

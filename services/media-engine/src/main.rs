@@ -20,18 +20,5 @@ fn main() -> ExitCode {
         tracing::error!(%error, "GStreamer does not start");
         return ExitCode::FAILURE;
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!(%error, "the runtime could not be started");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(driver::run(sound)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "media-engine ends");
-            ExitCode::FAILURE
-        }
-    }
+    service_kit::process::run(SERVICE, driver::run(sound))
 }

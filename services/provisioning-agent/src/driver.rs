@@ -1,8 +1,6 @@
 //! The one loop: commands of handlers, facts of hal-agent, the end of a provisioning run, the watchdog. It decides nothing about
 //! settings; it brings things together and publishes what came of them.
 
-use std::time::Duration;
-
 use agreements::{Correlation, WallTime};
 use phone_proto::dbus::{HAL_NAME, HAL_PATH};
 use phone_proto::errors::{ErrorKind, HouseError};
@@ -78,8 +76,7 @@ impl Driver {
     /// The bus is gone.
     pub async fn run(mut self, connection: &Connection) -> Result<impl Future<Output = Result<(), DriverError>>, DriverError> {
         let mut board = bus::Facts::watch(connection, HAL_NAME, HAL_PATH, "org.deskphone.Hal1").await?;
-        let mut watchdog = tokio::time::interval(notify::watchdog().unwrap_or(Duration::from_secs(3600)));
-        watchdog.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut watchdog = notify::Watchdog::from_environment();
         Ok(async move {
             loop {
                 tokio::select! {
@@ -89,7 +86,7 @@ impl Driver {
                         let identity = Identity::from_properties(facts.ok_or(DriverError::BusGone)?);
                         self.handle_identity(identity);
                     }
-                    _ = watchdog.tick() => notify::alive(),
+                    () = watchdog.due() => notify::alive(),
                 }
                 self.publish();
             }

@@ -1,5 +1,7 @@
 //! provisioning-agent: wiring. What it owns and serves is in README.md; what it does is in driver.rs.
 
+use std::process::ExitCode;
+
 use provisioning_agent::arguments::Arguments;
 use provisioning_agent::driver::Driver;
 use provisioning_agent::ledger::Ledger;
@@ -7,13 +9,16 @@ use provisioning_agent::service::SettingsService;
 use provisioning_agent::{bus, command, presets};
 use service_kit::peers::PeerTable;
 use service_kit::settings_client::{OWNER, SOCKET};
-use service_kit::{clock, environment, epoch, grpc, logging, notify, shutdown};
+use service_kit::{clock, environment, epoch, grpc, logging, notify, process, shutdown};
 
 type Failure = Box<dyn std::error::Error>;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Failure> {
+fn main() -> ExitCode {
     logging::init(OWNER);
+    process::run(OWNER, serve())
+}
+
+async fn serve() -> Result<(), Failure> {
     let arguments = Arguments::parse(std::env::args_os().skip(1))?;
     let presets = presets::read(&arguments.presets)?;
     let folder = environment::state_folder().ok_or("STATE_DIRECTORY is not set: there is no folder for the settings")?;

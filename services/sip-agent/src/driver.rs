@@ -63,7 +63,7 @@ pub async fn run() -> Result<(), RunError> {
     let (mut inlets, mut outlets, mut beside) = connect(&connection, &agent, settings).await?;
     outlets.publish(&mut agent);
     service_kit::notify::ready();
-    let mut watchdog = service_kit::notify::watchdog().map(tokio::time::interval);
+    let mut watchdog = service_kit::notify::Watchdog::from_environment();
     let stop = service_kit::shutdown::signal();
     tokio::pin!(stop);
     loop {
@@ -77,7 +77,7 @@ pub async fn run() -> Result<(), RunError> {
             Some(event) = inlets.settings.recv() => on_settings(&mut agent, event),
             Some(found) = inlets.found.recv() => agent.resolved(clock::now(), found),
             ended = beside.join_next() => return Err(ended.and_then(Result::ok).and_then(Result::err).map_or(RunError::BusEnded, RunError::Bus)),
-            () = tick(&mut watchdog) => service_kit::notify::alive(),
+            () = watchdog.due() => service_kit::notify::alive(),
             () = &mut stop => return Ok(()),
         }
         outlets.publish(&mut agent);
@@ -186,15 +186,6 @@ fn on_settings(agent: &mut Agent, event: SettingsEvent) {
 async fn until(deadline: Option<Tick>) {
     match deadline {
         Some(deadline) => tokio::time::sleep(deadline.since(clock::now())).await,
-        None => pending().await,
-    }
-}
-
-async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
-    match watchdog {
-        Some(interval) => {
-            interval.tick().await;
-        }
         None => pending().await,
     }
 }

@@ -47,7 +47,7 @@ pub async fn run() -> Result<(), RunError> {
     let port = Port::new(router(desk.clone()));
     let mut driver = Driver { desk, feeds, served, shown, port, again, switch: Switch::default(), written: written_sender };
     service_kit::notify::ready();
-    let mut watchdog = service_kit::notify::watchdog().map(tokio::time::interval);
+    let mut watchdog = service_kit::notify::Watchdog::from_environment();
     let stop = service_kit::shutdown::signal();
     tokio::pin!(stop);
     loop {
@@ -61,11 +61,10 @@ pub async fn run() -> Result<(), RunError> {
             Some(outcome) = written.recv() => driver.on_written(outcome),
             () = desk.moved.notified() => {}
             () = sleep(wait) => driver.on_deadline(),
-            () = tick(&mut watchdog) => service_kit::notify::alive(),
+            () = watchdog.due() => service_kit::notify::alive(),
         }
         driver.settle().await?;
     }
-    service_kit::notify::stopping();
     Ok(())
 }
 
@@ -87,15 +86,6 @@ fn follow_peers(connection: &Connection) -> (mpsc::Receiver<Fact>, Vec<(Peer, Ar
 async fn sleep(wait: Option<Duration>) {
     match wait {
         Some(wait) => tokio::time::sleep(wait).await,
-        None => pending().await,
-    }
-}
-
-async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
-    match watchdog {
-        Some(interval) => {
-            interval.tick().await;
-        }
         None => pending().await,
     }
 }

@@ -11,6 +11,7 @@ pub mod grpc;
 pub mod logging;
 pub mod notify;
 pub mod peers;
+pub mod process;
 pub mod ratelimit;
 pub mod settings_client;
 pub mod shutdown;

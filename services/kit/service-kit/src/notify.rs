@@ -1,6 +1,7 @@
 //! Tells the supervisor what state the service is in: the datagrams of sd_notify(3) to `NOTIFY_SOCKET`. Without a supervisor
 //! every call does nothing. Nothing here fails loudly: a service works on when its supervisor does not listen.
 
+use std::future::pending;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
@@ -11,6 +12,7 @@ use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, sendmsg_addr,
     socket_with,
 };
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// The service answers: what is `After=` it may start.
 pub fn ready() {
@@ -27,13 +29,37 @@ pub fn status(text: &str) {
     tell(&format!("STATUS={}", text.replace('\n', " ")));
 }
 
-/// The main loop turns. Called from that loop itself, every [`watchdog`] interval, never from a task of its own.
+/// The main loop turns. Called from that loop itself whenever [`Watchdog::due`] says so, never from a task of its own.
 pub fn alive() {
     tell("WATCHDOG=1");
 }
 
-/// How often [`alive`] is due: half of `WATCHDOG_USEC`, so that one late turn is forgiven. None: nobody watches.
-pub fn watchdog() -> Option<Duration> {
+/// When [`alive`] is due.
+pub struct Watchdog(Option<Interval>);
+
+impl Watchdog {
+    /// As the supervisor wants it: twice per `WATCHDOG_USEC`, so that one late turn is forgiven; never where nobody watches.
+    pub fn from_environment() -> Watchdog {
+        Watchdog(period().map(|period| {
+            let mut interval = tokio::time::interval(period);
+            // After a stall one sign of life is as good as all those that were missed.
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        }))
+    }
+
+    /// Comes back each time [`alive`] is due. Fit for a select loop: a wait given up loses nothing.
+    pub async fn due(&mut self) {
+        match &mut self.0 {
+            Some(interval) => {
+                interval.tick().await;
+            }
+            None => pending().await,
+        }
+    }
+}
+
+fn period() -> Option<Duration> {
     let meant_for = std::env::var("WATCHDOG_PID").ok().and_then(|text| text.parse::<u32>().ok());
     if meant_for.is_some_and(|pid| pid != std::process::id()) {
         return None;
@@ -75,12 +101,30 @@ pub(crate) fn send(state: &str, descriptors: &[BorrowedFd<'_>]) -> std::io::Resu
 mod tests {
     use std::time::Duration;
 
-    use super::half_of;
+    use tokio::time::{Instant, interval};
+
+    use super::{Watchdog, half_of};
 
     #[test]
     fn the_watchdog_is_fed_twice_per_interval() {
         assert_eq!(half_of("20000000"), Some(Duration::from_secs(10)));
         assert_eq!(half_of("0"), None);
         assert_eq!(half_of("soon"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_watches_nothing_is_ever_due() {
+        let mut nobody = Watchdog(None);
+        assert!(tokio::time::timeout(Duration::from_secs(3_600), nobody.due()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_of_life_is_due_at_once_and_then_each_period() {
+        let mut watchdog = Watchdog(Some(interval(Duration::from_secs(10))));
+        let start = Instant::now();
+        for seconds in [0, 10, 20] {
+            watchdog.due().await;
+            assert_eq!(start.elapsed(), Duration::from_secs(seconds));
+        }
     }
 }

@@ -15,15 +15,15 @@ use service_kit::slots::Slots;
 use service_kit::{fdstore, notify};
 
 /// Not a test of its own: the service that the tests below supervise. It counts its lives in a snapshot.
-#[test]
+#[tokio::test]
 #[ignore = "the child of the tests below"]
-fn child_counts_its_lives() {
+async fn child_counts_its_lives() {
     let mut kept = fdstore::take();
     let mut slots = Slots::open_or_create("lives", &mut kept).unwrap();
     let lives = slots.read().map_or(0, |(format, bytes)| if format == 7 { bytes[0] } else { 0 });
     slots.write(7, &[lives + 1]).unwrap();
     notify::status(&format!("life {}\nand no second line", lives + 1));
-    assert_eq!(notify::watchdog(), Some(std::time::Duration::from_secs(5)));
+    notify::Watchdog::from_environment().due().await;
     notify::alive();
     notify::ready();
 }
