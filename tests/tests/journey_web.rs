@@ -12,14 +12,60 @@ mod browser;
 use browser::Browser;
 
 const WEB: &str = "org.deskphone.Web1";
+/// With the password of the factory, and with another.
+const ADMIN: &str = "admin:adminpass";
+const STRANGER: &str = "admin:wrong";
 const CALL_CONTROL: &str = "/telephone/call-control-line/1";
 const NAME: &str = "#DISPLAY_NAME_1";
 const SAVE: &str = "form.settings button[type=submit]";
 
-/// The page's address, with an account for Digest.
-fn page(phone: &Phone, account: &str, path: &str) -> String {
-    let web = phone.ready["web"].as_str().expect("the web address").trim_end_matches('/').to_owned();
-    web.replacen("http://", &format!("http://{account}@"), 1) + path
+/// A person at a browser, before the page of a phone.
+struct Visit {
+    browser: Browser,
+    phone: Phone,
+    _namespace: Namespace,
+}
+
+impl Visit {
+    /// None where no namespace may be made.
+    async fn start(setup: &Setup) -> Option<Visit> {
+        if !may_make_namespaces() {
+            return None;
+        }
+        let namespace = Namespace::new();
+        namespace.enter();
+        Some(Visit::with(namespace, setup).await)
+    }
+
+    /// In a namespace that the thread has entered.
+    async fn with(namespace: Namespace, setup: &Setup) -> Visit {
+        let phone = Phone::start(&namespace, setup).await;
+        let browser = Browser::start(&namespace).await;
+        Visit { browser, phone, _namespace: namespace }
+    }
+
+    /// Opens a page, with an account for Digest.
+    async fn open(&self, account: &str, path: &str) {
+        let web = self.phone.ready["web"].as_str().expect("the web address").trim_end_matches('/').to_owned();
+        let url = web.replacen("http://", &format!("http://{account}@"), 1) + path;
+        self.browser.open(&url).await;
+    }
+
+    /// Saves the form; the result that the page shows.
+    async fn save(&self) -> String {
+        self.browser.click(SAVE).await;
+        self.browser.until("#result", |text| !text.is_empty()).await
+    }
+
+    /// Until what was saved is in effect; how the page says so.
+    async fn in_effect(&self) -> String {
+        self.browser.until("#saved", |text| text.contains("in effect")).await
+    }
+
+    async fn end(self) {
+        self.browser.stop().await;
+        self.phone.stop().await;
+    }
 }
 
 /// B129, B149, B165, B185: the whole story of a saved setting, from the browser to the wire.
@@ -33,27 +79,26 @@ async fn a_display_name_changed_in_the_browser_is_in_the_next_invite() {
     let _registrar = Registrar::start(&namespace);
     let setup = FarSetup { address: FAR, account: FAR_ACCOUNT, codecs: "PCMU/8000/1", tone: 660.0 };
     let mut far = FarPhone::start(&namespace, setup).await;
-    let phone = Phone::start(&namespace, &Setup::at_the_registrar(&[])).await;
-    let browser = Browser::start(&namespace).await;
+    let visit = Visit::with(namespace, &Setup::at_the_registrar(&[])).await;
+    let Visit { browser, phone, .. } = &visit;
 
-    browser.open(&page(&phone, "admin:adminpass", "/")).await;
+    visit.open(ADMIN, "/").await;
     assert_eq!(browser.title().await, "Version Information \u{2013} Deskphone");
     assert_eq!(browser.text("[data-fact=model]").await, "KX-UT670");
 
     // The page follows the line without a reload.
-    browser.open(&page(&phone, "admin:adminpass", "/status/voip-status")).await;
+    visit.open(ADMIN, "/status/voip-status").await;
     browser.until("[data-fact=voip-1]", |text| text == "Registered").await;
     phone.run(&["settings", "set", "LINE_ENABLE_1=Disabled"]);
     browser.until("[data-fact=voip-1]", str::is_empty).await;
     phone.run(&["settings", "set", "LINE_ENABLE_1=Enabled"]);
     browser.until("[data-fact=voip-1]", |text| text == "Registered").await;
 
-    browser.open(&page(&phone, "admin:adminpass", CALL_CONTROL)).await;
+    visit.open(ADMIN, CALL_CONTROL).await;
     assert_eq!(browser.value(NAME).await, "Desk");
     browser.type_into(NAME, "Front Office").await;
-    browser.click(SAVE).await;
-    assert_eq!(browser.until("#result", |text| !text.is_empty()).await, "Complete");
-    let saved = browser.until("#saved", |text| text.contains("in effect")).await;
+    assert_eq!(visit.save().await, "Complete");
+    let saved = visit.in_effect().await;
     assert!(saved.starts_with("Saved as revision "), "{saved}");
     assert_eq!(browser.value(NAME).await, "Front Office");
     let (value, layer, source, _) = phone.explain("DISPLAY_NAME_1");
@@ -66,76 +111,51 @@ async fn a_display_name_changed_in_the_browser_is_in_the_next_invite() {
 
     let complaints = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:?}");
-    browser.stop().await;
-    phone.stop().await;
+    visit.end().await;
 }
 
 /// B150: a wrong value is refused beside its field, and nothing is saved.
 #[tokio::test]
 async fn a_wrong_value_is_explained_in_the_browser() {
-    if !may_make_namespaces() {
-        return;
-    }
-    let namespace = Namespace::new();
-    namespace.enter();
-    let phone = Phone::start(&namespace, &Setup::with_the_exchange()).await;
-    let browser = Browser::start(&namespace).await;
-    browser.open(&page(&phone, "admin:adminpass", "/voip/sip-settings-line/2")).await;
-    browser.type_into("#SIP_SRC_PORT_2", "5060").await;
-    browser.click(SAVE).await;
-    assert_eq!(browser.until("#result", |text| !text.is_empty()).await, "Failed (Parameter Error)");
-    let reason = browser.text("#SIP_SRC_PORT_2-error").await;
+    let Some(visit) = Visit::start(&Setup::with_the_exchange()).await else { return };
+    visit.open(ADMIN, "/voip/sip-settings-line/2").await;
+    visit.browser.type_into("#SIP_SRC_PORT_2", "5060").await;
+    assert_eq!(visit.save().await, "Failed (Parameter Error)");
+    let reason = visit.browser.text("#SIP_SRC_PORT_2-error").await;
     assert!(reason.contains("Source Port [Line 1]"), "{reason}");
-    assert_eq!(phone.explain("SIP_SRC_PORT_2").1, "factory");
-    browser.stop().await;
-    phone.stop().await;
+    assert_eq!(visit.phone.explain("SIP_SRC_PORT_2").1, "factory");
+    visit.end().await;
 }
 
 /// B141: without the password there is nothing to see.
 #[tokio::test]
 async fn a_wrong_password_opens_nothing() {
-    if !may_make_namespaces() {
-        return;
-    }
-    let namespace = Namespace::new();
-    namespace.enter();
-    let phone = Phone::start(&namespace, &Setup::with_the_exchange()).await;
-    let browser = Browser::start(&namespace).await;
-    browser.open(&page(&phone, "admin:wrong", "/status/version-information")).await;
-    assert_eq!(browser.status().await, 401);
-    assert!(!browser.text("body").await.contains("KX-UT670"));
-    assert_eq!(phone.facts(WEB, WEB).await["Session"], "");
-    browser.stop().await;
-    phone.stop().await;
+    let Some(visit) = Visit::start(&Setup::with_the_exchange()).await else { return };
+    visit.open(STRANGER, "/status/version-information").await;
+    assert_eq!(visit.browser.status().await, 401);
+    assert!(!visit.browser.text("body").await.contains("KX-UT670"));
+    assert_eq!(visit.phone.facts(WEB, WEB).await["Session"], "");
+    visit.end().await;
 }
 
 /// The page outlives its process: the browser logs in again by itself and goes on.
 #[tokio::test]
 async fn a_restart_of_web_ui_is_not_noticed_in_the_browser() {
-    if !may_make_namespaces() {
-        return;
-    }
-    let namespace = Namespace::new();
-    namespace.enter();
-    let phone = Phone::start(&namespace, &Setup::with_the_exchange()).await;
-    let browser = Browser::start(&namespace).await;
-    browser.open(&page(&phone, "admin:adminpass", CALL_CONTROL)).await;
-    let pid = rustix::process::Pid::from_raw(phone.pid("web-ui")).expect("a pid");
-    let epoch = phone.facts(WEB, WEB).await["Epoch"].clone();
+    let Some(visit) = Visit::start(&Setup::with_the_exchange()).await else { return };
+    visit.open(ADMIN, CALL_CONTROL).await;
+    let pid = rustix::process::Pid::from_raw(visit.phone.pid("web-ui")).expect("a pid");
+    let epoch = visit.phone.facts(WEB, WEB).await["Epoch"].clone();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("the kill");
-    phone
-        .until("web-ui is back", async |phone| {
-            let facts = phone.facts(WEB, WEB).await;
-            (facts["PortOpen"] == true && facts["Epoch"] != epoch).then_some(())
-        })
-        .await;
-    browser.open(&page(&phone, "admin:adminpass", CALL_CONTROL)).await;
-    browser.type_into(NAME, "After").await;
-    browser.click(SAVE).await;
-    assert_eq!(browser.until("#result", |text| !text.is_empty()).await, "Complete");
-    browser.until("#saved", |text| text.contains("in effect")).await;
-    browser.stop().await;
-    phone.stop().await;
+    let back = async |phone: &Phone| {
+        let facts = phone.facts(WEB, WEB).await;
+        (facts["PortOpen"] == true && facts["Epoch"] != epoch).then_some(())
+    };
+    visit.phone.until("web-ui is back", back).await;
+    visit.open(ADMIN, CALL_CONTROL).await;
+    visit.browser.type_into(NAME, "After").await;
+    assert_eq!(visit.save().await, "Complete");
+    visit.in_effect().await;
+    visit.end().await;
 }
 
 async fn port_open(phone: &Phone) -> bool {
@@ -155,34 +175,28 @@ async fn wish(phone: &Phone, method: &str) {
 /// B122 to B124, B126: the port closes and opens on a wish, closes after three wrong passwords, and its row always says which.
 #[tokio::test]
 async fn the_web_port_closes_and_opens() {
-    if !may_make_namespaces() {
-        return;
-    }
-    let namespace = Namespace::new();
-    namespace.enter();
-    let phone = Phone::start(&namespace, &Setup::at_the_registrar(&["HTTPD_PORTOPEN_AUTO=\"N\""])).await;
-    let browser = Browser::start(&namespace).await;
-    until_port(&phone, true).await;
+    let Some(visit) = Visit::start(&Setup::at_the_registrar(&["HTTPD_PORTOPEN_AUTO=\"N\""])).await else { return };
+    let Visit { browser, phone, .. } = &visit;
+    until_port(phone, true).await;
 
-    wish(&phone, "ClosePort").await;
-    until_port(&phone, false).await;
+    wish(phone, "ClosePort").await;
+    until_port(phone, false).await;
     phone.until("the row", async |phone| (phone.explain("EMBEDDED_WEB_ENABLE").0 == "N").then_some(())).await;
-    wish(&phone, "OpenPort").await;
-    until_port(&phone, true).await;
+    wish(phone, "OpenPort").await;
+    until_port(phone, true).await;
     assert_eq!(phone.explain("EMBEDDED_WEB_ENABLE").0, "Y");
 
     for _ in 0..3 {
-        browser.open(&page(&phone, "admin:wrong", "/")).await;
+        visit.open(STRANGER, "/").await;
     }
-    until_port(&phone, false).await;
-    wish(&phone, "OpenPort").await;
-    until_port(&phone, true).await;
-    browser.open(&page(&phone, "admin:adminpass", "/")).await;
+    until_port(phone, false).await;
+    wish(phone, "OpenPort").await;
+    until_port(phone, true).await;
+    visit.open(ADMIN, "/").await;
     assert_eq!(browser.text("[data-fact=model]").await, "KX-UT670");
     assert_eq!(phone.facts(WEB, WEB).await["Session"], "admin");
     browser.click("a[href='/web-port-close']").await;
     browser.click("main button[type=submit]").await;
-    until_port(&phone, false).await;
-    browser.stop().await;
-    phone.stop().await;
+    until_port(phone, false).await;
+    visit.end().await;
 }
