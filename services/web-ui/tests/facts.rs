@@ -1,60 +1,16 @@
 //! Facts from real peers on a private bus: subscribe, fetch, fold, over a restart of the peer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use phone_view::{Fact, Folded, Peer, PhoneView, Trust, VoipStatus};
+use testbed::open_bus::OpenBus;
 use tokio::sync::{Notify, mpsc};
 use web_ui::facts;
-use zbus::{Connection, connection, interface};
+use zbus::{Connection, interface};
 
 const LONG: Duration = Duration::from_secs(20);
-
-/// A dbus-daemon of our own; it ends with the test.
-struct Bus {
-    daemon: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Bus {
-    fn start() -> Bus {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("bus.conf");
-        let listen = format!("unix:path={}", folder.path().join("bus").display());
-        let text = format!(
-            "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" \
-             \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\"><busconfig><listen>{listen}</listen>\
-             <policy context=\"default\"><allow own=\"*\"/><allow send_destination=\"*\"/>\
-             <allow receive_sender=\"*\"/></policy></busconfig>"
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--print-address=1"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Bus { daemon, address: address.trim().to_owned(), _folder: folder }
-    }
-
-    async fn connect(&self) -> Connection {
-        let connecting = connection::Builder::address(self.address.as_str()).build();
-        tokio::time::timeout(LONG, connecting).await.expect("the bus answers").unwrap()
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ended = self.daemon.kill();
-        let _reaped = self.daemon.wait();
-    }
-}
 
 struct Phone {
     epoch: u64,
@@ -112,8 +68,8 @@ const LINE: &str = "/org/deskphone/Sip1/line/1";
 const CALL: &str = "/org/deskphone/Sip1/call/01";
 
 /// sip-agent as far as its objects go.
-async fn sip_agent(bus: &Bus, epoch: u64) -> Connection {
-    let connection = bus.connect().await;
+async fn sip_agent(bus: &OpenBus, epoch: u64) -> Connection {
+    let connection = bus.connect().await.unwrap();
     let server = connection.object_server();
     server.at(ROOT, zbus::fdo::ObjectManager).await.unwrap();
     server.at(ROOT, Phone { epoch, applied: 3 }).await.unwrap();
@@ -147,10 +103,10 @@ fn line_1(view: &PhoneView) -> VoipStatus {
 /// Architecture 6: peers are noticed by name and epoch; facts are unknown while a peer is down and fetched again when it is back.
 #[tokio::test]
 async fn facts_follow_a_peer_over_its_restart() {
-    let bus = Bus::start();
+    let bus = OpenBus::start().unwrap();
     let (sender, mut facts) = mpsc::channel(64);
     let again = Arc::new(Notify::new());
-    let task = tokio::spawn(facts::follow(bus.connect().await, Peer::Sip, sender, again.clone()));
+    let task = tokio::spawn(facts::follow(bus.connect().await.unwrap(), Peer::Sip, sender, again.clone()));
     let mut view = PhoneView::new();
 
     let sip = sip_agent(&bus, 1).await;

@@ -2,51 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // a test may stop
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use service_kit::bus::{self, Facts, PeerEvent, Peers};
+use testbed::open_bus::OpenBus;
 use zbus::Connection;
 
 const NAME: &str = "org.deskphone.Hal1";
 const PATH: &str = "/org/deskphone/Hal1";
-
-struct Bus {
-    daemon: Child,
-    address: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        self.daemon.kill().unwrap();
-        self.daemon.wait().unwrap();
-    }
-}
-
-impl Bus {
-    fn new() -> Bus {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("bus.conf");
-        let listen = format!("<listen>unix:path={}</listen>", folder.path().join("bus").display());
-        let policy = "<policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/><allow send_type=\"method_call\"/>\
-                      <allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy>";
-        std::fs::write(&file, format!("<busconfig>{listen}{policy}</busconfig>")).unwrap();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", file.display()))
-            .args(["--nofork", "--print-address=1"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        Bus { daemon, address: address.trim().to_owned(), _folder: folder }
-    }
-
-    async fn connect(&self) -> Connection {
-        zbus::connection::Builder::address(self.address.as_str()).build().await.unwrap()
-    }
-}
 
 struct Handset(&'static str);
 
@@ -58,8 +19,8 @@ impl Handset {
     }
 }
 
-async fn handset(bus: &Bus, hook: &'static str) -> Connection {
-    let connection = bus.connect().await;
+async fn handset(bus: &OpenBus, hook: &'static str) -> Connection {
+    let connection = bus.connect().await.unwrap();
     connection.object_server().at(PATH, Handset(hook)).await.unwrap();
     connection.request_name(NAME).await.unwrap();
     connection
@@ -71,8 +32,8 @@ fn hook(facts: &Facts) -> Option<&str> {
 
 #[tokio::test]
 async fn peers_are_told_as_they_are_and_then_as_they_come_and_go() {
-    let bus = Bus::new();
-    let connection = bus.connect().await;
+    let bus = OpenBus::start().unwrap();
+    let connection = bus.connect().await.unwrap();
     let first = handset(&bus, "on").await;
     let mut peers = Peers::watch(&connection, &[NAME, "org.deskphone.Sip1"]).await.unwrap();
     let up = || PeerEvent::Up { name: NAME.into() };
@@ -87,8 +48,8 @@ async fn peers_are_told_as_they_are_and_then_as_they_come_and_go() {
 
 #[tokio::test]
 async fn facts_follow_a_peer_over_its_restart_and_are_unknown_in_between() {
-    let bus = Bus::new();
-    let connection = bus.connect().await;
+    let bus = OpenBus::start().unwrap();
+    let connection = bus.connect().await.unwrap();
     let mut facts = Facts::watch(&connection, NAME, PATH, NAME).await.unwrap();
     facts.changed().await.unwrap();
     assert_eq!(hook(&facts), None);
@@ -110,8 +71,8 @@ async fn facts_follow_a_peer_over_its_restart_and_are_unknown_in_between() {
 
 #[tokio::test]
 async fn facts_are_not_lost_when_the_wait_for_them_is_given_up() {
-    let bus = Bus::new();
-    let connection = bus.connect().await;
+    let bus = OpenBus::start().unwrap();
+    let connection = bus.connect().await.unwrap();
     let mut facts = Facts::watch(&connection, NAME, PATH, NAME).await.unwrap();
     facts.changed().await.unwrap();
     let _handset = handset(&bus, "on").await;
@@ -128,11 +89,11 @@ async fn facts_are_not_lost_when_the_wait_for_them_is_given_up() {
 
 #[tokio::test]
 async fn the_end_of_the_bus_is_told() {
-    let mut bus = Bus::new();
-    let connection = bus.connect().await;
+    let mut bus = OpenBus::start().unwrap();
+    let connection = bus.connect().await.unwrap();
     let mut peers = Peers::watch(&connection, &[NAME]).await.unwrap();
     assert!(peers.next().await.is_some());
-    bus.daemon.kill().unwrap();
+    bus.end();
     assert_eq!(peers.next().await, None);
     assert!(bus::properties(&connection, NAME, PATH, NAME).await.is_err());
 }

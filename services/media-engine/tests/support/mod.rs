@@ -7,7 +7,6 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,8 +15,8 @@ use media_engine::rtp::Header;
 use phone_proto::media as wire;
 use phone_proto::media::event::Kind;
 use phone_proto::media::media_client::MediaClient;
+use testbed::open_bus::OpenBus;
 use testbed::tones::Recording;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{UdpSocket, UnixDatagram};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
@@ -43,27 +42,13 @@ pub fn host(last: u8) -> Ipv4Addr {
 /// The folder, the bus and the engine. Ends with all of them.
 pub struct Engine {
     pub folder: tempfile::TempDir,
-    bus: Child,
-    pub bus_address: String,
+    bus: OpenBus,
     process: Child,
     arguments: Vec<String>,
     pub client: MediaClient<Channel>,
     users: String,
     events: Option<tonic::Streaming<wire::Event>>,
     generation: u64,
-}
-
-async fn start_bus(folder: &Path) -> (Child, String) {
-    let listen = format!("--address=unix:path={}", folder.join("bus").display());
-    let mut bus = Command::new("dbus-daemon")
-        .args(["--session", "--nofork", "--print-address", &listen])
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("dbus-daemon is installed");
-    let mut lines = BufReader::new(bus.stdout.take().unwrap()).lines();
-    let address = within("the bus", lines.next_line()).await.unwrap().unwrap();
-    (bus, address)
 }
 
 impl Engine {
@@ -89,18 +74,18 @@ impl Engine {
     /// With these uids of the services.
     pub async fn start_as(folder: tempfile::TempDir, arguments: &[&str], users: &str) -> Engine {
         std::fs::create_dir_all(folder.path().join("media-engine")).unwrap();
-        let (bus, bus_address) = start_bus(folder.path()).await;
+        let bus = OpenBus::start().unwrap();
         let mut arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
         arguments.extend(["--audio-record".to_owned(), folder.path().join("ear.wav").display().to_string()]);
-        let process = spawn(folder.path(), &bus_address, &arguments, users).await;
+        let process = spawn(folder.path(), bus.address(), &arguments, users).await;
         let client = connect(folder.path()).await;
-        Engine { folder, bus, bus_address, process, arguments, users: users.to_owned(), client, events: None, generation: 0 }
+        Engine { folder, bus, process, arguments, users: users.to_owned(), client, events: None, generation: 0 }
     }
 
     /// Kills it as hard as can be and starts another one in its place.
     pub async fn kill_and_restart(&mut self) {
         self.process.kill().await.unwrap();
-        self.process = spawn(self.folder.path(), &self.bus_address, &self.arguments, &self.users).await;
+        self.process = spawn(self.folder.path(), self.bus.address(), &self.arguments, &self.users).await;
         self.client = connect(self.folder.path()).await;
         self.subscribe().await;
     }
@@ -173,7 +158,7 @@ impl Engine {
         T: TryFrom<zbus::OwnedVariant>,
         T::Error: std::fmt::Debug,
     {
-        let bus = zbus::connection::Builder::address(self.bus_address.as_str()).build().await.unwrap();
+        let bus = self.bus.connect().await.unwrap();
         let all = service_kit::bus::properties(
             &bus,
             phone_proto::dbus::MEDIA_NAME,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use phone_proto::settings::settings_client::SettingsClient;
 use phone_proto::settings::{ApplyReply, ApplyRequest, Origin, SnapshotReply, SnapshotRequest, Value};
+use testbed::open_bus::OpenBus;
 use tonic::transport::Channel;
 
 /// Ends its process with itself.
@@ -26,10 +27,9 @@ impl Drop for Process {
 
 pub struct House {
     pub folder: tempfile::TempDir,
-    pub bus: String,
+    bus: OpenBus,
     /// `DESKPHONE_USERS` of the agent.
     pub users: String,
-    _daemon: Process,
 }
 
 /// All services under this user.
@@ -42,17 +42,7 @@ impl House {
     pub fn new() -> House {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("run/provisioning-agent")).unwrap();
-        let configuration = folder.path().join("bus.conf");
-        std::fs::write(&configuration, bus_configuration(folder.path())).unwrap();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", configuration.display()))
-            .args(["--nofork", "--print-address=1"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        House { folder, bus: address.trim().to_owned(), users: everybody(), _daemon: Process(daemon) }
+        House { folder, bus: OpenBus::start().unwrap(), users: everybody() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -105,7 +95,7 @@ impl House {
 
     pub fn command(&self, program: &Path, presets: &[&Path], notify: &Path) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("DESKPHONE_BUS", &self.bus).env("DESKPHONE_RUN", self.path("run"));
+        command.env_clear().env("DESKPHONE_BUS", self.bus.address()).env("DESKPHONE_RUN", self.path("run"));
         command.env("STATE_DIRECTORY", self.path("state")).env("NOTIFY_SOCKET", notify);
         command.env("DESKPHONE_USERS", &self.users).env("DESKPHONE_LOG", "warn");
         for preset in presets {
@@ -115,16 +105,8 @@ impl House {
     }
 
     pub async fn connect(&self) -> zbus::Connection {
-        zbus::connection::Builder::address(self.bus.as_str()).build().await.unwrap()
+        self.bus.connect().await.unwrap()
     }
-}
-
-fn bus_configuration(folder: &Path) -> String {
-    format!(
-        "<busconfig><listen>unix:path={}</listen><policy context=\"default\"><allow user=\"*\"/><allow own=\"*\"/>\
-         <allow send_type=\"method_call\"/><allow send_destination=\"*\"/><allow receive_sender=\"*\"/></policy></busconfig>",
-        folder.join("bus").display()
-    )
 }
 
 /// A plain configuration file as the guide wants it.

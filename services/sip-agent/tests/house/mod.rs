@@ -10,11 +10,11 @@ pub mod supervisor;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
+use testbed::open_bus::OpenBus;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
 
 use board::Board;
@@ -93,8 +93,8 @@ pub struct House {
     pub board: Board,
     pub settings: Settings,
     pub agent: Supervisor,
-    daemon: Child,
     pub folder: TempDir,
+    _daemon: OpenBus,
 }
 
 impl House {
@@ -109,14 +109,14 @@ impl House {
         for service in ["provisioning-agent", "media-engine"] {
             std::fs::create_dir(folder.path().join(service)).unwrap();
         }
-        let (daemon, address) = bus(folder.path());
-        let bus = soon("the bus", connection(&address)).await;
+        let daemon = OpenBus::start().unwrap();
+        let bus = soon("the bus", daemon.connect()).await.unwrap();
         let far = Far::new().await;
         let settings = Settings::new(folder.path(), far.settings(rows));
         let media = Engine::new(folder.path());
-        let board = Board::new(&soon("the bus", connection(&address)).await, "127.0.0.1").await;
-        let agent = Supervisor::start(folder.path(), &address);
-        House { bus, far, media, board, settings, agent, daemon, folder }
+        let board = Board::new(&soon("the bus", daemon.connect()).await.unwrap(), "127.0.0.1").await;
+        let agent = Supervisor::start(folder.path(), daemon.address());
+        House { bus, far, media, board, settings, agent, folder, _daemon: daemon }
     }
 
     /// Until line 1 is registered.
@@ -223,13 +223,6 @@ impl House {
     }
 }
 
-impl Drop for House {
-    fn drop(&mut self) {
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-    }
-}
-
 /// The name of the error of a refused method.
 pub fn error_name(error: &zbus::Error) -> String {
     match error {
@@ -245,28 +238,4 @@ fn text(value: &OwnedVariant) -> String {
     let number = u64::try_from(value).or_else(|_| u32::try_from(value).map(u64::from));
     let number = number.or_else(|_| u16::try_from(value).map(u64::from)).or_else(|_| u8::try_from(value).map(u64::from));
     number.unwrap().to_string()
-}
-
-async fn connection(address: &str) -> Connection {
-    zbus::connection::Builder::address(address).build().await.unwrap()
-}
-
-fn bus(folder: &Path) -> (Child, String) {
-    let address = format!("unix:path={}/bus", folder.display());
-    let configuration = format!(
-        "<busconfig><type>session</type><listen>{address}</listen><auth>EXTERNAL</auth><policy context=\"default\">\
-         <allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/><allow own=\"*\"/></policy></busconfig>"
-    );
-    let file = folder.join("bus.conf");
-    std::fs::write(&file, configuration).unwrap();
-    let mut daemon = Command::new("dbus-daemon")
-        .arg(format!("--config-file={}", file.display()))
-        .args(["--nofork", "--print-address"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("dbus-daemon is installed");
-    // It prints its address once it listens.
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(daemon.stdout.take().unwrap()), &mut line).unwrap();
-    (daemon, address)
 }

@@ -24,7 +24,7 @@ impl Bus {
         let socket = folder.join("bus");
         let configuration = write_configuration(folder, &socket, house, users)?;
         let program = Program {
-            path: daemon()?,
+            path: dbus_daemon()?,
             arguments: vec![
                 format!("--config-file={}", configuration.display()).into(),
                 "--nofork".into(),
@@ -67,7 +67,7 @@ impl Bus {
 }
 
 /// Where dbus-daemon is.
-pub fn daemon() -> Result<PathBuf, LabError> {
+pub fn dbus_daemon() -> Result<PathBuf, LabError> {
     ["/usr/bin/dbus-daemon", "/usr/local/bin/dbus-daemon", "/bin/dbus-daemon"]
         .into_iter()
         .map(PathBuf::from)

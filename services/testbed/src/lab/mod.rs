@@ -19,7 +19,7 @@ mod unit;
 mod up;
 mod users;
 
-pub use bus::{Bus, write_policy};
+pub use bus::{Bus, dbus_daemon, write_policy};
 pub use error::LabError;
 pub use launch::{ExecArguments, Program, exec};
 pub use options::{Options, Place};

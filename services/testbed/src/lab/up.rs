@@ -124,7 +124,7 @@ fn check_programs(folder: &Path, house: &House) -> Result<(), LabError> {
     let needed = services.iter().map(|(name, _)| *name).chain(["provisioning-fetch"]);
     match needed.map(|name| folder.join(name)).find(|path| !path.exists()) {
         Some(missing) => Err(LabError::MissingProgram(missing)),
-        None => bus::daemon().map(|_| ()),
+        None => bus::dbus_daemon().map(|_| ()),
     }
 }
 
