@@ -15,6 +15,7 @@ const ONE_HOME: &[(&str, &str)] = &[
     ("gstreamer", "media-engine"),
     ("gstreamer-app", "media-engine"),
     ("gstreamer-audio", "media-engine"),
+    ("gstreamer-check", "media-engine"),
     ("gstreamer-rtp", "media-engine"),
     ("rsip", "sip-wire"),
     ("curl", "provisioning-agent"),

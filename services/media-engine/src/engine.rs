@@ -169,7 +169,7 @@ impl Engine {
         let port = self.ports.get(&session.local).ok_or_else(|| PipelineError::Failed("the port is gone".into()))?;
         let leg = Leg::new(session, port, self.reports.clone())?;
         let wire = Box::new(leg.wire(port)?);
-        let (playout, incoming) = (Arc::clone(&leg.playout), Arc::clone(&leg.incoming));
+        let (playout, incoming) = (leg.inbound.playout(), leg.inbound.incoming());
         let voice = Voice::new(session.id.clone(), session.part.clone(), playout, incoming, wire);
         self.begin_feed(session);
         lock(&self.mixer).enter(voice);
@@ -227,7 +227,7 @@ impl Engine {
                 Err(error) => return tracing::warn!(%error, "RTCP cannot be read"),
             },
         };
-        reader.expect(&session.id, agreed.ssrc, Arc::clone(&leg.incoming));
+        reader.expect(&session.id, agreed.ssrc, leg.inbound.incoming());
     }
 
     fn ring(&mut self, ring: Option<Ring>) {

@@ -2,6 +2,7 @@
 //! and time is decided by the pure parts; here elements are made, linked and fed.
 
 pub mod device;
+pub mod inbound;
 pub mod leg;
 pub mod pads;
 pub mod plugins;
@@ -61,6 +62,10 @@ pub fn absolute_pipeline() -> gst::Pipeline {
     pipeline.set_base_time(gst::ClockTime::ZERO);
     watch(&pipeline, |error| tracing::warn!(error, "a session's pipeline"));
     pipeline
+}
+
+fn pad(element: &gst::Element, name: &str) -> Result<gst::Pad, PipelineError> {
+    element.static_pad(name).ok_or_else(|| PipelineError::Failed(format!("{} has no pad {name}", element.name())))
 }
 
 /// Takes the messages of a pipeline where they arise: nobody polls for them, and nothing piles up.
