@@ -81,9 +81,9 @@ pub enum SettingsVerb {
     Get { name: String },
     /// Set values, all or none
     Set {
-        /// NAME=VALUE
-        #[arg(required = true, value_parser = change)]
-        changes: Vec<(String, String)>,
+        /// NAME VALUE, or NAME=VALUE several times
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        changes: Vec<String>,
         /// Refuse if one of them was changed after this revision
         #[arg(long, default_value_t = 0)]
         expected: u64,
@@ -124,11 +124,4 @@ pub enum Hook {
     On,
     /// Lifted
     Off,
-}
-
-fn change(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("NAME=VALUE is expected".to_owned()),
-    }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use phone_proto::dbus::{Options, SETTINGS_NAME, SettingsProxy};
+use phone_proto::errors::ErrorKind;
 use serde_json::json;
 use settings::catalogue::ROWS;
 use settings::listing;
@@ -40,10 +41,26 @@ pub async fn show(output: &mut Output, name: &str) -> Result<(), Failure> {
 }
 
 /// `phonectl settings set`
-pub async fn set(output: &mut Output, changes: &[(String, String)], expected: u64) -> Result<(), Failure> {
-    let changes: HashMap<&str, &str> = changes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+pub async fn set(output: &mut Output, arguments: &[String], expected: u64) -> Result<(), Failure> {
+    let changes: HashMap<&str, &str> = changes(arguments)?.into_iter().collect();
     let revision = service().await?.set(changes, expected, Options::new()).await.map_err(failed)?;
     output.result(&json!({"revision": revision}), || format!("saved as revision {revision}"))
+}
+
+/// `NAME VALUE`, or `NAME=VALUE` several times.
+fn changes(arguments: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
+    if let [name, value] = arguments
+        && !name.contains('=')
+    {
+        return Ok(vec![(name, value)]);
+    }
+    let change = |argument: &String| format!("{argument:?} is no change: give NAME VALUE, or NAME=VALUE several times");
+    let mut changes = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let pair = argument.split_once('=').filter(|(name, _)| !name.is_empty());
+        changes.push(pair.ok_or_else(|| Failure::new(ErrorKind::InvalidArgument, change(argument)))?);
+    }
+    Ok(changes)
 }
 
 /// `phonectl settings explain`
@@ -90,7 +107,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::moment;
+    use super::*;
 
     #[test]
     fn a_time_is_shown_in_utc_and_an_unset_clock_not_at_all() {
@@ -99,5 +116,25 @@ mod tests {
         assert_eq!(moment(951_782_399), "2000-02-28 23:59:59 UTC");
         assert_eq!(moment(951_782_400), "2000-02-29 00:00:00 UTC");
         assert_eq!(moment(1_795_258_628), "2026-11-21 10:57:08 UTC");
+    }
+
+    fn read(arguments: &[&str]) -> Option<Vec<(String, String)>> {
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        changes(&arguments).ok().map(|changes| changes.into_iter().map(owned).collect())
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Option<Vec<(String, String)>> {
+        Some(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_change_is_a_name_and_a_value_or_several_with_equals_signs() {
+        assert_eq!(read(&["NAME", "two words"]), pairs(&[("NAME", "two words")]));
+        assert_eq!(read(&["NAME", "a=b"]), pairs(&[("NAME", "a=b")]));
+        assert_eq!(read(&["ONE=1", "TWO="]), pairs(&[("ONE", "1"), ("TWO", "")]));
+        for wrong in [&["NAME"][..], &["=1"], &["ONE=1", "TWO"], &["A", "B", "C"]] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
     }
 }
