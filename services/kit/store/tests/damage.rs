@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // a test may stop
 
+mod commits;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use commits::copy_tree;
 use store::{Alarm, Batch, FolderStore, Record, Store};
 
 fn put(key: &str, text: &str) -> Batch {
@@ -220,17 +223,4 @@ fn only_the_owner_can_read_what_is_stored() {
     filled(&state);
     let mode = |path: &str| std::fs::metadata(state.join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("."), mode("database"), mode("copy-0"), mode("copy-1")), (0o700, 0o700, 0o600, 0o600));
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

@@ -3,69 +3,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // a test may stop
 
-use std::io::{BufRead as _, BufReader, Write as _};
+mod commits;
+
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use store::{Batch, FolderStore, Record, Store};
+use commits::{FOLDER, checked, commit_in_a_child};
+use store::FolderStore;
 
-const FOLDER: &str = "STORE_KILL_TEST_FOLDER";
-/// Every batch changes the counter and one record of each of these two rows of keys.
-const ROW: u64 = 40;
-const LIVES: u64 = 50;
+const LIVES: u64 = 500;
 const COMMITS_PER_LIFE: usize = 20;
-
-fn record(number: u64) -> Option<Record> {
-    // Sizes vary, so that sled moves records between its slots.
-    let mut bytes = number.to_le_bytes().to_vec();
-    bytes.resize(8 + usize::try_from(number * 37 % 900).unwrap(), b'x');
-    Some(Record { format: 1, bytes })
-}
-
-fn number(record: &Record) -> u64 {
-    u64::from_le_bytes(record.bytes[..8].try_into().unwrap())
-}
-
-fn batch(commit: u64) -> Batch {
-    let row = commit % ROW;
-    Batch::from([
-        ("counter".to_owned(), record(commit)),
-        (format!("left {row}"), record(commit)),
-        (format!("right {row}"), record(commit)),
-    ])
-}
-
-/// The last commit that is in the store; every record must be of it or of the right one before.
-fn checked(store: &FolderStore) -> u64 {
-    let records = store.read_all();
-    let last = records.get("counter").map_or(0, number);
-    assert_eq!(store.commits(), last);
-    for row in 0..ROW {
-        let expected = (0..ROW).map(|back| last.saturating_sub(back)).find(|commit| *commit > 0 && commit % ROW == row);
-        for side in ["left", "right"] {
-            assert_eq!(records.get(&format!("{side} {row}")).map(number), expected, "{side} {row} after {last}");
-        }
-    }
-    last
-}
 
 /// Not a test of its own: what the test below starts and kills.
 #[test]
 #[ignore = "the child of a_store_killed_in_the_middle_of_commits_loses_nothing_acknowledged"]
 fn child_commits_until_it_is_killed() {
-    let folder = std::env::var_os(FOLDER).expect("started by the test");
-    let mut store = FolderStore::open(Path::new(&folder), 1).unwrap();
-    let mut commit = checked(&store);
-    let mut out = std::io::stdout();
-    writeln!(out, "found {commit} {}", store.alarms().len()).unwrap();
-    store.alarms().iter().for_each(|alarm| eprintln!("{alarm}"));
-    loop {
-        commit += 1;
-        store.commit(&batch(commit)).unwrap();
-        writeln!(out, "committed {commit}").unwrap();
-    }
+    commit_in_a_child();
 }
 
 struct Life {
@@ -145,23 +101,34 @@ impl Known {
     }
 }
 
+/// 10,000 commits, 500 kills in the middle of one and more while the store is being opened. A kill leaves the page cache whole, so
+/// the folder may lie in memory, where as much takes a minute; every tenth life is on the disk, where a flush takes its time.
 #[test]
 fn a_store_killed_in_the_middle_of_commits_loses_nothing_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut known = Known::default();
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() };
+    let on_disk = tempfile::tempdir().unwrap();
+    let (mut known, mut known_on_disk) = (Known::default(), Known::default());
+    let begin = Instant::now();
     for life in 0..LIVES {
-        // A commit takes a few milliseconds: the phases reach from its first moment into the one after.
-        known.live(folder.path(), COMMITS_PER_LIFE, Duration::from_micros(life * 331 % 9_000));
-        if life % 4 == 0 {
+        let (folder, known) = if life % 10 == 9 { (on_disk.path(), &mut known_on_disk) } else { (folder.path(), &mut known) };
+        // A commit takes up to a few milliseconds: the phases reach from its first moment into the one after.
+        known.live(folder, COMMITS_PER_LIFE, Duration::from_micros(life * 331 % 9_000));
+        if life % 10 == 0 {
             // While the database is being opened; now and then so often in a row that it is given up.
-            let attempts = if life % 20 == 0 { 7 } else { 1 };
-            (0..attempts)
-                .for_each(|attempt| known.live(folder.path(), 0, Duration::from_micros((life * 977 + attempt * 3_100) % 30_000)));
+            let attempts = if life % 100 == 0 { 7 } else { 1 };
+            (0..attempts).for_each(|attempt| known.live(folder, 0, Duration::from_micros((life * 977 + attempt * 3_100) % 30_000)));
+        }
+        if life % 50 == 49 {
+            println!("{} lives, {:.0?}", life + 1, begin.elapsed());
         }
     }
-    let store = FolderStore::open(folder.path(), 1).unwrap();
-    let last = checked(&store);
-    assert!(last == known.last || last == known.last + 1);
-    assert!(last >= 1_000 && known.kills >= 50);
-    println!("{last} commits, {} kills, {} alarms", known.kills, known.alarms);
+    let (mut commits, mut kills) = (0, 0);
+    for (folder, known) in [(&folder, &known), (&on_disk, &known_on_disk)] {
+        let last = checked(&FolderStore::open(folder.path(), 1).unwrap());
+        assert!(last == known.last || last == known.last + 1);
+        println!("{last} commits, {} kills, {} alarms", known.kills, known.alarms);
+        (commits, kills) = (commits + last, kills + known.kills);
+    }
+    assert!(commits >= 10_000 && kills >= 500, "{commits} commits, {kills} kills");
 }
