@@ -15,7 +15,7 @@ use commits::{batch, checked, commit_in_a_child, is_rebuilt};
 use disk::{Disk, Last, Survivors};
 use store::{Alarm, FolderStore, Store};
 
-/// Single steps left out, per moment.
+/// Single steps left out, per moment of a recording in which each start is quick.
 const LEFT_OUT: usize = 2;
 
 /// Not a test of its own: what the tests below record.
@@ -34,14 +34,14 @@ struct Tally {
 }
 
 /// Cuts the power at every moment of the recording of `commits` commits on what `folder` holds.
-fn cut_everywhere(folder: &Path, before: u64, commits: u64) -> Tally {
+fn cut_everywhere(folder: &Path, before: u64, commits: u64, left_out: usize) -> Tally {
     let mut disk = Disk::of(folder);
     let calls = recording::of_commits(folder, commits);
     disk.follow(&calls);
     assert_eq!(disk.acknowledged(disk.moments() - 1), before + commits, "the recording is whole");
     let mut tally = Tally::default();
     for moment in 0..disk.moments() {
-        for survivors in choices(&disk, moment) {
+        for survivors in choices(&disk, moment, left_out) {
             let acknowledged = disk.acknowledged(moment).max(before);
             start_after(&disk, moment, &survivors, acknowledged, &mut tally);
         }
@@ -59,15 +59,15 @@ fn cut_everywhere(folder: &Path, before: u64, commits: u64) -> Tally {
 }
 
 /// After a flush: nothing of what is still at risk is there. Otherwise: all of it, all but one, any part, the last write torn.
-fn choices(disk: &Disk, moment: usize) -> Vec<Survivors> {
+fn choices(disk: &Disk, moment: usize, left_out: usize) -> Vec<Survivors> {
     let nothing = disk.survivors(moment, |_| false, None);
     let at_risk = disk.unsafe_at(moment);
     if at_risk.is_empty() || disk.last(moment) == Last::Flush {
         return vec![nothing];
     }
     let mut choices = vec![nothing, disk.survivors(moment, |_| true, None)];
-    for left_out in at_risk.iter().rev().take(LEFT_OUT) {
-        choices.push(disk.survivors(moment, |step| step != *left_out, None));
+    for missing in at_risk.iter().rev().take(left_out) {
+        choices.push(disk.survivors(moment, |step| step != *missing, None));
     }
     if let Some((step, length)) = at_risk.last().and_then(|step| Some((*step, disk.length(*step)?))) {
         choices.push(disk.survivors(moment, |_| true, Some((step, length / 2))));
@@ -92,7 +92,7 @@ fn start_after(disk: &Disk, moment: usize, survivors: &Survivors, acknowledged: 
     tally.cuts += 1;
     tally.from_the_copy += usize::from(is_rebuilt(&alarms));
     tally.one_ahead += usize::from(found > acknowledged);
-    if tally.cuts % 8 == 0 {
+    if tally.cuts.is_multiple_of(8) {
         store.commit(&batch(found + 1)).unwrap();
         drop(store);
         let store = FolderStore::open(folder.path(), 1).unwrap();
@@ -122,7 +122,7 @@ impl Random {
 #[test]
 fn a_new_store_whose_power_is_cut_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    let tally = cut_everywhere(folder.path(), 0, 8);
+    let tally = cut_everywhere(folder.path(), 0, 8, LEFT_OUT);
     assert!(tally.cuts > 300 && tally.one_ahead > 0, "only {} cuts", tally.cuts);
 }
 
@@ -130,7 +130,7 @@ fn a_new_store_whose_power_is_cut_loses_nothing_acknowledged() {
 fn a_store_started_again_whose_power_is_cut_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     recording::of_commits(folder.path(), 30);
-    let tally = cut_everywhere(folder.path(), 30, 5);
+    let tally = cut_everywhere(folder.path(), 30, 5, LEFT_OUT);
     assert!(tally.cuts > 200 && tally.one_ahead > 0, "only {} cuts", tally.cuts);
 }
 
@@ -140,6 +140,6 @@ fn a_store_that_is_being_rebuilt_when_the_power_is_cut_loses_nothing_acknowledge
     let folder = tempfile::tempdir().unwrap();
     recording::of_commits(folder.path(), 5);
     std::fs::remove_dir_all(folder.path().join("database")).unwrap();
-    let tally = cut_everywhere(folder.path(), 5, 1);
+    let tally = cut_everywhere(folder.path(), 5, 1, 0);
     assert!(tally.cuts > 100 && tally.from_the_copy > 0, "only {} cuts, {} from the copy", tally.cuts, tally.from_the_copy);
 }
