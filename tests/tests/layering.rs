@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Plain crates that the pure core may use: no clock, socket, file, thread or OS randomness behind them.
 const CORE_MAY_USE: &[&str] =
-    &["md-5", "postcard", "rand_chacha", "rand_core", "rsip", "serde", "serde_json", "sha2", "thiserror", "ulid"];
+    &["md-5", "postcard", "quick-xml", "rand_chacha", "rand_core", "rsip", "serde", "serde_json", "sha2", "thiserror", "ulid"];
 
 /// Crates with one home: the first may be used by the second alone.
 const ONE_HOME: &[(&str, &str)] = &[

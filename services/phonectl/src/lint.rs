@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use agreements::Severity;
 use phone_proto::errors::ErrorKind;
 use serde_json::json;
-use settings::{FileOutcome, listing, plain};
+use settings::{FileOutcome, file, listing};
 
 use crate::failure::Failure;
 use crate::show::Output;
@@ -17,9 +17,9 @@ pub fn lint(output: &mut Output, files: &[PathBuf]) -> Result<(), Failure> {
     for path in files {
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| Failure::new(ErrorKind::InvalidArgument, format!("{name}: {error}")))?;
-        let outcome = plain::parse(&bytes, &name);
+        let outcome = file::parse(&bytes, &name);
         for diagnosis in &outcome.diagnoses {
-            text += &format!("{}\n", plain::render(diagnosis, Some(&bytes)).trim_end());
+            text += &format!("{}\n", file::render(diagnosis, Some(&bytes)).trim_end());
         }
         text += &format!("{name}: {}\n", verdict(&outcome));
         all.extend(outcome.diagnoses);

@@ -198,3 +198,30 @@ async fn a_child_that_cannot_be_had_fails_the_run_and_nothing_else() {
     assert_eq!(provisioning.diagnoses().await.unwrap()[0].3, "file.not-fetched");
     apply(&mut agent.client(), save(&[("DISPLAY_NAME_1", "Anna")], 0)).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_xml_file_is_taken_beside_a_plain_one() {
+    // B94 to B97, C47, C48, C56, C64
+    let house = House::new();
+    let server = WebServer::start(&house, "");
+    let fill = format!("<!-- {} -->", "a comment ".repeat(13 * 1024));
+    assert!(fill.len() > settings::plain::MAX_BYTES);
+    server.serve(
+        "phone.cfg",
+        &format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<PANASipPhoneConfig>{fill}\r\n\
+             <A SIP_AUTHID_1=\"1001\" SIP_AUTHID_2=\"1002\" SIP_SRC_PORT_1=\"99999\"/>\r\n</PANASipPhoneConfig>\r\n"
+        ),
+    );
+    server.serve("master.cfg", &configuration(&["SIP_AUTHID_2=\"2002\"", "SIP_AUTHID_3=\"2003\""]));
+    let preset = paths(&house, &server.url("/phone.cfg"), &server.url("/master.cfg"));
+    let (agent, connection, outcome) = provisioned(&house, &preset, "0080F0111111").await;
+    assert_eq!(outcome, "done");
+    assert_eq!(files(&connection).await, told(&[("master", "applied", 2, 0), ("standard", "applied", 2, 1)]));
+    for (name, value) in [("SIP_AUTHID_1", "1001"), ("SIP_AUTHID_2", "1002"), ("SIP_AUTHID_3", "2003")] {
+        assert_eq!(agent.value("sip-agent", name).await.as_deref(), Some(value), "{name}");
+    }
+    let diagnoses = ProvisioningProxy::new(&connection).await.unwrap().diagnoses().await.unwrap();
+    let found = diagnoses.iter().find(|one| one.5 == "error").unwrap();
+    assert_eq!((found.1, found.3.as_str(), found.4.as_str()), (3, "value.out-of-range", "SIP_SRC_PORT_1"));
+}

@@ -42,6 +42,7 @@ fn one(row: &Row) -> Result<(), String> {
         require(!web.inverted || row.kind == "boolean", "only a flag can be inverted")?;
     }
     require(row.set_by.0 || row.xml.is_none(), "in XML but not in files")?;
+    require(row.xml.as_ref().is_none_or(|xml| !xml.path.is_empty()), "an XML place begins below the root: Dev/...")?;
     require(row.behind_phone.is_none() || row.set_by.2, "behind the phone, but the phone cannot set it")?;
     range(row)?;
     defaults(row)

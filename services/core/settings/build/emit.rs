@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::source::{Range, Row, Scope, Web};
+use crate::source::{Range, Row, Scope, Web, Xml};
 
 const CODECS: [u8; 4] = [0, 1, 3, 4];
 
@@ -36,7 +36,7 @@ fn one(row: &Row) -> String {
     field("secret", row.secret.to_string());
     let (file, web, phone) = row.set_by;
     field("set_by", format!("SetBy {{ file: {file}, web: {web}, phone: {phone} }}"));
-    field("xml", option(&row.xml, |(element, attribute)| format!("Xml {{ element: {element:?}, attribute: {attribute:?} }}")));
+    field("xml", option(&row.xml, xml_place));
     field("web", option(&row.web, web_field));
     field("consumers", strings(&row.consumers));
     field("effect", format!("Effect::{}", camel(&row.effect)));
@@ -55,6 +55,11 @@ fn strings(list: &[String]) -> String {
 
 fn option<T>(value: &Option<T>, show: impl Fn(&T) -> String) -> String {
     value.as_ref().map_or_else(|| "None".to_owned(), |inner| format!("Some({})", show(inner)))
+}
+
+fn xml_place(xml: &Xml) -> String {
+    let Xml { path, element, attribute } = xml;
+    format!("Xml {{ path: {}, element: {element:?}, attribute: {attribute:?} }}", strings(path))
 }
 
 fn web_field(web: &Web) -> String {

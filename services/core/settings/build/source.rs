@@ -56,6 +56,7 @@ struct SourceRow {
     web_sets: bool,
     #[serde(default)]
     preset_only: bool,
+    /// Elements below the root, with slashes between.
     xml: Option<String>,
     /// [section, label]
     web: Option<(String, String)>,
@@ -111,6 +112,14 @@ pub struct Web {
     pub guide: u32,
 }
 
+/// Where it stands in XML files.
+pub struct Xml {
+    /// Elements from below the root down to the one that holds `element`.
+    pub path: Vec<String>,
+    pub element: String,
+    pub attribute: String,
+}
+
 /// A complete row.
 pub struct Row {
     pub name: String,
@@ -125,7 +134,7 @@ pub struct Row {
     pub empty: bool,
     pub secret: bool,
     pub set_by: (bool, bool, bool),
-    pub xml: Option<(String, String)>,
+    pub xml: Option<Xml>,
     pub web: Option<Web>,
     pub consumers: Vec<String>,
     pub effect: String,
@@ -173,7 +182,7 @@ fn complete(row: SourceRow, shared: &Shared) -> Result<Row, String> {
     let is_text = matches!(range, Range::Text { min: 0, .. });
     let phone = row.phone.or(shared.phone).unwrap_or(false);
     let set_by = if row.preset_only { (false, false, false) } else { (shared.file, web.is_some() || row.web_sets, phone) };
-    let xml = row.xml.clone().map(|element| (element, attribute(&row.name, scope)));
+    let xml = row.xml.as_deref().map(|place| xml(place, attribute(&row.name, scope)));
     let pending = if row.not_pending { None } else { row.pending.or_else(|| shared.pending.clone()) };
     Ok(Row {
         aliases: row.aliases,
@@ -268,6 +277,13 @@ fn web(row: &SourceRow, shared: &Shared) -> Result<Option<Web>, String> {
     let guide = row.web_guide.ok_or("a web field without web_guide")?;
     let access = row.access.clone().or_else(|| shared.access.clone()).unwrap_or_else(|| "administrator".to_owned());
     Ok(Some(Web { tab: tab.to_owned(), screen: screen.to_owned(), section, label, access, inverted: row.inverted, guide }))
+}
+
+/// "Dev/Time/NTPServer1"
+fn xml(place: &str, attribute: String) -> Xml {
+    let mut path: Vec<String> = place.split('/').map(str::to_owned).collect();
+    let element = path.pop().unwrap_or_default();
+    Xml { path, element, attribute }
 }
 
 fn attribute(name: &str, scope: Scope) -> String {

@@ -7,6 +7,7 @@
 #![allow(clippy::result_large_err, reason = "a refusal is the rare way, and the whole diagnosis is what every caller wants")]
 
 pub mod catalogue;
+pub mod file;
 mod finding;
 pub mod layers;
 pub mod listing;
@@ -17,9 +18,10 @@ mod suggest;
 pub mod template;
 pub mod value;
 mod view;
+pub mod xml;
 
 pub use catalogue::Parameter;
+pub use file::FileOutcome;
 pub use layers::{Layer, Layers, Origin, Record};
-pub use plain::FileOutcome;
 pub use row::Row;
 pub use view::View;

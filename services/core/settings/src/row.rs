@@ -176,6 +176,8 @@ impl SetBy {
 /// Where a value stands in an XML file (B99 to B101).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Xml {
+    /// The elements around it, outermost first, without the root; `Line`, `Button` and `List` carry an ID.
+    pub path: &'static [&'static str],
     /// Element, `[n]` for the line.
     pub element: &'static str,
     /// Attribute, with `[n]` line, `[x]` button, `[y]` codec.

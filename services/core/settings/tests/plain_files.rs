@@ -10,12 +10,13 @@
 )]
 
 use agreements::Severity;
-use settings::plain::{self, FileOutcome, MAX_BYTES, MAX_DIAGNOSES};
+use settings::file::{self, FileOutcome, Form, MAX_DIAGNOSES, Size};
+use settings::plain::{self, MAX_BYTES};
 
 const MAGIC: &str = "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!";
 
 /// A file with the right first line and line ends.
-fn file(lines: &[&str]) -> FileOutcome {
+fn lines_of(lines: &[&str]) -> FileOutcome {
     let mut text = format!("{MAGIC}\r\n");
     for line in lines {
         text.push_str(line);
@@ -35,7 +36,7 @@ fn findings(outcome: &FileOutcome) -> Vec<(u32, u32, &str)> {
 /// B71 to B74, B77, B86: comments and empty lines are passed over, values are taken in any order.
 #[test]
 fn a_right_file_is_taken_without_a_word() {
-    let outcome = file(&["", "# a comment", "DISPLAY_NAME_1=\"John Smith\"", "SYSLOG_ADDR=\"\"", "DISPLAY_NAME_2=\"Zoë\""]);
+    let outcome = lines_of(&["", "# a comment", "DISPLAY_NAME_1=\"John Smith\"", "SYSLOG_ADDR=\"\"", "DISPLAY_NAME_2=\"Zoë\""]);
     assert_eq!(findings(&outcome), []);
     assert_eq!(values(&outcome), [("DISPLAY_NAME_1", "John Smith", 4), ("SYSLOG_ADDR", "", 5), ("DISPLAY_NAME_2", "Zoë", 6)]);
     assert!(!outcome.rejected && outcome.skipped == 0);
@@ -44,7 +45,7 @@ fn a_right_file_is_taken_without_a_word() {
 /// B302, B208 and 5.3.1: the three codec examples of the guide.
 #[test]
 fn the_codec_examples_are_taken_whole() {
-    let outcome = file(&[
+    let outcome = lines_of(&[
         "## Codec Settings",
         "# Enable G722",
         "CODEC_ENABLE0_1=\"Y\"",
@@ -59,7 +60,7 @@ fn the_codec_examples_are_taken_whole() {
         "CODEC_PRIORITY4_1=\"2\"",
     ]);
     assert_eq!((values(&outcome).len(), findings(&outcome)), (7, vec![]));
-    let outcome = file(&[
+    let outcome = lines_of(&[
         "## Codec Settings",
         "# Disable G722",
         "CODEC_ENABLE0_1=\"N\"",
@@ -142,7 +143,7 @@ fn a_bad_line_is_skipped_and_the_rest_applies() {
         (long.as_str(), 14, "value.too-long", "shorten"),
         (longer.as_str(), 0, "line.too-long", "shorten"),
     ] {
-        let outcome = file(&[line, "HOLD_PACKAGE=\"Y\""]);
+        let outcome = lines_of(&[line, "HOLD_PACKAGE=\"Y\""]);
         assert_eq!(values(&outcome), [("HOLD_PACKAGE", "Y", 3)], "{line}");
         assert_eq!(findings(&outcome), [(2, column, code)], "{line}");
         assert_eq!(outcome.skipped, 1);
@@ -156,11 +157,11 @@ fn a_bad_line_is_skipped_and_the_rest_applies() {
 #[test]
 fn the_longest_line_is_taken() {
     let line = format!("CFG_STANDARD_FILE_PATH=\"{}\"", "x".repeat(500));
-    assert_eq!(findings(&file(&[&line]))[0].2, "value.not-a-url");
+    assert_eq!(findings(&lines_of(&[&line]))[0].2, "value.not-a-url");
     let exact = format!("{}=\"{}\"", "N".repeat(32), "x".repeat(500));
     assert_eq!(exact.len() + 2, 537);
-    assert_eq!(findings(&file(&[&exact]))[0].2, "name.unknown");
-    assert_eq!(findings(&file(&[&format!("{exact}x")]))[0].2, "line.too-long");
+    assert_eq!(findings(&lines_of(&[&exact]))[0].2, "name.unknown");
+    assert_eq!(findings(&lines_of(&[&format!("{exact}x")]))[0].2, "line.too-long");
 }
 
 /// B78, C62: a setting over several lines rejects the whole file.
@@ -171,12 +172,12 @@ fn a_value_over_several_lines_rejects_the_file() {
         ["TALK_PACKAGE=\"Y\"", "DIAL_PLAN_1=\"1xx|", "2xx\""],
         ["TALK_PACKAGE=\"Y\"", "DISPLAY_NAME_1=", "\"John Smith\""],
     ] {
-        let outcome = file(&lines);
+        let outcome = lines_of(&lines);
         assert!(outcome.rejected && outcome.accepted.is_empty(), "{lines:?}");
         assert_eq!(findings(&outcome), [(3, 0, "file.value-over-lines")], "{lines:?}");
     }
     // A forgotten quote before an ordinary line is only that.
-    let outcome = file(&["DISPLAY_NAME_1=\"John", "# Smith", "TALK_PACKAGE=\"Y\""]);
+    let outcome = lines_of(&["DISPLAY_NAME_1=\"John", "# Smith", "TALK_PACKAGE=\"Y\""]);
     assert_eq!(values(&outcome), [("TALK_PACKAGE", "Y", 4)]);
     assert_eq!(findings(&outcome), [(2, 21, "line.missing-quote")]);
 }
@@ -185,7 +186,7 @@ fn a_value_over_several_lines_rejects_the_file() {
 #[test]
 fn the_first_of_two_values_counts() {
     let outcome =
-        file(&["INTDIGIT_TIM=\"7\"", "INTDIGIT_TIM=\"9\"", "PROFILE_ENABLE_1=\"Disabled\"", "PROFILE_ENABLE1=\"Enabled\""]);
+        lines_of(&["INTDIGIT_TIM=\"7\"", "INTDIGIT_TIM=\"9\"", "PROFILE_ENABLE_1=\"Disabled\"", "PROFILE_ENABLE1=\"Enabled\""]);
     assert_eq!(values(&outcome), [("INTDIGIT_TIM", "7", 2), ("PROFILE_ENABLE1", "Disabled", 4)]);
     assert_eq!(findings(&outcome), [(3, 1, "line.twice"), (5, 1, "line.twice")]);
     assert!(outcome.diagnoses[0].reason.contains("line 2"));
@@ -204,7 +205,7 @@ fn mistakes_of_the_field_are_named() {
         ("CFG_RESYNC_FROM_SIP=\"Y\"", "value.event-looks-like-flag", "check-sync"),
         ("HTTP_USER_AGENT=\"Panasonic_{MODEL}{/{fwver}\"", "value.unknown-macro", "{fwver}"),
     ] {
-        let outcome = file(&[line]);
+        let outcome = lines_of(&[line]);
         assert_eq!(outcome.diagnoses.iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), [code], "{line}");
         assert!(outcome.diagnoses[0].suggestion.contains(hint), "{line}: {}", outcome.diagnoses[0].suggestion);
     }
@@ -213,7 +214,7 @@ fn mistakes_of_the_field_are_named() {
 /// 5.3.2: the guide's own example of wrong descriptions, but for its first line.
 #[test]
 fn the_example_of_wrong_lines_is_reported_line_by_line() {
-    let outcome = file(&[
+    let outcome = lines_of(&[
         "CFG_STANDARD_FILE_PATH=\"http://config.example.com/0123456789AB.cfg\"",
         "                                # URL of this configuration file",
         "SIP_RGSTR_ADDR_1=\"registrar.example.com\" # IP Address or FQDN of SIP registrar server",
@@ -250,8 +251,9 @@ fn too_many_bytes_reject_the_file() {
     let outcome = plain::parse(text.as_bytes(), "phone.cfg");
     assert!(outcome.rejected && outcome.accepted.is_empty());
     assert_eq!(findings(&outcome), [(0, 0, "file.too-large")]);
-    assert_eq!(plain::within_limit(&[60 * 1024, 61 * 1024, 60 * 1024]), [true, false, true]);
-    let refused = plain::over_the_limit(61 * 1024, "http://host/sip.cfg");
+    let of = |kilobytes: usize| Size { form: Form::Plain, bytes: kilobytes * 1024 };
+    assert_eq!(file::within_limit(&[of(60), of(61), of(60)]), [true, false, true]);
+    let refused = file::over_the_limit(of(61), "http://host/sip.cfg");
     assert!(refused.rejected && refused.diagnoses[0].code == "file.too-large");
 }
 
@@ -259,12 +261,12 @@ fn too_many_bytes_reject_the_file() {
 #[test]
 fn findings_are_bounded_and_the_rest_is_counted() {
     let lines: Vec<String> = (0..3000).map(|number| format!("NO_SUCH_NAME_{number}=\"x\"")).collect();
-    let outcome = file(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let outcome = lines_of(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!((outcome.diagnoses.len(), outcome.skipped), (MAX_DIAGNOSES + 1, 3000));
     assert!(outcome.diagnoses.iter().any(|one| one.code == "file.more-findings" && one.reason.contains("2800")));
     let mut rejected: Vec<&str> = lines.iter().map(String::as_str).collect();
     rejected.extend(["DISPLAY_NAME_1=\"John", "Smith\""]);
-    let outcome = file(&rejected);
+    let outcome = lines_of(&rejected);
     assert!(outcome.rejected && outcome.diagnoses.iter().any(|one| one.code == "file.value-over-lines"));
 }
 

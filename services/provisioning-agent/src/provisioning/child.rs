@@ -17,7 +17,7 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// Longest text of a diagnosis, in characters.
 const LONGEST_TEXT: usize = 300;
 /// Most diagnoses of one file: those of the file format's reader and a few of fetching.
-const MOST_DIAGNOSES: usize = settings::plain::MAX_DIAGNOSES + 20;
+const MOST_DIAGNOSES: usize = settings::file::MAX_DIAGNOSES + 20;
 
 /// Why the child has not answered.
 #[derive(Debug, thiserror::Error)]

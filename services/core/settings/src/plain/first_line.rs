@@ -2,10 +2,8 @@
 
 use agreements::Diagnosis;
 
+use crate::file::MAGIC;
 use crate::finding::{Detail, error};
-
-/// The 44 bytes.
-pub(super) const MAGIC: &str = "# Panasonic SIP Phone Standard Format File #";
 
 /// Whether the file may be read; otherwise why not.
 pub(super) fn check(bytes: &[u8], first: &[u8]) -> Result<(), Diagnosis> {

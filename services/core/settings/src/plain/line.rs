@@ -1,8 +1,6 @@
 //! The form of one setting line, NAME="value" with nothing else on it (B77 to B81), and how people get it wrong.
 
-use agreements::MASK;
-
-use crate::catalogue;
+use crate::file::shown;
 
 /// Why a line is no setting.
 #[derive(Debug)]
@@ -37,26 +35,12 @@ pub(super) fn parse(line: &str) -> Result<(&str, &str), Fault<'_>> {
 }
 
 /// Whether what follows an open value belongs to it: the next line that holds anything is neither comment nor setting (B78).
-pub(super) fn goes_on(after: &[&[u8]]) -> bool {
-    let next = after.iter().map(|raw| raw.trim_ascii()).find(|raw| !raw.is_empty());
+pub(super) fn goes_on(after: &[u8]) -> bool {
+    let next = after.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find(|raw| !raw.is_empty());
     let Some(next) = next else { return false };
     let name_end = next.iter().position(|byte| !(byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_'));
     let is_setting = name_end.and_then(|end| next.get(end..)).is_some_and(|rest| rest.starts_with(b"=\"")) && name_end != Some(0);
     !next.starts_with(b"#") && !is_setting
-}
-
-/// The value as a suggestion may repeat it.
-pub(super) fn shown(name: &str, value: &str) -> String {
-    if is_secret(name) { MASK.to_owned() } else { crate::finding::excerpt(&crate::template::without_password(value)) }
-}
-
-/// Whether what stands behind this name must not be shown. A misspelt name may be that of a secret.
-pub(super) fn is_secret(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    match catalogue::parameter(&upper) {
-        Some(parameter) => parameter.row.secret,
-        None => ["PAS", "KEY", "PSAS", "SECRET", "PWD"].iter().any(|part| upper.contains(part)),
-    }
 }
 
 impl Fault<'_> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use agreements::{Diagnosis, Severity};
 use curl::easy::{Auth, Easy, HttpVersion};
 use provisioning_agent::provisioning::exchange::{Request, Verification, Wanted};
-use settings::plain::MAX_BYTES;
+use settings::file::MOST_BYTES;
 
 /// As many as a browser would find odd.
 const REDIRECTIONS: usize = 5;
@@ -69,7 +69,7 @@ fn ask(request: &Request, url: &str, deadline: Instant) -> Result<Answer, curl::
     let result = {
         let mut transfer = easy.transfer();
         transfer.write_function(|data| {
-            too_large = body.len() + data.len() > MAX_BYTES;
+            too_large = body.len() + data.len() > MOST_BYTES;
             if too_large {
                 return Ok(0);
             }
@@ -79,7 +79,7 @@ fn ask(request: &Request, url: &str, deadline: Instant) -> Result<Answer, curl::
         transfer.perform()
     };
     if too_large || result.as_ref().is_err_and(curl::Error::is_filesize_exceeded) {
-        return Ok(Answer::TooLarge(body.len().max(MAX_BYTES + 1)));
+        return Ok(Answer::TooLarge(body.len().max(MOST_BYTES + 1)));
     }
     result?;
     let over_http = url.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"));
@@ -102,7 +102,7 @@ fn configured(request: &Request, url: &str, deadline: Instant) -> Result<Easy, c
     easy.follow_location(false)?;
     easy.connect_timeout(Duration::from_millis(request.connect_timeout))?;
     easy.timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))?;
-    easy.max_filesize(MAX_BYTES as u64)?;
+    easy.max_filesize(MOST_BYTES as u64)?;
     easy.ssl_verify_peer(request.verification != Verification::None)?;
     easy.ssl_verify_host(request.verification == Verification::ChainAndName)?;
     easy.signal(false)?;

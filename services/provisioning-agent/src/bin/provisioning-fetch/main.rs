@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use agreements::Diagnosis;
 use provisioning_agent::provisioning::exchange::{Fetch, Fetched, LONGEST_REQUEST, MOST_FILES, Reply, Request, Wanted};
-use settings::plain::{self, FileOutcome};
+use settings::file::{self, FileOutcome, Form, Size};
 
 fn main() -> ExitCode {
     match run() {
@@ -28,8 +28,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let sandbox = sandbox::enter();
     let bodies: Vec<_> = request.files.iter().map(|wanted| (wanted, fetch::fetch(&request, wanted))).collect();
     // The size limit holds for all files together; the highest layer, asked for last, is measured first (C47).
-    let sizes: Vec<usize> = bodies.iter().rev().map(|(_, fetched)| fetched.as_ref().map_or(0, Vec::len)).collect();
-    let fits = plain::within_limit(&sizes).into_iter().rev();
+    let sizes: Vec<Size> = bodies.iter().rev().map(|(_, fetched)| size(fetched.as_deref().unwrap_or(b""))).collect();
+    let fits = file::within_limit(&sizes).into_iter().rev();
     let files = bodies.into_iter().zip(fits).map(|((wanted, fetched), fits)| read(wanted, fetched, fits)).collect();
     let reply = serde_json::to_vec(&Reply { sandbox, files })?;
     io::stdout().lock().write_all(&reply)?;
@@ -52,11 +52,12 @@ fn read(wanted: &Wanted, fetched: Result<Vec<u8>, fetch::Miss>, fits: bool) -> F
         Err(fetch::Miss::NotFound(diagnosis)) => return missed(wanted, Fetch::NotFound, *diagnosis),
         Err(fetch::Miss::Failed(diagnosis)) => return missed(wanted, Fetch::Failed, *diagnosis),
         Err(fetch::Miss::TooLarge(bytes)) => {
-            return Fetched { fetch: Fetch::Read, outcome: plain::over_the_limit(bytes, &wanted.shown) };
+            let outcome = file::over_the_limit(Size { form: Form::Xml, bytes }, &wanted.shown);
+            return Fetched { fetch: Fetch::Read, outcome };
         }
     };
     if !fits {
-        return Fetched { fetch: Fetch::Read, outcome: plain::over_the_limit(body.len(), &wanted.shown) };
+        return Fetched { fetch: Fetch::Read, outcome: file::over_the_limit(size(&body), &wanted.shown) };
     }
     if let Some(extension) = encrypted(&wanted.url) {
         let reason = format!("the file is encrypted ({extension}), which this version cannot read");
@@ -64,7 +65,11 @@ fn read(wanted: &Wanted, fetched: Result<Vec<u8>, fetch::Miss>, fits: bool) -> F
         let outcome = FileOutcome { rejected: true, ..missed(wanted, Fetch::Read, diagnosis).outcome };
         return Fetched { fetch: Fetch::Read, outcome };
     }
-    Fetched { fetch: Fetch::Read, outcome: plain::parse(&body, &wanted.shown) }
+    Fetched { fetch: Fetch::Read, outcome: file::parse(&body, &wanted.shown) }
+}
+
+fn size(body: &[u8]) -> Size {
+    Size { form: file::form_of(body), bytes: body.len() }
 }
 
 fn missed(wanted: &Wanted, fetch: Fetch, diagnosis: Diagnosis) -> Fetched {
