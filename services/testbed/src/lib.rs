@@ -1,9 +1,12 @@
-//! What tests and people need around the phone: the lab that runs it on a PC, the exchange it registers with, a private bus for
-//! the tests of one crate, tones and how to find them in a recording, and the bus policy. Never part of the image.
+//! What tests and people need around the phone: the virtual net and clock of the pure crates with scripted peers, a person before
+//! a telephone in virtual time, a private bus for the tests of one crate, the lab that runs the whole phone on a PC, the exchange
+//! it registers with, tones and how to find them in a recording, and the bus policy. Never part of the image.
 
+pub mod desk;
 pub mod exchange;
 pub mod house;
 pub mod lab;
 pub mod open_bus;
 pub mod policy;
 pub mod tones;
+pub mod virtual_net;

@@ -1,13 +1,11 @@
 //! Hands, far ends and the bus in any order: whatever happens, what the phone wishes stays sensible.
 #![allow(clippy::unwrap_used)]
 
-mod desk;
-
 use agreements::CallIdentity;
-use desk::{Desk, factory, line, registered};
 use proptest::prelude::*;
 use sip_stack::{Command, EndedBy, Event};
 use telephone::{CALLS_MAX, CallState, Input, MediaState, Phone, Request, SoundWish, TelephoneSettings};
+use testbed::desk::{Desk, factory, line, registered};
 
 #[derive(Clone, Debug)]
 enum Step {

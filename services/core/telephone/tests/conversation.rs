@@ -1,11 +1,10 @@
 //! Hold, digits, mute, and the end of a conversation.
-mod desk;
 
 use std::time::Duration;
 
-use desk::{Desk, factory};
 use sip_stack::{Command, EndedBy, Event};
 use telephone::{Input, MediaState, Near, Refusal, Request, TelephoneSettings};
+use testbed::desk::{Desk, factory};
 
 #[test]
 fn hold_shows_only_when_the_far_end_has_agreed() {

@@ -1,11 +1,10 @@
 //! From the lifted handset to the INVITE.
-mod desk;
 
 use std::time::Duration;
 
-use desk::{Desk, factory, line, registered};
 use sip_stack::{Command, EndedBy, Event, LineState};
 use telephone::{CallState, DisconnectionTone, Refusal, Request};
+use testbed::desk::{Desk, factory, line, registered};
 
 #[test]
 fn lifting_gives_dial_tone_until_the_first_digit() {

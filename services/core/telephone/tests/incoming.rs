@@ -1,11 +1,10 @@
 //! Calls that come in.
-mod desk;
 
 use std::time::Duration;
 
-use desk::{Desk, factory, line, registered};
 use sip_stack::{Command, EndedBy, Event};
 use telephone::{CallState, Near, Refusal, Request, TelephoneSettings};
+use testbed::desk::{Desk, factory, line, registered};
 
 #[test]
 fn an_incoming_call_rings_and_is_answered_by_lifting() {

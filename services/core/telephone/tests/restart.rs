@@ -1,12 +1,10 @@
 //! A phone that comes back from its snapshot.
 #![allow(clippy::unwrap_used)]
 
-mod desk;
-
 use agreements::{CallIdentity, Correlation};
-use desk::{Desk, factory, line};
 use sip_stack::{CallMedia, CallStage, CallView, Codec, Command, EndedBy, Party};
 use telephone::{CallState, Phone, Request};
+use testbed::desk::{Desk, factory, line};
 
 /// As the stack says it.
 fn view(call: CallIdentity, outgoing: bool, stage: CallStage) -> CallView {

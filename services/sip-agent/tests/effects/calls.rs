@@ -1,9 +1,9 @@
 //! What calls say beside their codecs.
 
 use sip_stack::{CallStage, Command};
+use testbed::virtual_net::peer::{answer, body, requests};
 
 use crate::configured::Lab;
-use crate::peer::{answer, body, requests};
 
 /// RFC 3261 13.2.1: the header, and the end of what nobody answers.
 #[test]
@@ -75,7 +75,7 @@ fn the_hold_package_is_announced_and_holds() {
         caller.cseq += 1;
         caller.send(&mut lab.net, "NOTIFY", "n", "Event: hold\r\n", "");
         let got = lab.got();
-        assert!(got.iter().any(|message| crate::net::title(message) == title), "{}", lab.net.story());
+        assert!(got.iter().any(|message| testbed::virtual_net::title(message) == title), "{}", lab.net.story());
         assert_eq!(requests(&got, "INVITE").len(), invites);
     }
 }

@@ -1,7 +1,8 @@
 //! What the offer of a call says about sound.
 
+use testbed::virtual_net::peer::{answer, body};
+
 use crate::configured::Lab;
-use crate::peer::{answer, body};
 
 /// The media line of an offer, without what is the same always.
 fn formats(rows: &[(&str, &str)]) -> String {

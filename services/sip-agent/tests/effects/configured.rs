@@ -10,10 +10,9 @@ use sip_agent::settings::{BoardFacts, Rows};
 use sip_stack::{Command, Input, StackSettings};
 use sip_wire::{Message, Request, Response};
 use telephone::TelephoneSettings;
-
-use crate::desk::Desk;
-use crate::net::Net;
-use crate::peer::{Caller, PCMU, answer, at, body, request_of, requests, with_sdp};
+use testbed::desk::Desk;
+use testbed::virtual_net::Net;
+use testbed::virtual_net::peer::{Caller, PCMU, answer, at, body, request_of, requests, with_sdp};
 
 /// Registrar, proxy and the other end of calls, unless a test says otherwise.
 pub const FAR: &str = "10.0.0.9:5060";

@@ -2,15 +2,6 @@
 //! media-engine is asked for. Each test sets one row to two values at least and shows the difference.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
-#[path = "../../../core/telephone/tests/desk/mod.rs"]
-mod desk;
-#[allow(dead_code)]
-#[path = "../../../core/sip-stack/tests/stories/net.rs"]
-mod net;
-#[allow(dead_code)]
-#[path = "../../../core/sip-stack/tests/stories/peer.rs"]
-mod peer;
-
 mod calls;
 mod codecs;
 mod configured;

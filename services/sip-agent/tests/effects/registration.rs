@@ -1,9 +1,9 @@
 //! How a line registers.
 
 use sip_wire::HeaderName;
+use testbed::virtual_net::peer::answer;
 
 use crate::configured::{Lab, only};
-use crate::peer::answer;
 
 /// B312.
 #[test]
@@ -51,7 +51,7 @@ fn the_old_registration_is_cancelled_where_that_is_wanted() {
         lab.grant(&register, 100);
         lab.configure(&[("USE_DEL_REG_CLOSE_1", cancels), ("PHONE_NUMBER_1", "201")]);
         let got = lab.got();
-        let registers = crate::peer::requests(&got, "REGISTER");
+        let registers = testbed::virtual_net::peer::requests(&got, "REGISTER");
         let shown = |register: &&sip_wire::Request| {
             (register.headers.to().unwrap().uri.to_string(), register.headers.expires().unwrap().unwrap())
         };

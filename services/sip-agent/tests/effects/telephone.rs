@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sip_stack::{Command, EndedBy, Event};
 use telephone::Request;
+use testbed::desk::registered;
 
 use crate::configured::{desk, line};
-use crate::desk::registered;
 
 fn just_before(seconds: u64) -> Duration {
     Duration::from_millis(seconds * 1000 - 1)

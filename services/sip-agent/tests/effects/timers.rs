@@ -2,9 +2,9 @@
 
 use sip_stack::{Command, LineState};
 use sip_wire::Message;
+use testbed::virtual_net::peer::{Caller, answer};
 
 use crate::configured::Lab;
-use crate::peer::{Caller, answer};
 
 /// RFC 3261 17.1.2.2: the first repetition after T1.
 #[test]
@@ -39,7 +39,7 @@ fn invite_after_its_end(t4: &str, milliseconds: u64) -> Vec<String> {
     caller.send(&mut lab.net, "ACK", "i1", "", "");
     lab.run_ms(milliseconds);
     caller.to_tag = String::new();
-    let body = caller.sdp(crate::peer::PCMU);
+    let body = caller.sdp(testbed::virtual_net::peer::PCMU);
     caller.send(&mut lab.net, "INVITE", "i1", "", &body);
     lab.titles()
 }

@@ -5,9 +5,9 @@ use phone_proto::media as proto;
 use sip_agent::media::plan::Plan;
 use sip_agent::settings::Rows;
 use sip_stack::{EndedBy, Event};
+use testbed::desk::Desk;
 
 use crate::configured::{desk, line, values};
-use crate::desk::Desk;
 
 /// The tone that is asked for after `scene`.
 fn played(rows: &[(&str, &str)], scene: fn(&mut Desk)) -> proto::Tone {

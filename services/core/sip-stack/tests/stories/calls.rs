@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sip_stack::{CallStage, Codec, Command, Direction, EndedBy, Event};
+use testbed::virtual_net::Net;
 
 use crate::given::direct;
-use crate::net::Net;
 
 /// Two phones that call each other directly.
 pub fn pair() -> Net {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use agreements::CallIdentity;
 use sip_stack::{Codec, Command, Direction, EndedBy, Event, StackSettings};
 use sip_wire::{Message, Request, Response};
+use testbed::virtual_net::peer::{PCMU, answer, at, body, request_of, requests, with_sdp};
+use testbed::virtual_net::{MediaMode, Net};
 
 use crate::given::{direct, server_of};
-use crate::net::{MediaMode, Net};
-use crate::peer::{PCMU, answer, at, body, request_of, requests, with_sdp};
 
 const FAR: &str = "10.0.0.9:5060";
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
@@ -264,7 +264,7 @@ fn a_200_after_cancel_gets_ack_then_bye() {
     dialled.titles();
     dialled.say_with_sdp(200, "f", 40000);
     let got = dialled.got();
-    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
     dialled.reply_to(&got, "BYE", 200);
     dialled.over();
     let ends = dialled.net.nodes[0].events(|event| matches!(event, Event::Ended { .. }).then_some(()));
@@ -278,7 +278,7 @@ fn a_200_before_the_cancel_could_go_gets_ack_then_bye() {
     dialled.net.command(0, Command::Hangup(dialled.call));
     dialled.say_with_sdp(200, "f", 40000);
     let got = dialled.got();
-    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
     dialled.reply_to(&got, "BYE", 200);
     dialled.over();
 }
@@ -333,7 +333,7 @@ fn the_second_of_two_forked_200_gets_ack_then_bye_and_the_call_goes_on() {
     assert_eq!(dialled.titles(), ["ACK"]);
     dialled.say_with_sdp(200, "two", 42000);
     let got = dialled.got();
-    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
     assert!(got.iter().all(|message| message.headers().to().unwrap().tag() == Some("two")));
     dialled.reply_to(&got, "BYE", 200);
     assert_eq!(dialled.net.calls(0).len(), 1);
@@ -355,7 +355,7 @@ fn a_200_without_any_answer_gets_ack_then_bye() {
     let mut dialled = Dialled::new();
     dialled.say(200, "f");
     let got = dialled.got();
-    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
     assert_eq!(dialled.net.nodes[0].ended().unwrap().0, 488);
     dialled.reply_to(&got, "BYE", 200);
     dialled.over();

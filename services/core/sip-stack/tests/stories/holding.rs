@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use sip_stack::{Codec, Command, Direction, EndedBy, Event};
 use sip_wire::{Message, Request};
+use testbed::virtual_net::peer::{PCMU, answer, at, body, request_of, requests, response_with, with_sdp};
+use testbed::virtual_net::{MediaMode, Net};
 
 use crate::calls::{pair, pair_on, talking};
 use crate::dialing::Dialled;
 use crate::given::direct;
 use crate::incoming::Called;
-use crate::net::{MediaMode, Net};
-use crate::peer::{PCMU, answer, at, body, request_of, requests, response_with, with_sdp};
 
 const SDP: &str = "v=0\r\no=- 7 8 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
 
@@ -429,7 +429,7 @@ fn a_call_with_hold_over_ipv6() {
 #[test]
 fn hold_gets_through_a_lossy_net() {
     for seed in 1..40 {
-        let mut net = Net::with_faults(seed, crate::net::Faults { loss: 25, twice: 10, delay: (1, 80) });
+        let mut net = Net::with_faults(seed, testbed::virtual_net::Faults { loss: 25, twice: 10, delay: (1, 80) });
         pair_on(&mut net);
         let (ours, _) = talking(&mut net);
         net.command(0, Command::Hold(ours));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sip_stack::{Command, FlowId, Input};
+use testbed::virtual_net::Net;
+use testbed::virtual_net::peer::PCMU;
 
 use crate::calls::{pair, talking};
 use crate::incoming::Called;
-use crate::net::Net;
-use crate::peer::PCMU;
 
 fn feed(net: &mut Net, node: usize, from: &str, bytes: Vec<u8>) {
     let flow = *net.nodes[node].flows.keys().next().unwrap();

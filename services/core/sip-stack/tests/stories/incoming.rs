@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use sip_stack::{Codec, Command, Direction, EndedBy, Event, StackSettings};
 use sip_wire::Message;
+use testbed::virtual_net::peer::{Caller, PCMU, answer, body, requests, response_with};
+use testbed::virtual_net::{MediaMode, Net};
 
 use crate::given::direct;
-use crate::net::{MediaMode, Net};
-use crate::peer::{Caller, PCMU, answer, body, requests, response_with};
 
 const FAR: &str = "10.0.0.9:5060";
 
@@ -74,7 +74,7 @@ impl Called {
 
 fn code(messages: &[Message], code: u16) -> &sip_wire::Response {
     response_with(messages, code)
-        .unwrap_or_else(|| panic!("no {code} in {:?}", messages.iter().map(crate::net::title).collect::<Vec<_>>()))
+        .unwrap_or_else(|| panic!("no {code} in {:?}", messages.iter().map(testbed::virtual_net::title).collect::<Vec<_>>()))
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn trying_comes_at_once_and_ringing_needs_no_media() {
     let mut called = Called::new();
     called.net.nodes[0].mode = MediaMode::Silent;
     let got = called.invite(PCMU);
-    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["100 INVITE"]);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["100 INVITE"]);
     called.command(Command::Ring);
     let got = called.got();
     let ringing = code(&got, 180);
@@ -200,7 +200,7 @@ fn cancel_is_answered_and_ends_the_invite_with_487() {
     let cancel = Caller { to_tag: String::new(), ..caller.clone() };
     cancel.send(&mut called.net, "CANCEL", "i1", "", "");
     let got = called.got();
-    assert_eq!(got.iter().map(crate::net::title).collect::<Vec<_>>(), ["200 CANCEL", "487 INVITE"]);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["200 CANCEL", "487 INVITE"]);
     assert_eq!(called.net.nodes[0].ended(), Some((487, "the caller has hung up".into(), EndedBy::Remote)));
     let tag = code(&got, 487).headers.to().unwrap().tag().unwrap().to_owned();
     Caller { to_tag: tag, ..caller }.send(&mut called.net, "ACK", "i1", "", "");
@@ -490,7 +490,7 @@ fn notify_talk_and_hold_act_only_where_they_are_offered() {
     called.caller.cseq += 1;
     called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: talk\r\nSubscription-State: active\r\n", "");
     let got = called.got();
-    assert!(got.iter().any(|message| crate::net::title(message) == "200 INVITE"), "answered from afar");
+    assert!(got.iter().any(|message| testbed::virtual_net::title(message) == "200 INVITE"), "answered from afar");
     called.caller.cseq = 1;
     called.caller.ack(&mut called.net, "");
     called.caller.cseq = 3;

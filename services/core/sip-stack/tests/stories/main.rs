@@ -7,8 +7,6 @@ mod given;
 mod holding;
 mod hostile;
 mod incoming;
-mod net;
-mod peer;
 mod registration;
 mod restoring;
 mod serving;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use agreements::LineNumber;
 use sip_stack::{Command, Event, FlowId, Input, LineState, StackSettings};
 use sip_wire::{HeaderName, Request, Response};
+use testbed::virtual_net::Net;
+use testbed::virtual_net::peer::{answer, at, request_of};
 
 use crate::given::settings;
-use crate::net::Net;
-use crate::peer::{answer, at, request_of};
 
 const REGISTRAR: &str = "10.0.0.9:5060";
 

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
+use agreements::Tick;
 use proptest::prelude::*;
 use sip_stack::{CallStage, Command, Event, Input, LineState, SNAPSHOT_FORMAT, Stack, Start};
-
-use agreements::Tick;
+use testbed::virtual_net::peer::{PCMU, requests, response_with};
+use testbed::virtual_net::{Faults, MediaMode, Net};
 
 use crate::calls::{pair, pair_on, talking};
 use crate::dialing::Dialled;
 use crate::given::settings;
 use crate::incoming::Called;
-use crate::net::{Faults, MediaMode, Net};
-use crate::peer::{PCMU, requests, response_with};
 use crate::registration::Lab;
 
 /// The views before and after must be the same.

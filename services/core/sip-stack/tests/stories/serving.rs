@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use sip_stack::{Command, Event, StackSettings};
 use sip_wire::Message;
+use testbed::virtual_net::Net;
+use testbed::virtual_net::peer::{Caller, PCMU, response_with};
 
 use crate::given::{direct, settings};
 use crate::incoming::Called;
-use crate::net::Net;
-use crate::peer::{Caller, PCMU, response_with};
 
 const FAR: &str = "10.0.0.9:5060";
 
@@ -27,7 +27,7 @@ fn asked(method: &str, extra: &str, change: impl Fn(String) -> String) -> Vec<Me
 }
 
 fn codes(messages: &[Message]) -> Vec<u16> {
-    messages.iter().map(|message| crate::peer::response_of(message).status.code()).collect()
+    messages.iter().map(|message| testbed::virtual_net::peer::response_of(message).status.code()).collect()
 }
 
 fn as_is(text: String) -> String {

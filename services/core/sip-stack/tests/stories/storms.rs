@@ -6,9 +6,9 @@ use std::time::Duration;
 use agreements::CallIdentity;
 use proptest::prelude::*;
 use sip_stack::{Command, Event};
+use testbed::virtual_net::{Faults, Net};
 
 use crate::calls::pair_on;
-use crate::net::{Faults, Net};
 
 /// Longest life of anything after the last word: 64*T1 for an answer, 64*T1 for the BYE, 64*T1 for absorbing, and a margin.
 const ALL_OVER: Duration = Duration::from_secs(200);
@@ -101,7 +101,7 @@ proptest! {
         net.dice(seed);
         answer_whatever_rings(&mut net);
         net.run_for(Duration::from_millis(bad_for));
-        net.faults = crate::net::PERFECT;
+        net.faults = testbed::virtual_net::PERFECT;
         net.run_for(Duration::from_secs(80));
         let up = [net.calls(0).len(), net.calls(1).len()];
         prop_assert!(up == [1, 1] || up == [0, 0], "one side talks alone: {:?}\n{}", up, net.story());
@@ -146,7 +146,7 @@ proptest! {
     /// The far end vanishes in the middle of anything.
     #[test]
     fn a_far_end_that_vanishes_leaves_nothing(seed in any::<u64>(), when in 0..3000u64, answered in any::<bool>(), hold in any::<bool>()) {
-        let mut net = Net::with_faults(seed, crate::net::PERFECT);
+        let mut net = Net::with_faults(seed, testbed::virtual_net::PERFECT);
         pair_on(&mut net);
         let ours = net.dial(0, "200");
         net.run_for(Duration::from_millis(when / 2));

@@ -1,79 +1,63 @@
 //! The virtual net: stacks and scripted peers at addresses, packets with delay, loss and duplication, and a clock that jumps to
-//! whatever comes next. Nothing here waits; an hour of timers takes milliseconds.
+//! whatever comes next. Nothing here waits, and the same seed is the same story; an hour of timers takes milliseconds. It knows
+//! what a driver of the stack does and no SIP beyond the titles of messages, so that it cannot mend what it carries.
+//!
+//! A story that cannot go on panics, as a test does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "the code of tests")]
+
+mod node;
+pub mod peer;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber, Tick};
-use sip_stack::{CallMedia, CallView, Command, Event, FlowId, Input, LineState, MediaRefusal, Output, Stack, StackSettings, Start};
+use sip_stack::{CallView, Command, Input, LineState, MediaRefusal, Output, Stack, StackSettings, Start};
 use sip_wire::{Message, parse_datagram};
+
+pub use node::{MediaMode, Node};
+
+/// When every story begins.
+const BEGINNING: Tick = Tick(1_000_000_000);
 
 /// What the wire does to packets.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
     /// Of 100 packets, how many vanish.
     pub loss: u64,
-    /// How many come twice.
+    /// Of 100 packets, how many come twice.
     pub twice: u64,
-    /// Milliseconds on the way, from..to: more than one apart reorders.
+    /// Milliseconds on the way, from..=to: more than one apart reorders.
     pub delay: (u64, u64),
 }
 
+/// Every packet comes once, after a millisecond.
 pub const PERFECT: Faults = Faults { loss: 0, twice: 0, delay: (1, 1) };
-
-/// What media answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MediaMode {
-    Ready,
-    /// Nothing until [`Net::media_answers`].
-    Silent,
-    /// These ports are taken.
-    Taken(Vec<u16>),
-    Failed,
-}
-
-/// A stack with a driver around it.
-pub struct Node {
-    pub stack: Stack,
-    pub ip: SocketAddr,
-    pub events: Vec<Event>,
-    pub media: BTreeMap<CallIdentity, CallMedia>,
-    pub wishes: Vec<CallMedia>,
-    pub mode: MediaMode,
-    pub names: BTreeMap<String, Vec<SocketAddr>>,
-    pub asked: Vec<(String, Option<u16>, Option<String>)>,
-    pub flows: BTreeMap<FlowId, SocketAddr>,
-    pub opened: Vec<FlowId>,
-    /// The last snapshot that the stack wanted written.
-    pub kept: Option<Vec<u8>>,
-    /// Sockets cannot be had.
-    pub no_sockets: bool,
-    /// Names are never answered.
-    pub deaf: bool,
-    deadline: Option<Tick>,
-    due: VecDeque<Input>,
-}
 
 /// One datagram that was sent, whether or not it arrived.
 #[derive(Clone, Debug)]
 pub struct Sent {
+    /// When.
     pub at: Tick,
+    /// By whom.
     pub from: SocketAddr,
+    /// Where to.
     pub to: SocketAddr,
+    /// Its payload.
     pub bytes: Vec<u8>,
 }
 
 impl Sent {
     /// "INVITE", or "200 INVITE"; the first line of what cannot be read.
     pub fn title(&self) -> String {
-        match parse_datagram(&self.bytes) {
-            Ok(message) => title(&message),
-            Err(_) => String::from_utf8_lossy(&self.bytes).lines().next().unwrap_or_default().to_owned(),
-        }
+        parse_datagram(&self.bytes).map_or_else(|_| first_line(&self.bytes), |message| title(&message))
     }
 }
 
+/// "INVITE", or "200 INVITE".
 pub fn title(message: &Message) -> String {
     match message {
         Message::Request(request) => request.method.to_string(),
@@ -83,10 +67,15 @@ pub fn title(message: &Message) -> String {
     }
 }
 
+/// Stacks, scripted peers and the wire between them.
 pub struct Net {
+    /// The clock.
     pub now: Tick,
+    /// The stacks, by the numbers that [`Net::stack`] gave.
     pub nodes: Vec<Node>,
+    /// What the wire does from now on.
     pub faults: Faults,
+    /// Everything that was sent.
     pub log: Vec<Sent>,
     /// What scripted peers got, by address.
     inboxes: BTreeMap<SocketAddr, VecDeque<(SocketAddr, Vec<u8>)>>,
@@ -96,10 +85,17 @@ pub struct Net {
     calls: u64,
 }
 
+impl Default for Net {
+    fn default() -> Net {
+        Net::new()
+    }
+}
+
 impl Net {
+    /// Empty, with a perfect wire.
     pub fn new() -> Net {
         Net {
-            now: Tick(1_000_000_000),
+            now: BEGINNING,
             nodes: Vec::new(),
             faults: PERFECT,
             log: Vec::new(),
@@ -111,34 +107,19 @@ impl Net {
         }
     }
 
+    /// Empty, with these faults, thrown from this seed.
     pub fn with_faults(seed: u64, faults: Faults) -> Net {
         Net { dice: seed | 1, faults, ..Net::new() }
     }
 
-    /// A stack at the address of its first line, with these settings.
+    /// A stack at the address of its first line, with these settings; its number.
     pub fn stack(&mut self, settings: StackSettings) -> usize {
         let ip = SocketAddr::new(settings.addresses[0], settings.lines[0].source_port);
         let number = self.nodes.len();
         let seed = [u8::try_from(number + 1).unwrap() ^ self.dice.to_le_bytes()[0]; 32];
         let (stack, start) = Stack::new(self.now, seed, None);
         assert_eq!(start, Start::Cold);
-        self.nodes.push(Node {
-            stack,
-            ip,
-            events: Vec::new(),
-            media: BTreeMap::new(),
-            wishes: Vec::new(),
-            mode: MediaMode::Ready,
-            names: BTreeMap::new(),
-            asked: Vec::new(),
-            flows: BTreeMap::new(),
-            opened: Vec::new(),
-            kept: None,
-            no_sockets: false,
-            deaf: false,
-            deadline: None,
-            due: VecDeque::new(),
-        });
+        self.nodes.push(Node::new(stack, ip));
         self.input(number, Input::Settings(Box::new(settings)));
         number
     }
@@ -150,21 +131,25 @@ impl Net {
         address
     }
 
+    /// A call that nobody has made yet.
     pub fn fresh_call(&mut self) -> CallIdentity {
         self.calls += 1;
         CallIdentity::from_parts(1, u128::from(self.calls))
     }
 
+    /// Gives a stack a command.
     pub fn command(&mut self, node: usize, command: Command) {
         self.input(node, Input::Command(command, Correlation::default()));
     }
 
+    /// Dials from line 1.
     pub fn dial(&mut self, node: usize, target: &str) -> CallIdentity {
         let call = self.fresh_call();
         self.command(node, Command::Dial { call, line: LineNumber::new(1).unwrap(), target: target.to_owned() });
         call
     }
 
+    /// Feeds a stack.
     pub fn input(&mut self, node: usize, input: Input) {
         self.nodes[node].due.push_back(input);
         self.feed(node);
@@ -180,51 +165,21 @@ impl Net {
 
     fn drain(&mut self, number: usize) {
         loop {
-            let output = self.nodes[number].stack.poll();
-            if !self.perform(number, output) {
-                return;
+            match self.nodes[number].stack.poll() {
+                Output::Wait(deadline) => {
+                    self.nodes[number].deadline = deadline;
+                    return;
+                }
+                Output::Transmit { flow, remote, bytes } => {
+                    let from = self.nodes[number].flows[&flow];
+                    self.send(from, remote, bytes);
+                }
+                output => self.nodes[number].perform(output),
             }
         }
     }
 
-    fn perform(&mut self, number: usize, output: Output) -> bool {
-        let node = &mut self.nodes[number];
-        match output {
-            Output::Wait(deadline) => {
-                node.deadline = deadline;
-                return false;
-            }
-            Output::Transmit { flow, remote, bytes } => {
-                let from = node.flows[&flow];
-                self.send(from, remote, bytes);
-            }
-            Output::OpenFlow { flow, local, .. } => {
-                node.opened.push(flow);
-                if node.no_sockets {
-                    node.due.push_back(Input::FlowDown { flow, reason: "address in use".into() });
-                } else {
-                    node.flows.insert(flow, local);
-                    node.due.push_back(Input::FlowUp { flow, local });
-                }
-            }
-            Output::CloseFlow { flow } => {
-                node.flows.remove(&flow);
-            }
-            Output::Resolve { query, host, port, srv } => {
-                node.asked.push((host.clone(), port, srv));
-                let targets = node.names.get(&host).cloned().ok_or_else(|| "no such name".to_owned());
-                if !node.deaf {
-                    node.due.push_back(Input::Resolved { query, targets });
-                }
-            }
-            Output::MediaDesired(wish) => node.desire(wish),
-            Output::Event(event) => node.events.push(event),
-            Output::SnapshotDirty => node.kept = Some(node.stack.snapshot()),
-        }
-        true
-    }
-
-    /// Throws the wire's dice.
+    /// Throws the wire's dice: less than `bound`.
     pub fn dice(&mut self, bound: u64) -> u64 {
         self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.dice >> 33) % bound.max(1)
@@ -277,13 +232,14 @@ impl Net {
         }
     }
 
+    /// Lets so much time go by.
     pub fn run_for(&mut self, time: Duration) {
         let limit = self.now + time;
         while self.step(limit) {}
         self.now = limit;
     }
 
-    /// Runs until the condition holds; a story that never gets there fails.
+    /// Runs until the condition holds; a story that does not get there in two hours fails.
     pub fn run_until(&mut self, what: &str, condition: impl Fn(&Net) -> bool) {
         let limit = self.now + Duration::from_secs(7200);
         while !condition(self) {
@@ -296,16 +252,9 @@ impl Net {
         self.run_for(Duration::from_millis(100));
     }
 
-    /// What a scripted peer has got, oldest first.
+    /// What a scripted peer has got since the last look, oldest first.
     pub fn received(&mut self, peer: SocketAddr) -> Vec<Message> {
-        let inbox = self.inboxes.get_mut(&peer).unwrap();
-        inbox.drain(..).map(|(_, bytes)| parse_datagram(&bytes).unwrap()).collect()
-    }
-
-    /// First lines of what a scripted peer has got, also where the rest cannot be read.
-    pub fn first_lines(&mut self, peer: SocketAddr) -> Vec<String> {
-        let inbox = self.inboxes.get_mut(&peer).unwrap();
-        inbox.drain(..).map(|(_, bytes)| String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()).collect()
+        self.take(peer).map(|bytes| parse_datagram(&bytes).unwrap()).collect()
     }
 
     /// As [`Net::received`], by titles.
@@ -313,15 +262,26 @@ impl Net {
         self.received(peer).iter().map(title).collect()
     }
 
+    /// As [`Net::received`], by first lines, also where the rest cannot be read.
+    pub fn first_lines(&mut self, peer: SocketAddr) -> Vec<String> {
+        self.take(peer).map(|bytes| first_line(&bytes)).collect()
+    }
+
+    fn take(&mut self, peer: SocketAddr) -> impl Iterator<Item = Vec<u8>> {
+        self.inboxes.get_mut(&peer).expect("no scripted peer is there").drain(..).map(|(_, bytes)| bytes)
+    }
+
+    /// The state of line 1.
     pub fn line(&self, node: usize) -> LineState {
         self.nodes[node].stack.line_state(LineNumber::new(1).unwrap())
     }
 
+    /// The calls of a stack.
     pub fn calls(&self, node: usize) -> Vec<CallView> {
         self.nodes[node].stack.calls()
     }
 
-    /// Everything that was sent, for a failing story.
+    /// What was sent last, for a failing story.
     pub fn story(&self) -> String {
         let lines = self.log.iter().rev().take(40).rev();
         lines.map(|sent| format!("{:>9.3} {} -> {} {}\n", seconds(sent.at), sent.from, sent.to, sent.title())).collect()
@@ -333,17 +293,10 @@ impl Net {
         self.input(node, Input::MediaReady { call, generation, result });
     }
 
-    /// Kills a stack and starts it again from what it wanted kept; sockets stay.
+    /// Kills a stack and starts it again from what it wanted kept.
     pub fn restart(&mut self, number: usize) -> Start {
-        let kept = self.nodes[number].kept.clone();
         let seed = [u8::try_from(number + 1).unwrap(); 32];
-        let (stack, start) = Stack::new(self.now, seed, kept.as_deref());
-        let node = &mut self.nodes[number];
-        node.stack = stack;
-        node.flows.clear();
-        node.opened.clear();
-        node.events.clear();
-        node.wishes.clear();
+        let start = self.nodes[number].restart(self.now, seed);
         self.drain(number);
         self.feed(number);
         start
@@ -357,66 +310,11 @@ impl Net {
     }
 }
 
-impl Node {
-    fn desire(&mut self, wish: CallMedia) {
-        let taken: Option<u16> = match &self.mode {
-            MediaMode::Taken(ports) => wish.legs.iter().map(|leg| leg.local.port()).find(|port| ports.contains(port)),
-            MediaMode::Ready | MediaMode::Silent | MediaMode::Failed => None,
-        };
-        let result = match (&self.mode, taken) {
-            (_, Some(port)) => Some(Err(MediaRefusal::PortTaken(port))),
-            (MediaMode::Failed, None) => Some(Err(MediaRefusal::Failed("no media-engine".into()))),
-            (MediaMode::Silent, None) => None,
-            (MediaMode::Ready | MediaMode::Taken(_), None) => Some(Ok(())),
-        };
-        if let Some(result) = result {
-            self.due.push_back(Input::MediaReady { call: wish.call, generation: wish.generation, result });
-        }
-        self.media.insert(wish.call, wish.clone());
-        self.wishes.push(wish);
-    }
-
-    /// The events of a kind that `pick` picks.
-    pub fn events<T>(&self, pick: impl Fn(&Event) -> Option<T>) -> Vec<T> {
-        self.events.iter().filter_map(pick).collect()
-    }
-
-    /// The call that came in last.
-    pub fn incoming(&self) -> CallIdentity {
-        let picked = self.events(|event| match event {
-            Event::Incoming { call, .. } => Some(*call),
-            _ => None,
-        });
-        *picked.last().expect("no call came in")
-    }
-
-    pub fn has_incoming(&self) -> bool {
-        self.events.iter().any(|event| matches!(event, Event::Incoming { .. }))
-    }
-
-    pub fn has_established(&self) -> bool {
-        self.events.iter().any(|event| matches!(event, Event::Established { .. }))
-    }
-
-    /// Code and reason of the last end.
-    pub fn ended(&self) -> Option<(u16, String, sip_stack::EndedBy)> {
-        let picked = self.events(|event| match event {
-            Event::Ended { code, reason, by, .. } => Some((*code, reason.clone(), *by)),
-            _ => None,
-        });
-        picked.last().cloned()
-    }
-
-    /// The last hold change: by us, by them.
-    pub fn hold(&self) -> Option<(bool, bool)> {
-        let picked = self.events(|event| match event {
-            Event::HoldChanged { local, remote, .. } => Some((*local, *remote)),
-            _ => None,
-        });
-        picked.last().copied()
-    }
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned()
 }
 
+/// Since the beginning of the story.
 pub fn seconds(tick: Tick) -> f64 {
-    tick.since(Tick(1_000_000_000)).as_secs_f64()
+    tick.since(BEGINNING).as_secs_f64()
 }

@@ -1,5 +1,6 @@
 //! A phone in virtual time: the hand, the far end and the bus are calls of these functions, and what the phone wishes is kept.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+//! It judges nothing: what was wished stands in its fields, for a test to look at.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "the code of tests")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,27 +9,39 @@ use agreements::{CallIdentity, Correlation, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party};
 use telephone::{CallView, Hook, Input, LampPattern, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
 
+/// A telephone and who sits before it.
 pub struct Desk {
+    /// The telephone.
     pub phone: Phone,
+    /// The clock.
     pub now: Tick,
+    /// What it told the stack since the last [`Desk::commands`].
     pub commands: Vec<Command>,
+    /// What shall be heard.
     pub sound: SoundWish,
+    /// The calls that are shown.
     pub calls: BTreeMap<CallIdentity, CallView>,
+    /// The lamps.
     pub lamps: BTreeMap<String, LampPattern>,
+    /// Digits keyed and not yet sent.
     pub pending_digits: String,
+    /// How many calls have not ended.
     pub calls_up: u32,
     wait: Option<Tick>,
     incoming: u64,
 }
 
+/// A line by its number.
 pub fn line(number: u32) -> LineNumber {
     LineNumber::new(number).unwrap()
 }
 
+/// As the factory has it, with line 1 as the default.
 pub fn factory() -> TelephoneSettings {
     TelephoneSettings::factory(line(1))
 }
 
+/// What the stack says of a line that is.
 pub fn registered() -> LineState {
     LineState::Registered { registrar: "192.0.2.1:5060".into(), expires: 3600 }
 }
@@ -41,6 +54,7 @@ impl Desk {
         desk
     }
 
+    /// A telephone as it is, nothing registered.
     pub fn of(phone: Phone, now: Tick) -> Desk {
         let mut desk = Desk {
             phone,
@@ -80,28 +94,34 @@ impl Desk {
         }
     }
 
+    /// Feeds the telephone and keeps what it wishes.
     pub fn input(&mut self, input: Input) {
         self.phone.handle(self.now, input);
         self.drain();
     }
 
+    /// An event of the stack.
     pub fn sip(&mut self, event: Event) {
         self.input(Input::Sip(event));
     }
 
+    /// Takes the handset.
     pub fn lift(&mut self) {
         self.input(Input::Hook(Hook::Off));
     }
 
+    /// Puts it back.
     pub fn put_down(&mut self) {
         self.input(Input::Hook(Hook::On));
     }
 
+    /// Presses and releases a key.
     pub fn key(&mut self, name: &str) {
         self.input(Input::Key { name: name.into(), pressed: true });
         self.input(Input::Key { name: name.into(), pressed: false });
     }
 
+    /// Several, one after the other.
     pub fn keys(&mut self, names: &[&str]) {
         for name in names {
             self.key(name);
@@ -118,10 +138,12 @@ impl Desk {
         self.now = end;
     }
 
+    /// As [`Desk::pass`].
     pub fn seconds(&mut self, seconds: u64) {
         self.pass(Duration::from_secs(seconds));
     }
 
+    /// Asks over the bus.
     pub fn request(&mut self, request: Request) -> Result<Option<CallIdentity>, Refusal> {
         let answer = self.phone.request(self.now, request, Correlation::default());
         self.drain();
@@ -137,14 +159,17 @@ impl Desk {
         call
     }
 
+    /// The call has been answered.
     pub fn established(&mut self, call: CallIdentity) {
         self.sip(Event::Established { call, remote: Party::default(), codec: Some(Codec::Pcmu) });
     }
 
+    /// The re-INVITE has been answered.
     pub fn hold_changed(&mut self, call: CallIdentity, local: bool, remote: bool) {
         self.sip(Event::HoldChanged { call, local, remote, codec: Some(Codec::Pcmu) });
     }
 
+    /// The call is over.
     pub fn ended(&mut self, call: CallIdentity, code: u16, by: EndedBy) {
         self.sip(Event::Ended { call, code, reason: "in words".into(), by });
     }
@@ -163,6 +188,7 @@ impl Desk {
         std::mem::take(&mut self.commands)
     }
 
+    /// The one INVITE that was wanted since the last look.
     pub fn dialed(&mut self) -> (CallIdentity, LineNumber, String) {
         match self.commands().as_slice() {
             [Command::Dial { call, line, target }] => (*call, *line, target.clone()),
@@ -170,14 +196,17 @@ impl Desk {
         }
     }
 
+    /// The name of the tone in the earpiece.
     pub fn tone(&self) -> Option<&'static str> {
         self.sound.tone.as_ref().map(|tone| tone.name.as_str())
     }
 
+    /// The pattern of a lamp that is known.
     pub fn lamp(&self, name: &str) -> &'static str {
         self.lamps.get(name).unwrap().as_str()
     }
 
+    /// A call that is shown.
     pub fn view(&self, call: CallIdentity) -> &CallView {
         self.calls.get(&call).unwrap()
     }

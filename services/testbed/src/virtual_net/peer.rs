@@ -4,23 +4,32 @@ use std::net::SocketAddr;
 
 use sip_wire::{HeaderName, Message, NameAddr, Request, Response, StatusCode};
 
-use crate::net::Net;
+use super::Net;
 
 /// A far end at an address, with a call towards a stack.
 #[derive(Clone)]
 pub struct Caller {
+    /// Where it is.
     pub address: SocketAddr,
+    /// Where the stack is.
     pub target: SocketAddr,
+    /// Whom it calls.
     pub user: String,
+    /// Of its call.
     pub call_id: String,
+    /// Its own tag.
     pub tag: String,
+    /// The stack's, once there is one.
     pub to_tag: String,
+    /// Of the next request.
     pub cseq: u32,
 }
 
+/// A media line with PCMU alone.
 pub const PCMU: &str = "m=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
 
 impl Caller {
+    /// At this address, calling this user of the stack there.
     pub fn new(address: SocketAddr, target: SocketAddr, user: &str) -> Caller {
         Caller {
             address,
@@ -60,6 +69,7 @@ impl Caller {
         .into_bytes()
     }
 
+    /// Sends a request and lets it arrive.
     pub fn send(&self, net: &mut Net, method: &str, branch: &str, extra: &str, body: &str) {
         net.send(self.address, self.target, self.request(method, branch, extra, body));
         net.settle();
@@ -75,6 +85,7 @@ impl Caller {
         got
     }
 
+    /// Takes the stack's tag from its responses.
     pub fn learn_tag(&mut self, messages: &[Message]) {
         for message in messages {
             if let Some(tag) = message.headers().to().unwrap().tag().filter(|_| matches!(message, Message::Response(_))) {
@@ -83,6 +94,7 @@ impl Caller {
         }
     }
 
+    /// The ACK of a 200.
     pub fn ack(&self, net: &mut Net, body: &str) {
         self.send(net, "ACK", &format!("a{}", self.cseq), "", body);
     }
@@ -113,6 +125,7 @@ pub fn with_sdp(mut response: Response, sdp: &str) -> Response {
     response
 }
 
+/// A message that must be a request.
 pub fn request_of(message: &Message) -> &Request {
     match message {
         Message::Request(request) => request,
@@ -120,6 +133,7 @@ pub fn request_of(message: &Message) -> &Request {
     }
 }
 
+/// A message that must be a response.
 pub fn response_of(message: &Message) -> &Response {
     match message {
         Message::Response(response) => response,
@@ -146,6 +160,7 @@ pub fn response_with(messages: &[Message], code: u16) -> Option<&Response> {
     })
 }
 
+/// A body as text.
 pub fn body(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
