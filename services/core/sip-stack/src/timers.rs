@@ -62,6 +62,8 @@ pub(crate) enum Timer {
     Resolve,
     /// Stack: answers to the last REGISTERs are not waited for any longer, it has stopped.
     StopGrace,
+    /// Session: an incoming call still rings, say so again (one minute; RFC 3261 13.3.1.1).
+    RingAgain,
 }
 
 /// Whose timer it is.

@@ -20,6 +20,9 @@ use crate::transport::ACCEPT;
 
 /// Seconds that an INVITE waits for its answer at most: a caller that has vanished sends no CANCEL.
 const LONGEST_RINGING: u32 = 600;
+/// How often a proxy on the way is told that the phone still rings: it gives an INVITE up after three minutes of silence
+/// (RFC 3261 13.3.1.1, 16.8).
+const RING_AGAIN: Duration = Duration::from_secs(60);
 /// What an INVITE that finds no room is told to wait, in seconds.
 const FULL_RETRY: u32 = 30;
 
@@ -130,7 +133,7 @@ impl Stack {
         response
     }
 
-    /// `Command::Ring`: 180, which needs no media.
+    /// `Command::Ring`: 180, which needs no media; again each minute until the answer.
     pub(super) fn ring(&mut self, identity: CallIdentity) {
         let Some(call) = self.core.calls.get(&identity) else { return };
         let State::Offered(offered) = &call.state else { return };
@@ -139,6 +142,7 @@ impl Stack {
         let mut response = self.response(&request, StatusCode::RINGING, &tag);
         self.add_dialog_headers(&mut response, &request, line, flow);
         self.respond(invite, &response);
+        self.arm(TimerOwner::Call(identity), Timer::RingAgain, RING_AGAIN);
         self.touch();
     }
 
@@ -188,7 +192,9 @@ impl Stack {
         let mut response = self.response(&request, StatusCode::OK, &call.local_tag);
         self.add_dialog_headers(&mut response, &request, call.line, call.flow);
         add_sdp(&mut response.headers, &mut response.body, body);
-        self.core.timers.disarm(TimerOwner::Call(call.identity), Timer::InviteExpires);
+        for timer in [Timer::InviteExpires, Timer::RingAgain] {
+            self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
+        }
         let mut talking = Talking::new(offered.dialog);
         talking.unacked = self.answer_and_repeat(call.identity, invite, &request, &response, Answered { offer_open });
         call.state = State::Talking(talking);

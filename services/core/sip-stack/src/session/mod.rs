@@ -260,6 +260,10 @@ impl Stack {
             Timer::DialExpires => self.on_dial_expired(call),
             Timer::Glare => self.on_glare_over(call, &settings),
             Timer::MediaAnswer => self.on_media_lost(call, "media-engine does not answer"),
+            Timer::RingAgain => {
+                self.put_call(call);
+                self.ring(identity);
+            }
             Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
                 self.put_call(call);
             }

@@ -95,6 +95,23 @@ fn trying_comes_at_once_and_ringing_needs_no_media() {
     assert_eq!(parties, [("far".to_owned(), "Far".to_owned())]);
 }
 
+/// RFC 3261 13.3.1.1: a 180 each minute, or a proxy would give the call up.
+#[test]
+fn a_phone_that_rings_on_says_so_each_minute_until_it_is_answered() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    assert_eq!(called.titles(), ["180 INVITE"]);
+    called.net.run_for(Duration::from_secs(185));
+    assert_eq!(called.titles(), ["180 INVITE"; 3]);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.caller.ack(&mut called.net, "");
+    called.net.run_for(Duration::from_secs(185));
+    assert!(called.titles().is_empty());
+}
+
 /// MediaDesired before an SDP leaves, and the SDP only after MediaReady.
 #[test]
 fn the_answer_leaves_once_media_is_ready() {
