@@ -3,67 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use agreements::{Hook, LampPattern};
 use phone_proto::errors::{ErrorKind, HouseError};
 use tokio::sync::mpsc;
-
-/// Where the handset is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// In the cradle.
-    On,
-    /// Lifted.
-    Off,
-}
-
-impl Hook {
-    /// As on the bus.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Hook::On => "on",
-            Hook::Off => "off",
-        }
-    }
-    /// From the bus.
-    pub fn parse(text: &str) -> Result<Hook, HouseError> {
-        match text {
-            "on" => Ok(Hook::On),
-            "off" => Ok(Hook::Off),
-            other => Err(invalid(format!("\"{}\" is no position of the hook: it is on or off", shortened(other)))),
-        }
-    }
-}
-
-/// How a lamp is lit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LampPattern {
-    /// Dark.
-    Off,
-    /// Lit.
-    On,
-    /// About one second on, one off.
-    FlashSlow,
-    /// About a quarter of a second on and off.
-    FlashFast,
-}
-
-impl LampPattern {
-    /// As on the bus.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LampPattern::Off => "off",
-            LampPattern::On => "on",
-            LampPattern::FlashSlow => "flash-slow",
-            LampPattern::FlashFast => "flash-fast",
-        }
-    }
-    /// From the bus.
-    pub fn parse(text: &str) -> Result<LampPattern, HouseError> {
-        [LampPattern::Off, LampPattern::On, LampPattern::FlashSlow, LampPattern::FlashFast]
-            .into_iter()
-            .find(|pattern| pattern.as_str() == text)
-            .ok_or_else(|| invalid(format!("\"{}\" is no lamp pattern: it is off, on, flash-slow or flash-fast", shortened(text))))
-    }
-}
 
 /// The facts of a board. An empty text means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

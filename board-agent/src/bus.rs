@@ -1,7 +1,9 @@
 //! org.deskphone.Hal1 on the bus: reads what the driver last published and sends it commands. Decides nothing.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
+use agreements::{BoardWordError, Hook, LampPattern};
 use phone_proto::dbus::{HAL_NAME, HAL_PATH};
 use phone_proto::errors::{ErrorKind, HouseError};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,7 +11,7 @@ use zbus::message::Header;
 use zbus::object_server::{InterfaceRef, SignalEmitter};
 use zbus::{Connection, Variant, interface};
 
-use crate::board::{Facts, Hook, LampPattern};
+use crate::board::{Facts, invalid};
 
 /// What the bus shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +56,11 @@ impl Desk {
     }
 }
 
+/// A word of a caller.
+fn read<T: FromStr<Err = BoardWordError>>(word: &str) -> Result<T, HouseError> {
+    word.parse().map_err(|error: BoardWordError| invalid(error.to_string()))
+}
+
 struct Hal {
     shown: watch::Receiver<Shown>,
     desk: Desk,
@@ -71,7 +78,7 @@ impl Hal {
 #[interface(name = "org.deskphone.Hal1")]
 impl Hal {
     async fn set_lamp(&self, lamp: String, pattern: &str) -> Result<(), HouseError> {
-        let pattern = LampPattern::parse(pattern)?;
+        let pattern = read(pattern)?;
         self.desk.ask(Wish::Lamp(lamp, pattern)).await
     }
     #[zbus(property)]
@@ -159,7 +166,7 @@ impl Simulator {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(), HouseError> {
         service_kit::bus::caller_is_admin(bus, &header).await?;
-        let position = Hook::parse(position)?;
+        let position = read(position)?;
         self.desk.ask(Wish::Handset(position)).await
     }
     async fn press_key(

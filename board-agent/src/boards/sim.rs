@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use agreements::{Hook, LampPattern};
 use phone_proto::errors::HouseError;
 
-use crate::board::{Board, BoardEvent, Facts, Hand, Hook, LampPattern, NetworkFacts, invalid, shortened};
+use crate::board::{Board, BoardEvent, Facts, Hand, NetworkFacts, invalid, shortened};
 
 const KEYS: &[&str] = &[
     "1",
@@ -76,7 +77,7 @@ impl Sim {
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         Sim {
-            hook: lies.and_then(|text| Hook::parse(text.trim()).ok()).unwrap_or(Hook::On),
+            hook: lies.and_then(|text| text.trim().parse().ok()).unwrap_or(Hook::On),
             cradle,
             mac: String::new(),
             address: None,

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::media::DesiredState;
 use sip_stack::{Event, FlowId, Input, Stack, Start};
-use telephone::{Hook, LampPattern, MediaState, Phone, Refusal, Request};
+use telephone::{MediaState, Phone, Refusal, Request};
 
 use crate::facts::Facts;
 use crate::media::plan::{Outcome, Plan};
@@ -162,7 +162,7 @@ impl Agent {
             self.head.board = merged;
             self.apply_settings(now);
         }
-        self.facts.phone.hook = hook.map_or("unknown", hook_name);
+        self.facts.phone.hook = hook.map_or("unknown", Hook::as_str);
         if let Some(hook) = hook {
             self.phone.handle(now, telephone::Input::Hook(hook));
         }
@@ -266,13 +266,6 @@ fn named(request: &Request) -> (&'static str, String) {
         Request::Resume(call) => ("resume", call.to_string()),
         Request::SendDigits(call, _) => ("send digits", call.to_string()),
         Request::Register(_) => ("register", String::new()),
-    }
-}
-
-fn hook_name(hook: Hook) -> &'static str {
-    match hook {
-        Hook::On => "on",
-        Hook::Off => "off",
     }
 }
 

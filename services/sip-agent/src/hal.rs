@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use agreements::{Hook, LampPattern};
 use futures_util::StreamExt as _;
 use phone_proto::dbus::{HAL_NAME, HAL_PATH, HalProxy};
 use service_kit::bus::Facts;
-use telephone::{Hook, LampPattern};
 use tokio::sync::{mpsc, watch};
 use zbus::proxy::CacheProperties;
 use zbus::{Connection, OwnedVariant};
@@ -63,18 +63,13 @@ pub async fn follow(bus: Connection, events: mpsc::Sender<HalEvent>) -> zbus::Re
 fn event(values: &HashMap<String, OwnedVariant>) -> HalEvent {
     let text = |name: &str| values.get(name).and_then(|value| <&str>::try_from(value).ok()).unwrap_or_default();
     let Some(epoch) = values.get("Epoch").and_then(|epoch| u64::try_from(epoch).ok()) else { return HalEvent::Away };
-    let hook = match text("Hook") {
-        "on" => Some(Hook::On),
-        "off" => Some(Hook::Off),
-        _ => None,
-    };
     let board = BoardFacts {
         address: text("Address").parse().ok(),
         mac: text("MacAddress").to_owned(),
         model: text("Model").to_owned(),
         firmware: text("FirmwareVersion").to_owned(),
     };
-    HalEvent::Facts { epoch, board, hook }
+    HalEvent::Facts { epoch, board, hook: text("Hook").parse().ok() }
 }
 
 /// Passes the keys on; ends with the bus or the driver.

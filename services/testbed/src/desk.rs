@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party};
-use telephone::{CallView, Hook, Input, LampPattern, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
+use telephone::{CallView, Input, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
 
 /// A telephone and who sits before it.
 pub struct Desk {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 use sip_stack::{Codec, EndedBy, Party};
 
@@ -34,15 +34,6 @@ pub enum Input {
     },
     /// The deadline of the last [`Output::Wait`] has come.
     Timeout,
-}
-
-/// The handset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Hook {
-    /// It lies on the cradle.
-    On,
-    /// It is lifted.
-    Off,
 }
 
 /// What a person asks for over the bus. Answered at once: done, or refused.
@@ -186,31 +177,6 @@ pub struct Digit {
     pub duration_ms: u32,
     /// In milliseconds, after it.
     pub pause_ms: u32,
-}
-
-/// What a lamp does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LampPattern {
-    /// Dark.
-    Off,
-    /// Lit.
-    On,
-    /// A held call.
-    FlashSlow,
-    /// A call that wants to be answered.
-    FlashFast,
-}
-
-impl LampPattern {
-    /// As Hal1.SetLamp takes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            LampPattern::Off => "off",
-            LampPattern::On => "on",
-            LampPattern::FlashSlow => "flash-slow",
-            LampPattern::FlashFast => "flash-fast",
-        }
-    }
 }
 
 /// A call as org.deskphone.Sip1.Call shows it.

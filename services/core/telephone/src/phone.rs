@@ -10,13 +10,13 @@ mod wishes;
 
 use std::collections::VecDeque;
 
-use agreements::{CallIdentity, Correlation, LineNumber, Tick};
+use agreements::{CallIdentity, Correlation, Hook, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 use sip_stack::{Command, LineState, Party};
 
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallDirection, Hook, Input, Near, Output, Refusal, Request, ToneName};
+use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, ToneName};
 use crate::settings::{DisconnectionTone, TelephoneSettings};
 use wishes::Told;
 
@@ -69,6 +69,7 @@ impl Phone {
 
     /// What has happened.
     pub fn handle(&mut self, now: Tick, input: Input) {
+        let before = self.desk.call();
         self.cause = Correlation::default();
         match input {
             Input::Settings(settings) => self.settings = *settings,
@@ -88,17 +89,25 @@ impl Phone {
             }
             Input::Timeout => {}
         }
-        self.handle_deadlines(now);
-        self.settle();
+        self.conclude(now, before);
     }
 
     /// What somebody asks for over the bus; the new call's identity when it was [`Request::Dial`].
     pub fn request(&mut self, now: Tick, request: Request, cause: Correlation) -> Result<Option<CallIdentity>, Refusal> {
+        let before = self.desk.call();
         self.cause = cause;
         let answer = self.handle_request(now, request);
-        self.handle_deadlines(now);
-        self.settle();
+        self.conclude(now, before);
         answer
+    }
+
+    /// What follows from whatever has happened. Mute is for the call that was `before` the person: another one begins unmuted.
+    fn conclude(&mut self, now: Tick, before: Option<CallIdentity>) {
+        self.handle_deadlines(now);
+        if self.desk.call() != before {
+            self.muted = false;
+        }
+        self.settle();
     }
 
     /// What shall be done next.
@@ -281,7 +290,6 @@ impl Phone {
             Near::Handset => Desk::Silent { near },
             Near::Speaker | Near::Headset => Desk::Closed,
         };
-        self.muted = false;
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sip_stack::{Command, EndedBy, Event};
 use telephone::{Input, MediaState, Near, Refusal, Request, TelephoneSettings};
-use testbed::desk::{Desk, factory};
+use testbed::desk::{Desk, factory, line, registered};
 
 #[test]
 fn hold_shows_only_when_the_far_end_has_agreed() {
@@ -137,6 +137,22 @@ fn mute_is_for_this_call_only() {
     assert_eq!((desk.sound.muted, desk.lamp("mute"), desk.sound.heard), (true, "on", Some(call)));
     desk.ended(call, 0, EndedBy::Remote);
     assert_eq!((desk.sound.muted, desk.lamp("mute")), (false, "off"));
+}
+
+/// Whichever way the conversation is left; nobody begins the next one unheard.
+#[test]
+fn mute_does_not_follow_a_person_to_another_line() {
+    for (auto_call_hold, waits) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut desk = Desk::new(TelephoneSettings { auto_call_hold, ..factory() });
+        desk.sip(Event::Line(line(2), registered()));
+        desk.talking(1);
+        desk.key("mute");
+        if waits {
+            desk.invite(2);
+        }
+        desk.key("line-2");
+        assert_eq!((desk.sound.muted, desk.lamp("mute")), (false, "off"), "hold {auto_call_hold}, a call waits {waits}");
+    }
 }
 
 #[test]

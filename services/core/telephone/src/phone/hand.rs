@@ -1,12 +1,12 @@
 //! Hook and keys: what a hand at the phone does.
 
-use agreements::{CallIdentity, LineNumber, Tick};
+use agreements::{CallIdentity, Hook, LineNumber, Tick};
 use sip_stack::Command;
 
 use super::{CALLS_MAX, Phone};
 use crate::call::{Call, DIGITS_MAX, State};
 use crate::desk::{Desk, KEYED_MAX};
-use crate::interface::{Hook, Near};
+use crate::interface::Near;
 
 /// The keys that do something in this version.
 enum Key {
@@ -99,7 +99,6 @@ impl Phone {
     fn close_desk(&mut self) {
         let ends = self.desk_call().filter(|call| call.is_up() && !call.is_held()).map(|call| call.identity);
         self.desk = Desk::Closed;
-        self.muted = false;
         if let Some(call) = ends {
             self.stack(Command::Hangup(call));
         }

@@ -12,6 +12,7 @@ use crate::interface::{CallDirection, CallEnd, HoldState};
 impl Phone {
     /// Takes up the stack's calls and says everything again, as if for the first time.
     pub fn restored(&mut self, now: Tick, calls: &[CallView]) {
+        let before = self.desk.call();
         let known = |call: &Call| calls.iter().any(|view| view.call == call.identity);
         let lost: Vec<_> = self.calls.iter().filter(|call| call.is_up() && !known(call)).map(|call| call.identity).collect();
         for call in lost {
@@ -22,8 +23,7 @@ impl Phone {
             self.adopt(now, view);
         }
         self.told = Told::default();
-        self.handle_deadlines(now);
-        self.settle();
+        self.conclude(now, before);
     }
 
     fn adopt(&mut self, now: Tick, view: &CallView) {

@@ -111,7 +111,6 @@ impl Phone {
         if call != identity {
             return;
         }
-        self.muted = false;
         self.desk = match self.disconnect_tone(now, near) {
             Desk::Tone { near, until, .. } if !was_answered && matches!(code, BUSY | 600) => {
                 Desk::Tone { near, tone: ToneName::Busy, until }

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use agreements::{CallIdentity, LineNumber};
+use agreements::{CallIdentity, LampPattern, LineNumber};
 
 use super::Phone;
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallView, LampPattern, Near, Output, SoundWish, ToneName, ToneWish};
+use crate::interface::{CallView, Near, Output, SoundWish, ToneName, ToneWish};
 
 /// What was last given out; empty after a start, so that everything is said.
 #[derive(Default)]
