@@ -16,7 +16,7 @@ use crate::bus::{self, Asked, DigitHeard, REQUESTS_MAX};
 use crate::facts::Facts;
 use crate::hal::{self, HalEvent, LampWish};
 use crate::media::engine::{self, MediaEvent};
-use crate::resolve::{self, Found};
+use crate::resolve::{Found, LOOKUPS_MAX, Resolver};
 
 /// Inputs of a peer that wait for their turn.
 const QUEUE: usize = 64;
@@ -47,7 +47,7 @@ struct Outlets {
     media: watch::Sender<Option<DesiredState>>,
     lamps: watch::Sender<LampWish>,
     digits: mpsc::Sender<DigitHeard>,
-    found: mpsc::Sender<Found>,
+    resolver: Resolver,
     hal_epoch: u64,
 }
 
@@ -107,7 +107,8 @@ async fn connect(
     beside.spawn(hal::light(bus.clone(), lamps_seen));
     beside.spawn(bus::serve(bus, facts_seen, digits_heard, asked).await?.run());
     let inlets = Inlets { requests, settings, hal, media: media_inlet, found };
-    let outlets = Outlets { facts, media, lamps, digits, found: found_sender, hal_epoch: 0 };
+    let resolver = Resolver::new(LOOKUPS_MAX, found_sender);
+    let outlets = Outlets { facts, media, lamps, digits, resolver, hal_epoch: 0 };
     Ok((inlets, outlets, beside))
 }
 
@@ -117,7 +118,7 @@ impl Outlets {
             self.media.send_replace(Some(state));
         }
         for question in agent.take_questions() {
-            resolve::ask(question.query, question.host, question.port, self.found.clone());
+            self.resolver.ask(question);
         }
         self.facts.send_if_modified(|shown| {
             let differs = shown != agent.facts();

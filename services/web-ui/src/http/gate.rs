@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{assets, live, respond};
+use super::{live, respond};
 use crate::desk::Desk;
 use crate::login::{Account, Knock, Pass, RequestKind, Verdict};
 use crate::menu::Place;
@@ -197,11 +197,6 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     let foreign_origin = origin.is_some_and(|origin| origin.strip_prefix("http://") != Some(host));
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     foreign_origin || site.is_some_and(|site| site != "same-origin" && site != "none")
-}
-
-/// Whether the path is one of the embedded files, which need no login.
-pub fn is_asset(path: &str) -> bool {
-    path.starts_with(assets::FOLDER)
 }
 
 /// Who was let in.

@@ -14,6 +14,9 @@ use crate::interface::{CallMedia, Codec, Direction, LegMedia, LineSettings, Stac
 /// Legs of a forked call that media is asked for; further ones ring without early media.
 const MOST_LEGS: usize = 4;
 
+/// Payload types that a description gives its meaning to (RFC 3551 6).
+const DYNAMIC_PAYLOADS: std::ops::RangeInclusive<u8> = 96..=127;
+
 /// One leg: one To-tag's stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Leg {
@@ -136,12 +139,13 @@ impl MediaSession {
     pub(crate) fn offer(&mut self, settings: &StackSettings, line: &LineSettings, direction: Direction) -> Vec<u8> {
         let codecs: Vec<(Codec, u8)> = self.offered_codecs(settings, line);
         let hold = !negotiate::receives(direction);
+        let telephone_event = line.telephone_event.then(|| self.event_payload(&codecs, settings));
         let ours = OurStream {
             user: line.sdp_user.clone(),
             address: self.local.ip(),
             port: self.local.port(),
             codecs: codecs.clone(),
-            telephone_event: line.telephone_event.then_some(settings.televent_payload),
+            telephone_event,
             direction,
             ptime_ms: settings.ptime_ms,
             black_hole: hold && line.rfc2543_hold,
@@ -160,6 +164,14 @@ impl MediaSession {
             }
         }
         codecs
+    }
+
+    /// Digits keep the payload type that is agreed (RFC 3264 8.3.2), and never take that of a codec.
+    fn event_payload(&self, codecs: &[(Codec, u8)], settings: &StackSettings) -> u8 {
+        let agreed = self.legs.first().and_then(|leg| leg.agreed.as_ref()).and_then(|agreed| agreed.telephone_event);
+        let wished = agreed.unwrap_or(settings.televent_payload);
+        let free = |payload: &u8| !codecs.iter().any(|(_, taken)| taken == payload);
+        std::iter::once(wished).chain(DYNAMIC_PAYLOADS).find(free).unwrap_or(wished)
     }
 
     /// Our answer to an offer of theirs; takes effect on the first leg with it.

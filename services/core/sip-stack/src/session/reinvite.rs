@@ -70,16 +70,22 @@ impl Stack {
     }
 
     fn send_reinvite(&mut self, mut call: Call, hold: bool, settings: &StackSettings) {
-        let Some((request, sends)) = self.reinvite_request(&mut call, hold, settings) else { return self.put_call(call) };
-        let Some(peer) = call.dialog().map(|dialog| dialog.peer) else { return self.put_call(call) };
-        let sent = self.start_client(Owner::Reinvite(call.identity), call.line, peer, request);
+        let sent = self.start_reinvite(&mut call, hold, settings);
         match (&mut call.state, sent) {
-            (State::Talking(talking), Some(transaction)) => talking.ours = Ours::Sent { transaction, hold, sends },
+            (State::Talking(talking), Some((transaction, sends))) => talking.ours = Ours::Sent { transaction, hold, sends },
             (_, _) => {
                 self.tell(Event::HoldFailed { call: call.identity, status: 0, reason: "it cannot be sent".to_owned() });
             }
         }
         self.put_call(call);
+    }
+
+    /// The transaction, and whether its offer sends.
+    fn start_reinvite(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(TransactionId, bool)> {
+        let (request, sends) = self.reinvite_request(call, hold, settings)?;
+        let peer = call.dialog()?.peer;
+        let transaction = self.start_client(Owner::Reinvite(call.identity), call.line, peer, request)?;
+        Some((transaction, sends))
     }
 
     fn reinvite_request(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(Request, bool)> {
@@ -159,14 +165,7 @@ impl Stack {
             }
             (Some(_) | None, _) => Err("the answer to the re-INVITE brings no session description".to_owned()),
         };
-        match agreed {
-            Ok(()) => {
-                self.desire(&mut call, settings);
-                self.tell_hold(&call, &before);
-                self.go_on(call, settings);
-            }
-            Err(reason) => self.leave(call, 488, &reason, EndedBy::Local),
-        }
+        self.conclude_exchange(call, &before, agreed, settings);
     }
 
     fn on_reinvite_refused(&mut self, mut call: Call, response: &Response, hold: bool, settings: &StackSettings) {

@@ -162,10 +162,21 @@ impl Stack {
         if let Some(media) = &mut call.media {
             media.close_offer();
         }
+        self.conclude_exchange(call, &before, agreed, settings);
+    }
+
+    /// Their answer to an offer of ours is in: media and people learn what has changed, or the call ends.
+    pub(super) fn conclude_exchange(
+        &mut self,
+        mut call: Call,
+        before: &HoldView,
+        agreed: Result<(), String>,
+        settings: &StackSettings,
+    ) {
         match agreed {
             Ok(()) => {
                 self.desire(&mut call, settings);
-                self.tell_hold(&call, &before);
+                self.tell_hold(&call, before);
                 self.go_on(call, settings);
             }
             Err(reason) => self.leave(call, 488, &reason, EndedBy::Local),

@@ -113,6 +113,31 @@ fn hold_state_changes_only_after_2xx() {
     assert_eq!(dialled.titles(), ["ACK"]);
 }
 
+/// The SDP of a hold, in a call of theirs that was offered with these media lines.
+fn held_after(media: &str) -> String {
+    let mut called = Called::new();
+    called.invite(media);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.caller.ack(&mut called.net, "");
+    called.command(Command::Hold);
+    body(&requests(&called.got(), "INVITE")[0].body)
+}
+
+/// RFC 3264 8.3.2: what a payload type means does not change while the session lasts, whatever TELEVENT_PAYLOAD says.
+#[test]
+fn a_hold_offers_codecs_and_digits_with_the_payload_types_that_are_agreed() {
+    let sdp = held_after("m=audio 40000 RTP/AVP 8 100\r\na=rtpmap:100 telephone-event/8000\r\n");
+    assert!(sdp.contains("a=rtpmap:8 PCMA/8000\r\n") && sdp.contains("a=rtpmap:100 telephone-event/8000\r\n"), "{sdp}");
+}
+
+#[test]
+fn digits_are_never_offered_with_the_payload_type_of_a_codec() {
+    let sdp = held_after("m=audio 40000 RTP/AVP 101\r\na=rtpmap:101 PCMU/8000\r\n");
+    assert!(sdp.contains("a=rtpmap:101 PCMU/8000\r\n") && sdp.contains("a=rtpmap:96 telephone-event/8000\r\n"), "{sdp}");
+}
+
 #[test]
 fn a_refused_hold_is_told_and_the_call_goes_on_as_it_was() {
     let mut dialled = established();
