@@ -46,55 +46,83 @@ fn source(peer: Peer) -> Source {
 /// # Errors
 /// The bus is gone or refuses the match rules.
 pub async fn follow(connection: Connection, peer: Peer, facts: mpsc::Sender<Fact>, again: Arc<Notify>) -> zbus::Result<()> {
-    let source = source(peer);
-    let rule = MatchRule::builder().msg_type(Type::Signal).sender(source.name).path_namespace(source.path).build()?;
-    let mut signals = MessageStream::for_match_rule(rule, &connection, NonZero::new(MOST_KEPT)).await?;
-    let mut peers = Peers::watch(&connection, &[source.name]).await?;
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    let mut up = false;
-    let mut wanted = false;
-    loop {
-        let news = if wanted {
-            match fetch(&connection, &source, &mut signals).await {
-                Ok((objects, kept)) => {
-                    wanted = false;
-                    backoff.reset();
-                    let kept = kept.iter().flat_map(|message| facts_in(peer, message));
-                    std::iter::once(Fact::Snapshot { peer, objects }).chain(kept).collect()
-                }
-                Err(error) => {
-                    tracing::info!(peer = source.name, %error, "the facts cannot be fetched yet");
-                    Vec::new()
-                }
-            }
-        } else {
-            Vec::new()
-        };
+    let mut follower = Follower::watch(connection, peer, again).await?;
+    while let Some(news) = follower.next().await {
         for fact in news {
             if facts.send(fact).await.is_err() {
                 return Ok(());
             }
         }
-        let retry = async { if wanted && up { tokio::time::sleep(backoff.delay()).await } else { std::future::pending().await } };
-        let heard = tokio::select! {
-            biased;
-            event = peers.next() => match event {
-                Some(PeerEvent::Up { .. }) => { (up, wanted) = (true, true); vec![Fact::Up(peer)] }
-                Some(PeerEvent::Down { .. }) => { (up, wanted) = (false, false); vec![Fact::Down(peer)] }
-                None => return Ok(()),
-            },
-            message = signals.next() => match message {
-                Some(Ok(message)) if up => facts_in(peer, &message),
-                Some(_) => Vec::new(),
-                None => return Ok(()),
-            },
-            () = again.notified() => { wanted = up; Vec::new() }
-            () = retry => Vec::new(),
-        };
-        for fact in heard {
-            if facts.send(fact).await.is_err() {
-                return Ok(());
+    }
+    Ok(())
+}
+
+/// One peer, as it comes and goes.
+struct Follower {
+    connection: Connection,
+    peer: Peer,
+    source: Source,
+    signals: MessageStream,
+    peers: Peers,
+    again: Arc<Notify>,
+    backoff: Backoff,
+    up: bool,
+    /// Everything is to be fetched.
+    wanted: bool,
+}
+
+impl Follower {
+    async fn watch(connection: Connection, peer: Peer, again: Arc<Notify>) -> zbus::Result<Follower> {
+        let source = source(peer);
+        let rule = MatchRule::builder().msg_type(Type::Signal).sender(source.name).path_namespace(source.path).build()?;
+        let signals = MessageStream::for_match_rule(rule, &connection, NonZero::new(MOST_KEPT)).await?;
+        let peers = Peers::watch(&connection, &[source.name]).await?;
+        let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+        Ok(Follower { connection, peer, source, signals, peers, again, backoff, up: false, wanted: false })
+    }
+
+    /// What is new; none when the bus is gone.
+    async fn next(&mut self) -> Option<Vec<Fact>> {
+        if self.wanted
+            && let Some(everything) = self.everything().await
+        {
+            return Some(everything);
+        }
+        self.heard().await
+    }
+
+    /// All that the peer has, where it can be had now, and what it said meanwhile.
+    async fn everything(&mut self) -> Option<Vec<Fact>> {
+        match fetch(&self.connection, &self.source, &mut self.signals).await {
+            Ok((objects, kept)) => {
+                self.wanted = false;
+                self.backoff.reset();
+                let snapshot = Fact::Snapshot { peer: self.peer, objects };
+                Some(std::iter::once(snapshot).chain(kept.iter().flat_map(|message| facts_in(self.peer, message))).collect())
             }
+            Err(error) => {
+                tracing::info!(peer = self.source.name, %error, "the facts cannot be fetched yet");
+                None
+            }
+        }
+    }
+
+    async fn heard(&mut self) -> Option<Vec<Fact>> {
+        let Follower { peer, signals, peers, again, backoff, up, wanted, .. } = self;
+        let peer = *peer;
+        let retry = async { if *wanted && *up { tokio::time::sleep(backoff.delay()).await } else { std::future::pending().await } };
+        tokio::select! {
+            biased;
+            event = peers.next() => match event? {
+                PeerEvent::Up { .. } => { (*up, *wanted) = (true, true); Some(vec![Fact::Up(peer)]) }
+                PeerEvent::Down { .. } => { (*up, *wanted) = (false, false); Some(vec![Fact::Down(peer)]) }
+            },
+            message = signals.next() => match message? {
+                Ok(message) if *up => Some(facts_in(peer, &message)),
+                Ok(_) | Err(_) => Some(Vec::new()),
+            },
+            () = again.notified() => { *wanted = *up; Some(Vec::new()) }
+            () = retry => Some(Vec::new()),
         }
     }
 }

@@ -7,6 +7,7 @@ use agreements::LineNumber;
 use sip_wire::{HeaderName, Message, ParseError, Request, Response, RetryAfter, StatusCode, parse_datagram};
 
 use crate::interface::FlowId;
+use crate::limits::Standing;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{
     ClientKey, Machine, Owner, Route, ServerInvite, ServerKey, ServerRequest, Timing, Transaction, TransactionId,
@@ -39,7 +40,7 @@ impl Stack {
     /// 400 and its kin for a request that can be answered at all; everything else is dropped.
     fn on_broken(&mut self, source: Route, broken: ParseError) {
         let Some(mut answer) = broken.answer else { return };
-        if !self.sources.admit(source.remote.ip(), self.now) {
+        if !self.sources.admit(source.remote.ip(), Standing::Stranger, self.now) {
             return;
         }
         let tag = self.random.token();
@@ -80,13 +81,19 @@ impl Stack {
         if arrived.request.method.is_ack() {
             return self.on_ack(arrived);
         }
-        if !self.sources.admit(arrived.source.remote.ip(), self.now) {
+        let standing = self.standing(&arrived);
+        if !self.sources.admit(arrived.source.remote.ip(), standing, self.now) {
             return;
         }
-        match self.open_server(key.clone(), &arrived) {
+        match self.open_server(key.clone(), &arrived, standing) {
             Some(id) => self.serve(id, &key, arrived),
             None => self.turn_away(&arrived),
         }
+    }
+
+    fn standing(&self, arrived: &Arrived) -> Standing {
+        let known = self.is_server_of(arrived.line, arrived.source.remote.ip()) || self.call_of(&arrived.request).is_some();
+        if known { Standing::Known } else { Standing::Stranger }
     }
 
     /// The same request again, or the ACK of our refusal.
@@ -106,7 +113,7 @@ impl Stack {
         self.take_steps(id, steps, None);
     }
 
-    fn open_server(&mut self, key: ServerKey, arrived: &Arrived) -> Option<TransactionId> {
+    fn open_server(&mut self, key: ServerKey, arrived: &Arrived, standing: Standing) -> Option<TransactionId> {
         let timing = Timing::of(line_of(self.settings.as_deref()?, arrived.line)?);
         let machine = if arrived.request.method.is_invite() {
             Machine::ServerInvite(ServerInvite::start())
@@ -122,7 +129,7 @@ impl Stack {
             request: arrived.request.clone(),
             machine,
         };
-        self.core.transactions.insert_server(key, transaction)
+        self.core.transactions.insert_server(key, transaction, standing)
     }
 
     /// No room: an INVITE is told so, everything else may come again.

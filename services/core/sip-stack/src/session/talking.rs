@@ -112,7 +112,7 @@ impl Stack {
     }
 
     /// The call whose dialog a request belongs to.
-    fn call_of(&self, request: &Request) -> Option<CallIdentity> {
+    pub(crate) fn call_of(&self, request: &Request) -> Option<CallIdentity> {
         let headers = &request.headers;
         let (to, from) = (headers.to().ok()?, headers.from().ok()?);
         let (call_id, ours, theirs) = (headers.call_id().ok()?, to.tag()?, from.tag().unwrap_or_default());

@@ -1,5 +1,5 @@
-//! All transactions and how messages find theirs. Bounded: a table that is full takes no new request of theirs, and one source
-//! cannot fill it alone.
+//! All transactions and how messages find theirs. Bounded: a table that is full takes no new request of theirs, one source
+//! cannot fill it alone, and all strangers together leave room for those whom the phone knows.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use sip_wire::{Headers, Request};
 
 use super::{Transaction, TransactionId};
+use crate::limits::Standing;
 
-/// Requests of theirs that may be open at a time, all sources together.
+/// Requests of strangers that may be open at a time, all sources together.
 const MOST_SERVER: usize = 256;
+/// Room beyond it for the line's servers and for the far ends of calls.
+const KEPT_FREE: usize = 128;
 /// Of one source address.
 const MOST_PER_SOURCE: usize = 128;
 /// Requests of ours.
@@ -118,15 +121,18 @@ impl TransactionTable {
         true
     }
 
-    /// Whether a new request from there may open a transaction.
-    pub(crate) fn has_room_for(&self, source: IpAddr) -> bool {
-        self.servers.len() < MOST_SERVER && self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE
+    fn has_room_for(&self, source: IpAddr, standing: Standing) -> bool {
+        let most = match standing {
+            Standing::Known => MOST_SERVER + KEPT_FREE,
+            Standing::Stranger => MOST_SERVER,
+        };
+        self.servers.len() < most && self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE
     }
 
     /// Theirs. None when there is no room, or the key is in use.
-    pub(crate) fn insert_server(&mut self, key: ServerKey, transaction: Transaction) -> Option<TransactionId> {
+    pub(crate) fn insert_server(&mut self, key: ServerKey, transaction: Transaction, standing: Standing) -> Option<TransactionId> {
         let source = transaction.route.remote.ip();
-        if !self.has_room_for(source) || self.servers.contains_key(&key) {
+        if !self.has_room_for(source, standing) || self.servers.contains_key(&key) {
             return None;
         }
         let id = self.reserve();

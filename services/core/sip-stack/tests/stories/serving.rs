@@ -254,6 +254,29 @@ fn one_source_cannot_flood_the_phone() {
     called.over();
 }
 
+/// Strangers send as much as they like, from one address or from thousands: who calls through the line's server gets through.
+#[test]
+fn strangers_cannot_keep_the_lines_server_out() {
+    let mut called = Called::new();
+    let (phone, server) = (called.net.nodes[0].ip, called.caller.address);
+    for number in 0..600_u16 {
+        let [high, low] = number.to_be_bytes();
+        let stranger = called.net.peer(&format!("10.1.{high}.{low}:5060"));
+        let caller = Caller { call_id: format!("s{number}"), ..Caller::new(stranger, phone, "200") };
+        called.net.send(stranger, phone, caller.request("OPTIONS", &format!("s{number}"), "", ""));
+    }
+    let caller = Caller::new(server, phone, "200");
+    let sdp = caller.sdp(PCMU);
+    called.net.send(server, phone, caller.request("INVITE", "i", "", &sdp));
+    called.net.settle();
+    assert_eq!(called.titles(), ["100 INVITE"]);
+    let late = called.net.peer("10.2.0.1:5060");
+    called.net.run_for(Duration::from_secs(2));
+    let sdp = Caller::new(late, phone, "200").sdp(PCMU);
+    Caller::new(late, phone, "200").send(&mut called.net, "INVITE", "l", "", &sdp);
+    assert_eq!(called.net.titles(late), ["503 INVITE"], "the room for strangers is full");
+}
+
 /// After `Command::Stop` nothing new begins.
 #[test]
 fn a_stopping_phone_takes_no_call() {
