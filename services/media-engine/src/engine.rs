@@ -168,7 +168,7 @@ impl Engine {
     fn add(&mut self, session: &Session) -> Result<(), PipelineError> {
         let port = self.ports.get(&session.local).ok_or_else(|| PipelineError::Failed("the port is gone".into()))?;
         let leg = Leg::new(session, port, self.reports.clone())?;
-        let wire = Box::new(leg.wire(port)?);
+        let wire = Box::new(leg.wire(port));
         let (playout, incoming) = (leg.inbound.playout(), leg.inbound.incoming());
         let voice = Voice::new(session.id.clone(), session.part.clone(), playout, incoming, wire);
         self.begin_feed(session);
@@ -188,7 +188,7 @@ impl Engine {
     }
 
     /// A device that refuses is no reason to refuse a call: it is reported, and the next state tries again.
-    fn play(&self, plays: bool) {
+    fn play(&mut self, plays: bool) {
         if let Err(error) = self.device.play(plays) {
             tracing::error!(%error, plays, "the sound device");
             let _ = self.reports.try_send(Report::DeviceFailed(error.to_string()));

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use phone_proto::dbus::{DiagnosisTuple, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH};
+use phone_proto::dbus::{DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH};
 use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::bus;
 use settings::layers::{Explanation, LayerValue, Origin};
@@ -13,6 +13,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant, Variant, interface};
 
 use crate::command::{Applied, Command, Commands, Wish};
+use crate::provisioning::identity::Identity;
 
 /// What the properties show; only the newest counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,6 +218,18 @@ pub async fn serve(
     connection.request_name(SETTINGS_NAME).await?;
     connection.request_name(PROVISIONING_NAME).await?;
     Ok(connection)
+}
+
+/// Passes on what hal-agent shows, over its restarts; ends with the bus or the driver.
+///
+/// # Errors
+/// The bus is gone.
+pub async fn follow_board(connection: &Connection, seen: watch::Sender<Option<Identity>>) -> zbus::Result<()> {
+    let mut board = bus::Facts::watch(connection, HAL_NAME, HAL_PATH, "org.deskphone.Hal1").await?;
+    while let Some(facts) = board.changed().await {
+        seen.send_replace(Some(Identity::from_properties(facts)));
+    }
+    Err(zbus::Error::Failure("the bus is gone".into()))
 }
 
 /// Tells the bus what is new, until the driver has gone. A signal that cannot be sent is lost; facts can be read.

@@ -1,13 +1,13 @@
 //! The one loop: commands of handlers, facts of hal-agent, the end of a provisioning run, the watchdog. It decides nothing about
 //! settings; it brings things together and publishes what came of them.
 
+use std::convert::Infallible;
+
 use agreements::{Correlation, WallTime};
-use phone_proto::dbus::{HAL_NAME, HAL_PATH};
 use phone_proto::errors::{ErrorKind, HouseError};
-use service_kit::{bus, clock, notify};
+use service_kit::{clock, notify};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use zbus::Connection;
 
 use crate::bus::{Announcement, Published};
 use crate::command::{Answer, Applied, Command, Wish};
@@ -19,17 +19,6 @@ use crate::provisioning::{Provisioning, child};
 
 /// Signals that may wait for the bus.
 const ANNOUNCEMENTS: usize = 64;
-
-/// Why the loop has ended.
-#[derive(Debug, thiserror::Error)]
-pub enum DriverError {
-    /// Without a bus the service is of no use; it is started again.
-    #[error("the bus is gone")]
-    BusGone,
-    /// The same, at the start.
-    #[error("the board's facts cannot be followed: {0}")]
-    Bus(#[from] zbus::Error),
-}
 
 /// Everything that the loop holds.
 pub struct Driver {
@@ -70,27 +59,21 @@ impl Driver {
         (driver, facts, announced)
     }
 
-    /// The loop; the board's facts are subscribed to when this returns.
-    ///
-    /// # Errors
-    /// The bus is gone.
-    pub async fn run(mut self, connection: &Connection) -> Result<impl Future<Output = Result<(), DriverError>>, DriverError> {
-        let mut board = bus::Facts::watch(connection, HAL_NAME, HAL_PATH, "org.deskphone.Hal1").await?;
+    /// The loop; `board` is what is known of it, none before it was asked for the first time.
+    pub async fn run(mut self, mut board: watch::Receiver<Option<Identity>>) -> Infallible {
         let mut watchdog = notify::Watchdog::from_environment();
-        Ok(async move {
-            loop {
-                tokio::select! {
-                    Some(command) = self.commands.recv() => self.handle_command(command).await,
-                    outcome = ended(&mut self.under_way) => self.handle_outcome(outcome).await,
-                    facts = board.changed() => {
-                        let identity = Identity::from_properties(facts.ok_or(DriverError::BusGone)?);
-                        self.handle_identity(identity);
-                    }
-                    () = watchdog.due() => notify::alive(),
+        loop {
+            tokio::select! {
+                Some(command) = self.commands.recv() => self.handle_command(command).await,
+                outcome = ended(&mut self.under_way) => self.handle_outcome(outcome).await,
+                Ok(()) = board.changed() => {
+                    let identity = board.borrow_and_update().clone();
+                    identity.into_iter().for_each(|identity| self.handle_identity(identity));
                 }
-                self.publish();
+                () = watchdog.due() => notify::alive(),
             }
-        })
+            self.publish();
+        }
     }
 
     async fn handle_command(&mut self, command: Command) {

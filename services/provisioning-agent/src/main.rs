@@ -10,6 +10,7 @@ use provisioning_agent::{bus, command, presets};
 use service_kit::peers::PeerTable;
 use service_kit::settings_client::{OWNER, SOCKET};
 use service_kit::{clock, environment, epoch, grpc, logging, notify, process, shutdown};
+use tokio::sync::watch;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -27,13 +28,17 @@ async fn serve() -> Result<(), Failure> {
     let service = SettingsService::new(commands.clone(), PeerTable::from_environment());
     let incoming = grpc::listen(OWNER, SOCKET)?;
     let (driver, facts, announcements) = Driver::new(ledger, received);
-    let connection = bus::serve(commands, facts, announcements).await?;
-    let driver = driver.run(&connection).await?;
-    let server = grpc::server().serve_with_incoming(service.into_server(), incoming);
-    notify::ready();
+    let (board, board_seen) = watch::channel(None);
+    // Whoever waits for the settings gets them while the bus is still being connected.
+    let on_the_bus = async {
+        let connection = bus::serve(commands, facts, announcements).await?;
+        notify::ready();
+        bus::follow_board(&connection, board).await
+    };
     tokio::select! {
-        ended = driver => ended?,
-        ended = server => ended?,
+        ended = driver.run(board_seen) => match ended {},
+        ended = grpc::server().serve_with_incoming(service.into_server(), incoming) => ended?,
+        ended = on_the_bus => ended?,
         () = shutdown::signal() => {}
     }
     Ok(())

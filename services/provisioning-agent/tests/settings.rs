@@ -55,8 +55,7 @@ async fn a_save_is_answered_streamed_and_there_after_a_restart() {
 async fn a_service_follows_its_settings_over_a_death_of_the_agent() {
     let house = House::new();
     let agent = house.start(&[]);
-    let channel = service_kit::grpc::channel_at(agent.socket.clone());
-    let mut events = settings_client::start_over("sip-agent", channel);
+    let mut events = settings_client::start_at("sip-agent", agent.socket.clone());
     let Some(SettingsEvent::Snapshot { revision, values }) = events.recv().await else { panic!("a snapshot comes first") };
     assert_eq!(values.get("SIP_SRC_PORT_1").map(String::as_str), Some("5060"));
     apply(&mut agent.client(), save(&[("DISPLAY_NAME_1", "Anna")], 0)).await.unwrap();

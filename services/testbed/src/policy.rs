@@ -167,9 +167,9 @@ fn served(bus_name: &str) -> Option<&'static Served> {
     SERVED.iter().find(|row| row.bus_name == bus_name)
 }
 
-/// The whole configuration of a private bus at `socket` which reads the policy files of `folder`. Nothing is allowed but to
+/// The whole configuration of a private bus on the socket that it is given (as systemd gives it), which reads the policy files of `folder`. Nothing is allowed but to
 /// connect, to talk to the bus itself, and to answer who asked; root, and `admin_user`, may watch.
-pub fn bus_configuration(socket: &str, folder: &str, users: &Users) -> String {
+pub fn bus_configuration(folder: &str, users: &Users) -> String {
     let watchers: String = ["root"]
         .into_iter()
         .chain(users.admin_user.as_deref())
@@ -183,7 +183,7 @@ pub fn bus_configuration(socket: &str, folder: &str, users: &Users) -> String {
     format!(
         r#"{DOCTYPE}<busconfig>
   <type>system</type>
-  <listen>unix:path={socket}</listen>
+  <listen>systemd:</listen>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow user="*"/>

@@ -15,6 +15,14 @@ impl Tick {
     pub fn since(self, earlier: Tick) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The next moment that is a whole multiple of `step`, never an earlier one. For what has time: all that is rounded alike comes
+    /// due together, in one wake-up of the processor instead of one each.
+    #[must_use]
+    pub fn rounded_up(self, step: Duration) -> Tick {
+        let step = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Tick(self.0.div_ceil(step).saturating_mul(step))
+    }
 }
 
 impl Add<Duration> for Tick {
@@ -51,5 +59,13 @@ mod tests {
         assert_eq!(Tick(u64::MAX) + Duration::MAX, Tick(u64::MAX));
         assert_eq!(Tick(3).since(Tick(9)), Duration::ZERO);
         assert_eq!(Tick(9).since(Tick(3)), Duration::from_nanos(6));
+    }
+
+    #[test]
+    fn rounding_up_is_never_early_and_never_a_whole_step_late() {
+        let step = Duration::from_nanos(10);
+        assert_eq!([0, 1, 10, 11].map(|tick| Tick(tick).rounded_up(step)), [0, 10, 10, 20].map(Tick));
+        assert_eq!(Tick(7).rounded_up(Duration::ZERO), Tick(7));
+        assert_eq!(Tick(u64::MAX).rounded_up(Duration::from_secs(1)), Tick(u64::MAX));
     }
 }

@@ -164,7 +164,7 @@ impl Stack {
     }
 
     pub(crate) fn arm(&mut self, owner: TimerOwner, timer: Timer, after: std::time::Duration) {
-        self.core.timers.arm(owner, timer, self.now + after);
+        self.core.timers.arm(owner, timer, timer.due(self.now, after));
     }
 
     /// The settings in effect.

@@ -2,6 +2,7 @@
 //! deadline that it waits for. Deadlines are plain ticks of the boot clock, so that they mean the same after a restore.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,30 @@ pub(crate) enum Timer {
     StopGrace,
     /// Session: an incoming call still rings, say so again (one minute; RFC 3261 13.3.1.1).
     RingAgain,
+}
+
+/// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
+const TIDY_STEP: Duration = Duration::from_secs(1);
+
+impl Timer {
+    /// When it comes due that is set `now` for a time; what only tidies up a little later than that, and at once where nothing is
+    /// to be waited for.
+    pub(crate) fn due(self, now: Tick, after: Duration) -> Tick {
+        let at = now + after;
+        if self.only_tidies() && !after.is_zero() { at.rounded_up(TIDY_STEP) } else { at }
+    }
+
+    /// Whether nothing but memory waits for it: a finished transaction that absorbs repetitions. The times of RFC 3261 17 are least
+    /// times ("at least 32 seconds"); fifty calls that have ended shall not wake the phone fifty times.
+    fn only_tidies(self) -> bool {
+        match self {
+            Timer::D | Timer::I | Timer::J | Timer::K | Timer::L | Timer::M => true,
+            Timer::A | Timer::B | Timer::E | Timer::F | Timer::G | Timer::H => false,
+            Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
+            Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
+            Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
+        }
+    }
 }
 
 /// Whose timer it is.
@@ -157,6 +182,22 @@ mod tests {
         assert_eq!(table.pop_due(Tick(25)), Some((TimerOwner::Stack, Timer::StopGrace)));
         assert_eq!(table.pop_due(Tick(99)), None);
         assert_eq!(table.armed().count(), 0);
+    }
+
+    /// RFC 3261 17.2.2, table 4: timer J is 64*T1, "at least".
+    #[test]
+    fn finished_transactions_are_forgotten_together_and_none_too_early() {
+        let mut table = TimerTable::default();
+        let second = |seconds: u64| Tick(seconds * 1_000_000_000);
+        for transaction in 1..=50 {
+            let at = Timer::J.due(Tick(10_000_000 * transaction), Duration::from_secs(32));
+            table.arm(TimerOwner::Transaction(TransactionId(transaction)), Timer::J, at);
+        }
+        assert_eq!(table.next(), Some(second(33)));
+        assert_eq!(std::iter::from_fn(|| table.pop_due(second(33))).count(), 50);
+        assert_eq!(table.next(), None);
+        assert_eq!(Timer::J.due(Tick(1), Duration::ZERO), Tick(1));
+        assert_eq!(Timer::A.due(Tick(1), Duration::from_nanos(2)), Tick(3));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One call as the telephone keeps it. It must not decide anything about other calls: that is the phone's.
 //!
 //! ```text
-//!   Dialing --180/183--> Ringback --200--> Talking --> Ended --5 s--> gone
+//!   Dialing --180/183--> Ringback --200--> Talking --> Ended --5-6 s--> gone
 //!      \__________________200_______________^            ^
 //!   Incoming --answer, 200 ACKed------------^            |
 //!      \_______every state: Ended by us, by them, by the network
@@ -18,6 +18,8 @@ use crate::settings::TelephoneSettings;
 
 /// How long an ended call is still shown.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// Ended calls go together with those that go soon after: each time wakes every process that shows them.
+pub(crate) const SWEEP: Duration = Duration::from_secs(1);
 /// Digits that wait to be sent; more are refused.
 pub(crate) const DIGITS_MAX: usize = 64;
 
@@ -125,7 +127,7 @@ impl Call {
     pub fn deadline(&self) -> Option<Tick> {
         match self.state {
             State::Incoming { decided: false, answer_at } => answer_at,
-            State::Ended { at, .. } => Some(at + LINGER),
+            State::Ended { at, .. } => Some((at + LINGER).rounded_up(SWEEP)),
             State::Incoming { decided: true, .. } | State::Dialing | State::Ringback { .. } | State::Talking { .. } => None,
         }
     }

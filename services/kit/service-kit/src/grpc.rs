@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -27,13 +27,19 @@ pub fn server() -> Server {
 /// # Errors
 /// The folder is missing or not ours.
 pub fn listen(service: &str, file: &str) -> io::Result<UnixListenerStream> {
-    let path = socket_path(service, file);
-    match std::fs::remove_file(&path) {
+    listen_at(&socket_path(service, file))
+}
+
+/// The socket gets its name when it is ready to be used: who waits for it connects in the moment in which it appears.
+fn listen_at(path: &Path) -> io::Result<UnixListenerStream> {
+    let unnamed = path.with_extension("new");
+    match std::fs::remove_file(&unnamed) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
+    let listener = UnixListener::bind(&unnamed)?;
+    std::fs::set_permissions(&unnamed, std::fs::Permissions::from_mode(0o666))?;
+    std::fs::rename(&unnamed, path)?;
     Ok(UnixListenerStream::new(listener))
 }
 

@@ -5,27 +5,31 @@
 use std::fmt;
 
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// A longer line is cut: one hostile message must not fill the journal.
 const LONGEST_LINE: usize = 4_000;
 
 /// Starts logging for this process with the filter of `DESKPHONE_LOG` (default `info`). A second call does nothing.
 pub fn init(service: &'static str) {
-    let filter = std::env::var("DESKPHONE_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let started = tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new("info")))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .event_format(OneLine { service })
-        .try_init();
+    let filter = filter(std::env::var("DESKPHONE_LOG").ok().as_deref());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).event_format(OneLine { service });
+    let started = tracing_subscriber::registry().with(lines).with(filter).try_init();
     if started.is_err() {
         tracing::debug!("logging was started before");
     }
+}
+
+/// A level, or levels of targets: `warn`, `info,sip_agent=debug`. Nothing finer: filters by regular expressions would be a tenth
+/// of each service's code in memory.
+fn filter(text: Option<&str>) -> Targets {
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
 }
 
 struct OneLine {
@@ -60,7 +64,18 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST_LINE, escaped};
+    use tracing::Level;
+
+    use super::{LONGEST_LINE, escaped, filter};
+
+    #[test]
+    fn a_filter_names_a_level_or_targets_and_nonsense_is_info() {
+        let named = filter(Some("warn,sip_agent=debug"));
+        assert!(named.would_enable("sip_agent::driver", &Level::DEBUG) && !named.would_enable("web_ui", &Level::INFO));
+        for text in [None, Some("sip_agent=[loud")] {
+            assert!(filter(text).would_enable("web_ui", &Level::INFO) && !filter(text).would_enable("web_ui", &Level::DEBUG));
+        }
+    }
 
     #[test]
     fn a_message_from_outside_stays_on_its_line() {

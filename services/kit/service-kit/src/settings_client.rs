@@ -2,7 +2,7 @@
 //! the last snapshot meanwhile; a new one follows every reconnection, so a receiver only ever compares old values with new.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::settings_client::SettingsClient;
@@ -12,8 +12,9 @@ use phone_proto::settings::{
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
 
-use crate::backoff::Backoff;
+use crate::environment::socket_path;
 use crate::grpc;
+use crate::outage::Outage;
 
 /// The owner of the settings and its socket.
 pub const OWNER: &str = "provisioning-agent";
@@ -43,30 +44,31 @@ pub enum SettingsEvent {
 
 /// Starts following the settings of `service`; ends when the receiver is dropped.
 pub fn start(service: &'static str) -> mpsc::Receiver<SettingsEvent> {
-    start_over(service, grpc::channel(OWNER, SOCKET))
+    start_at(service, socket_path(OWNER, SOCKET))
 }
 
-/// As [`start`], over a channel of one's own.
-pub fn start_over(service: &'static str, channel: Channel) -> mpsc::Receiver<SettingsEvent> {
+/// As [`start`], from the owner whose socket is at this path.
+pub fn start_at(service: &'static str, socket: PathBuf) -> mpsc::Receiver<SettingsEvent> {
     let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(follow(service, client_over(channel), sender));
+    tokio::spawn(follow(service, socket, sender));
     receiver
 }
 
-async fn follow(service: &'static str, mut client: SettingsClient<Channel>, sender: mpsc::Sender<SettingsEvent>) {
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-    let mut said_unavailable = false;
+async fn follow(service: &'static str, socket: PathBuf, sender: mpsc::Sender<SettingsEvent>) {
+    let mut client = client_over(grpc::channel_at(socket.clone()));
+    let mut outage = Outage::of(socket);
     while !sender.is_closed() {
         let ended = tokio::select! {
             () = sender.closed() => return,
-            ended = once(service, &mut client, &sender, || { backoff.reset(); said_unavailable = false; }) => ended,
+            ended = once(service, &mut client, &sender, || outage.ends()) => ended,
         };
-        tracing::info!(peer = OWNER, status = %ended.code(), reason = ended.message(), "the settings are not followed at the moment");
-        if !said_unavailable && sender.send(SettingsEvent::Unavailable).await.is_err() {
-            return;
+        if outage.begins() {
+            tracing::info!(peer = OWNER, status = %ended.code(), reason = ended.message(), "the settings are not followed at the moment");
+            if sender.send(SettingsEvent::Unavailable).await.is_err() {
+                return;
+            }
         }
-        said_unavailable = true;
-        tokio::time::sleep(backoff.delay()).await;
+        outage.next_try().await;
     }
 }
 

@@ -1,6 +1,6 @@
-//! The one permanent pipeline of the sound device. Its source makes a block every 20 ms, by the sound card's clock or, where the
-//! handset is simulated, by the system's; each block drives the mixer once. It plays while something needs it and rests in
-//! READY otherwise, when no thread of it runs (architecture 5).
+//! The one permanent pipeline of the sound device. Its source makes a block every 20 ms by the sound card's clock; each block drives
+//! the mixer once. It plays while something needs it and rests in READY otherwise, when no thread of it runs (architecture 5).
+//! Where there is no device, the simulated handset (handset.rs) stands in.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::handset::Handset;
 use super::pads::{self, Taken};
 use super::{PipelineError, plugins, watch};
 use crate::lock;
 use crate::sound::feed::Feed;
 use crate::sound::mixer::{Mixer, Report, Reports};
-use crate::sound::record::{Recording, ringer_path};
 use crate::sound::{BLOCK, BLOCK_NS, Block, RATE, Sum, add, clip};
 
 /// What the engine plays on.
@@ -31,17 +31,20 @@ pub enum Sound {
 
 /// The device.
 pub struct Device {
-    pipeline: gst::Pipeline,
     name: &'static str,
-    handset: Option<Arc<Mutex<Handset>>>,
-    _taking: gst::Pad,
+    way: Way,
 }
 
-/// The simulated one.
-struct Handset {
-    feed: Feed,
-    ear: Option<Recording>,
-    ringer: Option<Recording>,
+/// What plays the sound.
+enum Way {
+    Driven(Driven),
+    Simulated(Handset),
+}
+
+/// A sound card in its pipeline.
+struct Driven {
+    pipeline: gst::Pipeline,
+    _taking: gst::Pad,
 }
 
 /// A sound card's way into GStreamer.
@@ -76,24 +79,16 @@ impl Device {
     /// # Errors
     /// GStreamer cannot, or the recording's file cannot be had. That there is no sound card is no error.
     pub fn open(sound: Sound, mixer: Arc<Mutex<Mixer>>, reports: &Reports) -> Result<Device, PipelineError> {
-        let device = match sound {
-            Sound::Simulated { feed, record } => Device::simulated(feed, record, mixer)?,
-            Sound::Card => Device::card(mixer)?,
-        };
-        let reports = reports.clone();
-        watch(&device.pipeline, move |error| {
-            // When even the report is lost, the log still says it.
-            tracing::error!(error, "the sound device");
-            let _ = reports.try_send(Report::DeviceFailed(error));
-        });
-        device.pipeline.set_state(gst::State::Ready)?;
-        Ok(device)
+        match sound {
+            Sound::Simulated { feed, record } => Device::simulated(feed, record, mixer),
+            Sound::Card => Device::card(mixer, reports),
+        }
     }
 
-    fn card(mixer: Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+    fn card(mixer: Arc<Mutex<Mixer>>, reports: &Reports) -> Result<Device, PipelineError> {
         for driver in DRIVERS.iter().filter(|driver| (driver.exists)()) {
-            match Device::driven(driver, &mixer) {
-                Ok(device) => return Ok(device),
+            match Driven::open(driver, &mixer, reports) {
+                Ok(driven) => return Ok(Device { name: driver.name, way: Way::Driven(driven) }),
                 Err(error) => tracing::info!(driver = driver.name, %error, "no sound by this driver"),
             }
         }
@@ -101,16 +96,51 @@ impl Device {
         Device::simulated(Feed::Silence, None, mixer)
     }
 
-    fn driven(driver: &Driver, mixer: &Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+    fn simulated(feed: Feed, record: Option<PathBuf>, mixer: Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+        Ok(Device { name: feed.name(), way: Way::Simulated(Handset::new(feed, record.as_deref(), mixer)?) })
+    }
+
+    /// Plays, or rests.
+    ///
+    /// # Errors
+    /// The device refuses.
+    pub fn play(&mut self, plays: bool) -> Result<(), PipelineError> {
+        match &mut self.way {
+            Way::Driven(driven) => driven.play(plays),
+            Way::Simulated(handset) => handset.play(plays),
+        }
+    }
+
+    /// The simulated microphone begins its file anew.
+    pub fn restart_feed(&self) {
+        if let Way::Simulated(handset) = &self.way {
+            handset.restart_feed();
+        }
+    }
+
+    /// What plays the sound, for the bus.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Driven {
+    fn open(driver: &Driver, mixer: &Arc<Mutex<Mixer>>, reports: &Reports) -> Result<Driven, PipelineError> {
         plugins::load(driver.plugin)?;
-        let device = Device::around(driver.name, driver.source, driver.sink, mixer)?;
+        let driven = Driven::around(driver.source, driver.sink, mixer)?;
+        let reports = reports.clone();
+        watch(&driven.pipeline, move |error| {
+            // When even the report is lost, the log still says it.
+            tracing::error!(error, "the sound device");
+            let _ = reports.try_send(Report::DeviceFailed(error));
+        });
         // Whether there is a card shows when it is opened.
-        device.pipeline.set_state(gst::State::Ready)?;
-        Ok(device)
+        driven.pipeline.set_state(gst::State::Ready)?;
+        Ok(driven)
     }
 
     /// A pipeline from a source to the mixer and from the mixer to a sink.
-    fn around(name: &'static str, source: &str, sink: &str, mixer: &Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
+    fn around(source: &str, sink: &str, mixer: &Arc<Mutex<Mixer>>) -> Result<Driven, PipelineError> {
         for plugin in ["coreelements", "audioconvert", "audioresample"] {
             plugins::load(plugin)?;
         }
@@ -138,63 +168,16 @@ impl Device {
                 lock(&card).capture(&buffer, block_time(&pipeline, &buffer));
             }
         })?;
-        Ok(Device { pipeline, name, handset: None, _taking: taking })
+        Ok(Driven { pipeline, _taking: taking })
     }
 
-    fn simulated(feed: Feed, record: Option<PathBuf>, mixer: Arc<Mutex<Mixer>>) -> Result<Device, PipelineError> {
-        let name = feed.name();
-        let ear = record.as_deref().map(Recording::open).transpose()?;
-        let ringer = record.as_deref().map(|path| Recording::open(&ringer_path(path))).transpose()?;
-        let handset = Arc::new(Mutex::new(Handset { feed, ear, ringer }));
-        let pipeline = gst::Pipeline::new();
-        pipeline.use_clock(Some(&gst::SystemClock::obtain()));
-        // Nothing but a clock that knocks every 20 ms.
-        let source = plugins::element("audiotestsrc", "audiotestsrc")?;
-        source.set_property_from_str("wave", "silence");
-        source.set_property("is-live", true);
-        source.set_property("samplesperbuffer", i32::try_from(BLOCK).unwrap_or(0));
-        plugins::load("coreelements")?;
-        let filter = plugins::element("coreelements", "capsfilter")?;
-        let format = format!("audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels=1");
-        filter.set_property("caps", format.parse::<gst::Caps>()?);
-        pipeline.add_many([&source, &filter])?;
-        source.link(&filter)?;
-        let pad = filter.static_pad("src").ok_or_else(|| PipelineError::Failed("capsfilter has no src pad".into()))?;
-        let (clock, at_handset) = (pipeline.downgrade(), Arc::clone(&handset));
-        let taking = pads::taking(&pad, move |taken| {
-            if let (Taken::Buffer(buffer), Some(pipeline)) = (taken, clock.upgrade()) {
-                lock(&at_handset).block(block_time(&pipeline, &buffer), &mixer);
-            }
-        })?;
-        Ok(Device { pipeline, name, handset: Some(handset), _taking: taking })
-    }
-
-    /// Plays, or rests.
-    ///
-    /// # Errors
-    /// The device refuses.
-    pub fn play(&self, plays: bool) -> Result<(), PipelineError> {
+    fn play(&self, plays: bool) -> Result<(), PipelineError> {
         self.pipeline.set_state(if plays { gst::State::Playing } else { gst::State::Ready })?;
-        if let (false, Some(handset)) = (plays, &self.handset) {
-            lock(handset).flush();
-        }
         Ok(())
-    }
-
-    /// The simulated microphone begins its file anew.
-    pub fn restart_feed(&self) {
-        if let Some(handset) = &self.handset {
-            lock(handset).feed.restart();
-        }
-    }
-
-    /// What plays the sound, for the bus.
-    pub fn name(&self) -> &'static str {
-        self.name
     }
 }
 
-impl Drop for Device {
+impl Drop for Driven {
     fn drop(&mut self) {
         // The process ends, or opens another one.
         let _ = self.pipeline.set_state(gst::State::Null);
@@ -205,24 +188,6 @@ impl Drop for Device {
 fn block_time(pipeline: &gst::Pipeline, buffer: &gst::Buffer) -> u64 {
     let base = pipeline.base_time().map_or(0, gst::ClockTime::nseconds);
     base.saturating_add(buffer.pts().map_or(0, gst::ClockTime::nseconds))
-}
-
-impl Handset {
-    fn block(&mut self, time: u64, mixer: &Mutex<Mixer>) {
-        let played = lock(mixer).block(time, service_kit::clock::now(), |far| self.feed.block(far));
-        if let Some(ear) = &mut self.ear {
-            ear.block(time, &played.ear);
-        }
-        if let (Some(ringer), Some(block)) = (&mut self.ringer, &played.ringer) {
-            ringer.block(time, block);
-        }
-    }
-
-    fn flush(&mut self) {
-        for recording in [&mut self.ear, &mut self.ringer].into_iter().flatten() {
-            recording.flush();
-        }
-    }
 }
 
 /// A real handset.
@@ -292,7 +257,7 @@ mod tests {
         let (reports, _) = tokio::sync::mpsc::channel(8);
         let mixer = Arc::new(Mutex::new(Mixer::new(reports)));
         let source = "audiotestsrc is-live=true samplesperbuffer=700 ! audio/x-raw,rate=48000,channels=2";
-        let device = Device::around("stand-in", source, "fakesink name=loudspeaker async=false", &mixer).unwrap();
+        let device = Driven::around(source, "fakesink name=loudspeaker async=false", &mixer).unwrap();
         let (packets, sent) = sync_channel(1_000);
         let agreed =
             Agreed { session_epoch: 1, ssrc: 1, codec: Codec::Pcmu, payload_type: 0, telephone_event: None, packet_ms: 20 };

@@ -2,6 +2,7 @@
 //! and time is decided by the pure parts; here elements are made, linked and fed.
 
 pub mod device;
+mod handset;
 pub mod inbound;
 pub mod leg;
 pub mod pads;

@@ -24,7 +24,7 @@ pub fn without_registry() {
 }
 
 /// What every session needs: loaded at start, so that a missing package is known then and no call waits for it.
-const NEEDED: [&str; 5] = ["coreelements", "audiotestsrc", "udp", "rtpmanager", "spandsp"];
+const NEEDED: [&str; 3] = ["udp", "rtpmanager", "spandsp"];
 
 /// Starts GStreamer.
 ///

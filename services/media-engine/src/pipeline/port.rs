@@ -1,5 +1,5 @@
 //! A pair of UDP ports: bound by us, so that a port that is taken is known before anything changes, and shared by the udpsrc here
-//! and the udpsinks of the sessions. Forked legs share a port: a packet goes to the leg whose far end sent it.
+//! and the sessions, which send from them. Forked legs share a port: a packet goes to the leg whose far end sent it.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -31,8 +31,7 @@ type Routes = Arc<Mutex<Vec<Route>>>;
 /// The pair, and the thread that reads the RTP port.
 pub struct Port {
     pipeline: gst::Pipeline,
-    socket: gio::Socket,
-    rtp: UdpSocket,
+    rtp: Arc<UdpSocket>,
     rtcp: Arc<UdpSocket>,
     routes: Routes,
     /// Keeps the link alive.
@@ -102,12 +101,12 @@ impl Port {
             }
         })?;
         pipeline.set_state(gst::State::Playing)?;
-        Ok(Port { pipeline, socket, rtp, rtcp: Arc::new(rtcp), routes, _taking: taking })
+        Ok(Port { pipeline, rtp: Arc::new(rtp), rtcp: Arc::new(rtcp), routes, _taking: taking })
     }
 
-    /// For the udpsinks.
-    pub fn socket(&self) -> &gio::Socket {
-        &self.socket
+    /// For RTP.
+    pub fn rtp(&self) -> Arc<UdpSocket> {
+        Arc::clone(&self.rtp)
     }
 
     /// For RTCP.
@@ -121,7 +120,7 @@ impl Port {
     /// The system refuses.
     pub fn mark(&self, dscp: u8) -> io::Result<()> {
         let class = u32::from(dscp) << 2;
-        for socket in [SockRef::from(&self.rtp), SockRef::from(&*self.rtcp)] {
+        for socket in [SockRef::from(&*self.rtp), SockRef::from(&*self.rtcp)] {
             if self.rtp.local_addr()?.is_ipv6() { socket.set_tclass_v6(class)? } else { socket.set_tos_v4(class)? }
         }
         Ok(())

@@ -8,6 +8,7 @@ use phone_proto::media::event::Kind;
 use phone_proto::media::media_client::MediaClient;
 use phone_proto::media::{DesiredState, Event, EventsRequest, ReconcileReply};
 use service_kit::backoff::Backoff;
+use service_kit::outage::Outage;
 use telephone::MediaState;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -150,10 +151,10 @@ impl Trouble {
 
 /// Listens to the events. A new stream, and the end of the lease, mean that media-engine has forgotten everything.
 async fn listen(mut client: MediaClient<Channel>, restarted: watch::Sender<u64>, events: mpsc::Sender<MediaEvent>) {
-    let mut backoff = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+    let mut outage = Outage::of(service_kit::environment::socket_path(ENGINE, SOCKET));
     while !events.is_closed() {
         if let Ok(stream) = client.events(EventsRequest {}).await {
-            backoff.reset();
+            outage.ends();
             restarted.send_modify(|count| *count += 1);
             let mut stream = stream.into_inner();
             while let Ok(Some(event)) = stream.message().await {
@@ -168,7 +169,7 @@ async fn listen(mut client: MediaClient<Channel>, restarted: watch::Sender<u64>,
             }
             tracing::info!(peer = ENGINE, "the stream of media events has ended");
         }
-        tokio::time::sleep(backoff.delay()).await;
+        outage.next_try().await;
     }
 }
 

@@ -1,10 +1,11 @@
 //! The private bus: Debian's dbus-daemon with the policy of the house.
 
 use std::fs::File;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
 use super::error::LabError;
@@ -16,13 +17,15 @@ use crate::policy::{self, Users};
 pub struct Bus {
     child: Child,
     address: String,
+    log: PathBuf,
 }
 
 impl Bus {
-    /// Starts dbus-daemon with everything it needs in `folder`, and waits until it listens.
-    pub async fn start(launcher: &Path, folder: &Path, house: &House, users: &Users) -> Result<Bus, LabError> {
+    /// Starts dbus-daemon with everything it needs in `folder`. Its socket is there when this returns, as systemd's dbus.socket
+    /// makes it: whoever connects waits for the daemon in the socket's queue, and everybody starts at once.
+    pub fn start(launcher: &Path, folder: &Path, house: &House, users: &Users) -> Result<Bus, LabError> {
         let socket = folder.join("bus");
-        let configuration = write_configuration(folder, &socket, house, users)?;
+        let configuration = write_configuration(folder, house, users)?;
         let program = Program {
             path: dbus_daemon()?,
             arguments: vec![
@@ -30,22 +33,19 @@ impl Bus {
                 "--nofork".into(),
                 "--nopidfile".into(),
                 "--nosyslog".into(),
-                "--print-address=1".into(),
             ],
             environment: Vec::new(),
             identity: None,
         };
         let log = folder.join("bus.log");
         let complaints = File::create(&log).map_err(LabError::file(&log))?;
-        let mut command = launch::command(launcher, &program, &[]).map_err(LabError::system("the private bus"))?;
-        command.stdout(Stdio::piped()).stderr(complaints);
-        let mut child =
-            tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(LabError::system("the private bus"))?;
-        if !has_said_its_address(&mut child).await {
-            let text = std::fs::read_to_string(&log).unwrap_or_default();
-            return Err(LabError::Bus(format!("dbus-daemon does not start:\n{}", text.trim_end())));
-        }
-        Ok(Bus { child, address: format!("unix:path={}", socket.display()) })
+        let listening = listen(&socket).map_err(LabError::file(&socket))?;
+        let command = launch::command(launcher, &program, &[("bus", listening.as_fd())]);
+        let mut command = command.map_err(LabError::system("the private bus"))?;
+        command.stdout(Stdio::null()).stderr(complaints);
+        let child = tokio::process::Command::from(command).kill_on_drop(true).spawn();
+        let child = child.map_err(LabError::system("the private bus"))?;
+        Ok(Bus { child, address: format!("unix:path={}", socket.display()), log })
     }
 
     /// For `DESKPHONE_BUS`.
@@ -56,7 +56,9 @@ impl Bus {
     /// Comes back only when the daemon has ended, which it should not.
     pub async fn ended(&mut self) -> LabError {
         let status = self.child.wait().await;
-        LabError::Bus(status.map_or_else(|error| error.to_string(), |status| format!("dbus-daemon ended ({status})")))
+        let how = status.map_or_else(|error| error.to_string(), |status| format!("dbus-daemon ended ({status})"));
+        let complaints = std::fs::read_to_string(&self.log).unwrap_or_default();
+        LabError::Bus(format!("{how}\n{}", complaints.trim_end()).trim_end().to_owned())
     }
 
     /// Stops it.
@@ -64,6 +66,14 @@ impl Bus {
         // It may be gone already.
         let _ = self.child.kill().await;
     }
+}
+
+/// Who may do what on the bus is the policy's business.
+fn listen(socket: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let listening = UnixListener::bind(socket)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o666))?;
+    Ok(listening)
 }
 
 /// Where dbus-daemon is.
@@ -90,17 +100,11 @@ fn write_policies(folder: &Path, house: &House, users: &Users) -> Result<(), Lab
     Ok(())
 }
 
-fn write_configuration(folder: &Path, socket: &Path, house: &House, users: &Users) -> Result<PathBuf, LabError> {
+fn write_configuration(folder: &Path, house: &House, users: &Users) -> Result<PathBuf, LabError> {
     let policies = folder.join("policy.d");
     write_policies(&policies, house, users)?;
     let configuration = folder.join("bus.conf");
-    let text = policy::bus_configuration(&socket.display().to_string(), &policies.display().to_string(), users);
+    let text = policy::bus_configuration(&policies.display().to_string(), users);
     std::fs::write(&configuration, text).map_err(LabError::file(&configuration))?;
     Ok(configuration)
-}
-
-async fn has_said_its_address(child: &mut Child) -> bool {
-    let Some(output) = child.stdout.take() else { return false };
-    let mut line = String::new();
-    matches!(BufReader::new(output).read_line(&mut line).await, Ok(1..))
 }

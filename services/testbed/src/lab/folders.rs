@@ -58,12 +58,10 @@ impl Folders {
         Ok(window)
     }
 
-    /// A service's own folder in the state and in the run folder; the first as it sees it.
-    pub fn of_service(&self, service: &str, identity: Option<&Identity>) -> Result<PathBuf, LabError> {
-        let state = self.state.join(service);
-        make_own(&state, 0o700, identity)?;
-        make_own(&self.run.join(service), 0o755, identity)?;
-        Ok(self.seen_state.join(service))
+    /// Makes a service's own folder in the state and in the run folder.
+    pub fn make_of_service(&self, service: &str, identity: Option<&Identity>) -> Result<(), LabError> {
+        make_own(&self.state.join(service), 0o700, identity)?;
+        make_own(&self.run.join(service), 0o755, identity)
     }
 }
 

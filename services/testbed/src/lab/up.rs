@@ -61,26 +61,27 @@ impl Plan {
         show_users(&house, &isolation, &folders)?;
         let programs = folders.window(&programs, "programs")?;
         for (name, _) in house.services() {
-            folders.of_service(name, isolation.identity(name))?;
+            folders.make_of_service(name, isolation.identity(name))?;
         }
+        let log = folders.state.join("log");
+        std::fs::create_dir_all(&log).map_err(LabError::file(&log))?;
         let presets = preset::install(&preset, &folders.run, isolation.identity("provisioning-agent"))?;
         let audio = audio_arguments(&options, &isolation, &mut folders)?;
         Ok(Plan { options, house, isolation, launcher, programs, presets, audio, folders })
     }
 
-    fn unit(&self, bus: &str, name: &str, row: &Service) -> Result<(u8, UnitSpec), LabError> {
+    fn unit(&self, bus: &str, name: &str, row: &Service) -> (u8, UnitSpec) {
         let identity = self.isolation.identity(name).cloned();
-        let state = self.folders.of_service(name, identity.as_ref())?;
+        let state = self.folders.seen_state.join(name);
         let log = self.folders.state.join("log");
-        std::fs::create_dir_all(&log).map_err(LabError::file(&log))?;
         let program = Program {
             path: self.programs.join(name),
             arguments: self.arguments(name),
-            environment: self.environment(bus, &state),
+            environment: self.environment(name, bus, &state),
             identity,
         };
         let log = log.join(format!("{name}.log"));
-        Ok((row.rank, UnitSpec { name: name.to_owned(), program, watchdog: Some(WATCHDOG), log }))
+        (row.rank, UnitSpec { name: name.to_owned(), program, watchdog: Some(WATCHDOG), log })
     }
 
     fn arguments(&self, name: &str) -> Vec<OsString> {
@@ -92,13 +93,14 @@ impl Plan {
         }
     }
 
-    fn environment(&self, bus: &str, state: &Path) -> Vec<(String, OsString)> {
+    fn environment(&self, name: &str, bus: &str, state: &Path) -> Vec<(String, OsString)> {
         let mut environment: Vec<(String, OsString)> = vec![
             ("DESKPHONE_BUS".to_owned(), bus.into()),
             ("DESKPHONE_RUN".to_owned(), self.folders.run.clone().into()),
             ("DESKPHONE_USERS".to_owned(), self.isolation.peer_table(&self.house).into()),
             ("STATE_DIRECTORY".to_owned(), state.into()),
         ];
+        environment.extend(as_in_its_unit(name).map(|(name, value)| (name.to_owned(), value.into())));
         if let Isolation::PerService { admin_gid, .. } = self.isolation {
             environment.push(("DESKPHONE_ADMIN_GROUP".to_owned(), admin_gid.to_string().into()));
             // Root's own folders are closed to the services.
@@ -116,6 +118,17 @@ impl Plan {
             services: pids.clone(),
             isolation: matches!(self.isolation, Isolation::PerService { .. }),
         }
+    }
+}
+
+/// What the unit's `Environment=` has for its program.
+fn as_in_its_unit(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        // Its database would run sync(1) at each start, which waits for every disk of the machine.
+        "provisioning-agent" => Some(("PATH", "")),
+        // Else it would begin a second time, to set it.
+        "media-engine" => Some(("GST_REGISTRY_DISABLE", "yes")),
+        _ => None,
     }
 }
 
@@ -190,7 +203,7 @@ fn own_recording(file: &Path, window: &str, isolation: &Isolation, folders: &mut
 
 async fn run(plan: &Plan) -> Result<(), LabError> {
     let mut end = EndSignals::new()?;
-    let mut bus = Bus::start(&plan.launcher, &plan.folders.run, &plan.house, &plan.isolation.policy_users(&plan.house)).await?;
+    let mut bus = Bus::start(&plan.launcher, &plan.folders.run, &plan.house, &plan.isolation.policy_users(&plan.house))?;
     let outcome = with_bus(plan, &mut bus, &mut end).await;
     Status::withdraw(&plan.folders.state);
     bus.stop().await;
@@ -200,9 +213,9 @@ async fn run(plan: &Plan) -> Result<(), LabError> {
 async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<(), LabError> {
     let address = bus.address().to_owned();
     let exchange = if plan.options.no_exchange { None } else { Some(start_exchange()?) };
-    let units: Result<Vec<_>, _> = plan.house.services().into_iter().map(|(name, row)| plan.unit(&address, name, row)).collect();
+    let units = plan.house.services().into_iter().map(|(name, row)| plan.unit(&address, name, row)).collect();
     let socket = plan.folders.run.join("notify");
-    let supervisor = Supervisor::start(&plan.launcher, &socket, units?).map_err(LabError::file(&plan.folders.run))?;
+    let supervisor = Supervisor::start(&plan.launcher, &socket, units).map_err(LabError::file(&plan.folders.run))?;
     let outcome = tokio::select! {
         outcome = serve(plan, &address, &supervisor) => outcome,
         error = bus.ended() => Err(error),
