@@ -12,7 +12,7 @@ use provisioning_agent::provisioning::exchange::{Fetch, Reply, Request, Verifica
 use support::configuration;
 
 fn request(urls: &[&str]) -> Request {
-    let wanted = |url: &&str| Wanted { url: (*url).to_owned(), shown: "shown".to_owned() };
+    let wanted = |url: &&str| Wanted { url: (*url).to_owned(), shown: "shown".to_owned(), key: None };
     Request {
         user_agent: "test".into(),
         http_1_0: false,
@@ -178,7 +178,7 @@ fn an_encrypted_file_is_named_as_such() {
     let (url, server) = serve(vec![ok("Salted__........")]);
     let reply = fetched(&request(&[&format!("{url}/phone.e1c")]));
     server.join().unwrap();
-    assert_eq!((reply.files[0].outcome.rejected, reply.files[0].outcome.diagnoses[0].code.as_str()), (true, "file.encrypted"));
+    assert_eq!((reply.files[0].outcome.rejected, reply.files[0].outcome.diagnoses[0].code.as_str()), (true, "file.no-key"));
 }
 
 #[test]

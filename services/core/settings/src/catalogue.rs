@@ -87,6 +87,12 @@ pub fn parameters() -> impl Iterator<Item = Parameter> {
     PARAMETERS.iter().filter(|entry| entry.spelling == entry.parameter.name).map(|entry| entry.parameter)
 }
 
+/// The other spellings of a parameter (C9, C10).
+pub fn aliases(parameter: &Parameter) -> impl Iterator<Item = &'static str> {
+    let name = parameter.name;
+    PARAMETERS.iter().filter(move |entry| entry.parameter.name == name && entry.spelling != name).map(|entry| entry.spelling)
+}
+
 /// Every spelling that is understood, aliases too.
 pub(crate) fn spellings() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|entry| entry.spelling)

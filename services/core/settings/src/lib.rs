@@ -7,6 +7,8 @@
 #![allow(clippy::result_large_err, reason = "a refusal is the rare way, and the whole diagnosis is what every caller wants")]
 
 pub mod catalogue;
+pub mod container;
+pub mod document;
 pub mod file;
 mod finding;
 pub mod layers;

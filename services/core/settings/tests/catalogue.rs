@@ -27,6 +27,70 @@ fn every_family_of_the_guide_is_there_once() {
     assert_eq!([count("5.4"), count("5.5"), count("5.6"), count("5.7"), count("5.8")], [24, 23, 64, 22, 82]);
 }
 
+/// The guide counts one parameter, one per line, one per codec and line, or one per button.
+#[test]
+fn the_families_of_the_guide_have_its_scopes() {
+    let count = |scope| ROWS.iter().filter(|row| row.section.starts_with("5.") && row.scope == scope).count();
+    assert_eq!([Scope::Global, Scope::Line, Scope::CodecLine, Scope::Button].map(count), [122, 88, 2, 3]);
+}
+
+/// A table of facts, one line per row, without its heading.
+fn facts(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect())
+}
+
+/// 5.1 and 2.4.4.2: each parameter in the guide's order, whether the web or the phone sets it, too, and where it stands in XML files.
+/// What the text says of the phone beyond the list (B114 to B119, C30, C38) is settable there as well.
+#[test]
+fn the_catalogue_is_the_guides_list_of_parameters() {
+    let listed: Vec<_> = facts(include_str!("facts/parameters.tsv")).collect();
+    let rows: Vec<_> = ROWS.iter().filter(|row| row.section.starts_with("5.")).collect();
+    assert_eq!(listed.len(), rows.len());
+    for (fact, row) in listed.iter().zip(rows) {
+        let [name, elsewhere, element, attribute] = fact[..] else { panic!("{fact:?}") };
+        assert_eq!(row.name, name);
+        let found = row.xml.map_or(("-", "-"), |xml| (xml.element, xml.attribute));
+        assert_eq!(found, (element, attribute), "{name}");
+        match elsewhere {
+            "web" => assert!(row.set_by.web, "{name}"),
+            "other" => assert!(row.set_by.web || row.set_by.phone, "{name}"),
+            "-" => assert!(!row.set_by.web, "{name}"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// 4.1: each field of the web interface, with its place and who sees it.
+#[test]
+fn the_catalogue_is_the_guides_list_of_web_fields() {
+    let listed: BTreeSet<Vec<&str>> = facts(include_str!("facts/web.tsv")).collect();
+    let fields = ROWS.iter().filter_map(|row| row.web);
+    let found: BTreeSet<_> = fields.map(|web| vec![web.tab, web.screen, web.section, web.label, web.access.as_str()]).collect();
+    assert_eq!(found, listed);
+}
+
+/// Sections 1.1, 3.1 and 6.4: what only the phone sets.
+#[test]
+fn settings_of_the_phone_alone_are_rows() {
+    for (name, default) in [
+        ("TERMINAL_NUMBER", "0"),
+        ("NTP_ENABLE", "Y"),
+        ("EMBEDDED_WEB_ENABLE", "N"),
+        ("AUTO_ANSWER_ENABLE", "N"),
+        ("RINGER_OFF", "N"),
+        ("ACCESSIBILITY_MODE", "N"),
+        ("WALLPAPER_FROM_FILE", "N"),
+        ("WALLPAPER_HOME_LOCK", "N"),
+        ("WALLPAPER_PHONE_LOCK", "N"),
+    ] {
+        let row = catalogue::family(name).unwrap_or_else(|| panic!("{name} is missing"));
+        assert!(row.set_by.phone && !row.set_by.file && row.web.is_none(), "{name}");
+        assert_eq!(row.default_for(1), default, "{name}");
+    }
+    let terminal = catalogue::parameter("TERMINAL_NUMBER").unwrap();
+    assert!(value::check(&terminal, "9").is_ok() && value::check(&terminal, "10").is_err(), "B16");
+}
+
 #[test]
 fn every_row_is_documented_and_wanted_by_somebody() {
     for row in ROWS {

@@ -10,7 +10,7 @@
 )]
 
 use agreements::Severity;
-use settings::file::{self, FileOutcome, Form, MAX_DIAGNOSES, Size};
+use settings::file::{self, Entry, FileOutcome, Form, MAX_DIAGNOSES, Size};
 use settings::{catalogue, plain, xml};
 
 const HEAD: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<!-- # Panasonic SIP Phone Standard Format File # -->\r\n";
@@ -324,7 +324,7 @@ fn a_finding_is_shown_with_its_line_and_a_caret() {
 #[test]
 fn every_default_is_written_and_read_back_in_both_forms() {
     let all: Vec<_> = catalogue::parameters().filter(|one| one.row.set_by.file && one.name != "USER_PASS").collect();
-    let given = || all.iter().map(|one| (*one, one.default(), None));
+    let given = || all.iter().map(|one| Entry::new(*one, one.default()));
     let mut expected: Vec<_> = all.iter().map(|one| (one.name.to_owned(), one.default().to_owned())).collect();
     expected.sort();
     for text in [plain::write(given()), xml::write(given())] {

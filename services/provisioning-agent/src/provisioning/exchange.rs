@@ -43,10 +43,23 @@ pub struct Request {
 /// One file to fetch.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// With its account, macros replaced. The only secret that the child is told.
+    /// With its account, macros replaced.
     pub url: String,
     /// Without password: what diagnoses name.
     pub shown: String,
+    /// The key that the file's extension names; none for a file that is not encrypted. Beside the account of the URL the only
+    /// secret that the child is told.
+    #[serde(default)]
+    pub key: Option<FileKey>,
+}
+
+/// What an encrypted file is read with (B60, B63).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileKey {
+    /// CFG_FILE_KEY1, 2 or 3; may be empty, which refuses the file (B61).
+    pub key: String,
+    /// CFG_FILE_KEY_LENGTH.
+    pub length: String,
 }
 
 impl std::fmt::Debug for Wanted {

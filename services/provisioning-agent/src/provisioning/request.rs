@@ -1,10 +1,11 @@
 //! From the settings to what the child is asked for.
 
 use agreements::{Diagnosis, Severity};
+use settings::container::Slot;
 use settings::layers::{Layer, Layers};
 use settings::template::{FileKind, expand, file_url, without_password};
 
-use super::exchange::{Request, Verification, Wanted};
+use super::exchange::{FileKey, Request, Verification, Wanted};
 use super::identity::Identity;
 
 /// To connect to a server, in milliseconds.
@@ -48,7 +49,8 @@ pub fn of(layers: &Layers, identity: &Identity) -> Run {
         if layers.layer(kind.parameter()) == Some(Layer::Factory) {
             run.notes.push(nobody_said_so(kind, shown));
         } else if usable(&url) {
-            run.request.files.push(Wanted { url, shown });
+            let key = Slot::of(&url).map(|slot| file_key(layers, slot));
+            run.request.files.push(Wanted { url, shown, key });
             run.kinds.push(kind);
         } else {
             run.unusable.push((kind, not_a_url(kind, shown)));
@@ -64,6 +66,11 @@ fn verification(setting: &str, clock_set: bool) -> Verification {
         "2" if clock_set => Verification::ChainAndName,
         _ => Verification::None,
     }
+}
+
+fn file_key(layers: &Layers, slot: Slot) -> FileKey {
+    let setting = |name: &str| layers.effective(name).unwrap_or("").to_owned();
+    FileKey { key: setting(slot.parameter()), length: setting("CFG_FILE_KEY_LENGTH") }
 }
 
 fn usable(url: &str) -> bool {
@@ -138,6 +145,21 @@ mod tests {
         assert!(!run.request.files[2].shown.contains("secret"));
         assert_eq!((run.request.http_1_0, run.request.verification), (false, Verification::ChainAndName));
         assert_eq!(run.request.user_agent, "Panasonic_KX-UT670/01.070 (0080f0abcdef)");
+    }
+
+    #[test]
+    fn only_the_key_that_a_file_needs_is_handed_on() {
+        // B60, B63
+        let key = "2".repeat(32);
+        let lines = format!(
+            "CFG_STANDARD_FILE_PATH=\"http://a/x.e2c\"\r\nCFG_MASTER_FILE_PATH=\"http://a/x.cfg\"\r\n\
+             CFG_FILE_KEY1=\"{}\"\r\nCFG_FILE_KEY2=\"{key}\"\r\nCFG_FILE_KEY_LENGTH=\"256\"",
+            "1".repeat(32)
+        );
+        let run = of(&layers(&lines), &identity());
+        let keys: Vec<_> = run.request.files.iter().map(|wanted| wanted.key.as_ref().map(|one| (&one.key, &*one.length))).collect();
+        assert_eq!(keys, [None, Some((&key, "256"))]);
+        assert!(!format!("{:?}", run.request).contains(&key));
     }
 
     #[test]

@@ -234,8 +234,8 @@ impl WebServer {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub fn serve(&self, name: &str, text: &str) {
-        std::fs::write(self.root.join(name), text).unwrap();
+    pub fn serve(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.root.join(name), content).unwrap();
     }
 
     /// Request lines with user agents, in order.

@@ -13,6 +13,7 @@ use std::fmt;
 use agreements::Diagnosis;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Parameter;
 use crate::{plain, xml};
 
 pub(crate) use intake::{Intake, Place, Tally, is_secret, shown};
@@ -62,6 +63,26 @@ pub fn parse(bytes: &[u8], file_name: &str) -> FileOutcome {
     match form_of(bytes) {
         Form::Plain => plain::parse(bytes, file_name),
         Form::Xml => xml::parse(bytes, file_name),
+    }
+}
+
+/// One setting as it is to be written.
+#[derive(Clone, Copy)]
+pub struct Entry<'v> {
+    /// Which.
+    pub parameter: Parameter,
+    /// Written as it is given: whether it is legal is asked of [`crate::value`].
+    pub value: &'v str,
+    /// Stands before it.
+    pub comment: Option<&'v str>,
+    /// Otherwise the setting itself is a comment.
+    pub active: bool,
+}
+
+impl<'v> Entry<'v> {
+    /// An active setting without a comment.
+    pub fn new(parameter: Parameter, value: &'v str) -> Entry<'v> {
+        Entry { parameter, value, comment: None, active: true }
     }
 }
 

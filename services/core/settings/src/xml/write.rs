@@ -4,8 +4,7 @@
 use std::fmt::Write;
 
 use super::place::{ROOT, elements, id_of, numbered};
-use crate::catalogue::Parameter;
-use crate::file::MAGIC;
+use crate::file::{Entry, MAGIC};
 
 /// One element.
 #[derive(Default)]
@@ -14,26 +13,32 @@ struct Node {
     id: Option<u8>,
     comments: Vec<String>,
     attributes: Vec<(&'static str, String)>,
+    /// Nothing of it counts.
+    inactive: bool,
     children: Vec<Node>,
 }
 
 impl Node {
-    fn child(&mut self, name: String, id: Option<u8>) -> Option<&mut Node> {
-        if let Some(at) = self.children.iter().position(|child| child.name == name && child.id == id) {
+    fn child(&mut self, name: String, id: Option<u8>, inactive: bool) -> Option<&mut Node> {
+        let same = |child: &Node| child.name == name && child.id == id && child.inactive == inactive;
+        if let Some(at) = self.children.iter().position(same) {
             return self.children.get_mut(at);
         }
-        self.children.push(Node { name, id, ..Node::default() });
+        self.children.push(Node { name, id, inactive, ..Node::default() });
         self.children.last_mut()
     }
 
-    fn add(&mut self, parameter: &Parameter, value: &str, comment: Option<&str>) {
+    fn add(&mut self, entry: &Entry<'_>) {
         let mut node = self;
-        for element in elements(parameter.row) {
-            let Some(child) = node.child(numbered(element, parameter), id_of(element, parameter)) else { return };
+        let places = elements(entry.parameter.row);
+        for (depth, element) in places.iter().enumerate() {
+            let inactive = !entry.active && depth + 1 == places.len();
+            let (name, id) = (numbered(element, &entry.parameter), id_of(element, &entry.parameter));
+            let Some(child) = node.child(name, id, inactive) else { return };
             node = child;
         }
-        node.attributes.push((parameter.name, value.to_owned()));
-        node.comments.extend(comment.map(str::to_owned));
+        node.attributes.push((entry.parameter.name, entry.value.to_owned()));
+        node.comments.extend(entry.comment.into_iter().flat_map(str::lines).map(str::to_owned));
     }
 
     fn render(&self, depth: usize, text: &mut String) {
@@ -42,7 +47,8 @@ impl Node {
             // Writing to a String cannot fail.
             let _ = write!(text, "{indent}<!-- {} -->\r\n", comment.replace("--", "- -"));
         }
-        let _ = write!(text, "{indent}<{}", self.name);
+        let (begin, end) = if self.inactive { ("<!-- <", "/> -->\r\n") } else { ("<", "/>\r\n") };
+        let _ = write!(text, "{indent}{begin}{}", self.name);
         if let Some(id) = self.id {
             let _ = write!(text, " ID=\"{id}\"");
         }
@@ -50,7 +56,7 @@ impl Node {
             let _ = write!(text, " {name}=\"{}\"", escaped(value));
         }
         if self.children.is_empty() {
-            text.push_str("/>\r\n");
+            text.push_str(end);
             return;
         }
         text.push_str(">\r\n");
@@ -61,11 +67,11 @@ impl Node {
     }
 }
 
-/// A file with these values; a comment stands before the element of its parameter. The values are written as they are given.
-pub fn write<'v>(settings: impl IntoIterator<Item = (Parameter, &'v str, Option<&'v str>)>) -> String {
+/// A file with these settings; a comment stands before the element.
+pub fn write<'v>(entries: impl IntoIterator<Item = Entry<'v>>) -> String {
     let mut root = Node { name: ROOT.to_owned(), ..Node::default() };
-    for (parameter, value, comment) in settings {
-        root.add(&parameter, value, comment);
+    for entry in entries {
+        root.add(&entry);
     }
     let mut text = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n<!-- {MAGIC} -->\r\n");
     root.render(0, &mut text);

@@ -8,8 +8,9 @@ mod sandbox;
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
-use agreements::Diagnosis;
+use agreements::{Diagnosis, Secret};
 use provisioning_agent::provisioning::exchange::{Fetch, Fetched, LONGEST_REQUEST, MOST_FILES, Reply, Request, Wanted};
+use settings::container::{self, KeyLength};
 use settings::file::{self, FileOutcome, Form, Size};
 
 fn main() -> ExitCode {
@@ -26,9 +27,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let request = read_request()?;
     curl::init();
     let sandbox = sandbox::enter();
-    let bodies: Vec<_> = request.files.iter().map(|wanted| (wanted, fetch::fetch(&request, wanted))).collect();
+    let bodies: Vec<_> =
+        request.files.iter().map(|wanted| (wanted, fetch::fetch(&request, wanted).map(|body| content(wanted, body)))).collect();
     // The size limit holds for all files together; the highest layer, asked for last, is measured first (C47).
-    let sizes: Vec<Size> = bodies.iter().rev().map(|(_, fetched)| size(fetched.as_deref().unwrap_or(b""))).collect();
+    let sizes: Vec<Size> =
+        bodies.iter().rev().map(|(_, fetched)| size(fetched.as_ref().map_or(b"", |body| body.as_deref().unwrap_or(b"")))).collect();
     let fits = file::within_limit(&sizes).into_iter().rev();
     let files = bodies.into_iter().zip(fits).map(|((wanted, fetched), fits)| read(wanted, fetched, fits)).collect();
     let reply = serde_json::to_vec(&Reply { sandbox, files })?;
@@ -46,9 +49,10 @@ fn read_request() -> Result<Request, Box<dyn std::error::Error>> {
     if request.files.len() > MOST_FILES { Err("too many files are asked for".into()) } else { Ok(request) }
 }
 
-fn read(wanted: &Wanted, fetched: Result<Vec<u8>, fetch::Miss>, fits: bool) -> Fetched {
+fn read(wanted: &Wanted, fetched: Result<Result<Vec<u8>, Diagnosis>, fetch::Miss>, fits: bool) -> Fetched {
     let body = match fetched {
-        Ok(body) => body,
+        Ok(Ok(body)) => body,
+        Ok(Err(locked)) => return Fetched { fetch: Fetch::Read, outcome: container::refused(locked, 0) },
         Err(fetch::Miss::NotFound(diagnosis)) => return missed(wanted, Fetch::NotFound, *diagnosis),
         Err(fetch::Miss::Failed(diagnosis)) => return missed(wanted, Fetch::Failed, *diagnosis),
         Err(fetch::Miss::TooLarge(bytes)) => {
@@ -59,13 +63,13 @@ fn read(wanted: &Wanted, fetched: Result<Vec<u8>, fetch::Miss>, fits: bool) -> F
     if !fits {
         return Fetched { fetch: Fetch::Read, outcome: file::over_the_limit(size(&body), &wanted.shown) };
     }
-    if let Some(extension) = encrypted(&wanted.url) {
-        let reason = format!("the file is encrypted ({extension}), which this version cannot read");
-        let diagnosis = fetch::diagnosis(wanted, "file.encrypted", reason, "provide it unencrypted, with the extension .cfg");
-        let outcome = FileOutcome { rejected: true, ..missed(wanted, Fetch::Read, diagnosis).outcome };
-        return Fetched { fetch: Fetch::Read, outcome };
-    }
     Fetched { fetch: Fetch::Read, outcome: file::parse(&body, &wanted.shown) }
+}
+
+/// Decrypted where the file's name says so (B59).
+fn content(wanted: &Wanted, body: Vec<u8>) -> Result<Vec<u8>, Diagnosis> {
+    let (key, length) = wanted.key.as_ref().map_or(("", ""), |key| (&key.key, &key.length));
+    container::content(body, &wanted.url, &Secret::new(key), KeyLength::of(length).unwrap_or(KeyLength::Bits128))
 }
 
 fn size(body: &[u8]) -> Size {
@@ -75,10 +79,4 @@ fn size(body: &[u8]) -> Size {
 fn missed(wanted: &Wanted, fetch: Fetch, diagnosis: Diagnosis) -> Fetched {
     let outcome = FileOutcome { file: wanted.shown.clone(), diagnoses: vec![diagnosis], ..FileOutcome::default() };
     Fetched { fetch, outcome }
-}
-
-/// The extensions of B60.
-fn encrypted(url: &str) -> Option<&'static str> {
-    let path = url.split(['?', '#']).next().unwrap_or(url);
-    [".e1c", ".e2c", ".e3c"].into_iter().find(|extension| path.ends_with(extension))
 }
