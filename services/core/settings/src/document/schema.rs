@@ -78,7 +78,7 @@ fn id_type(element: &str) -> Option<&'static str> {
 pub(super) fn schema() -> String {
     let mut root = Node::new(ROOT.to_owned());
     let rows = || ROWS.iter().filter(|row| row.set_by.file);
-    rows().flat_map(|row| catalogue::members(row)).for_each(|parameter| root.add(parameter));
+    rows().flat_map(catalogue::members).for_each(|parameter| root.add(parameter));
     let mut text = HEAD.to_owned();
     root.render(1, &mut text);
     text.push_str(&integers("LineID", "", &[(1, i64::from(LINES))], 1));
