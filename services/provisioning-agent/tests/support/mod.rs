@@ -234,7 +234,7 @@ impl WebServer {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub fn serve(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub fn serve(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized)) {
         std::fs::write(self.root.join(name), content).unwrap();
     }
 

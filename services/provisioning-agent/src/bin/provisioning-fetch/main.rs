@@ -49,10 +49,10 @@ fn read_request() -> Result<Request, Box<dyn std::error::Error>> {
     if request.files.len() > MOST_FILES { Err("too many files are asked for".into()) } else { Ok(request) }
 }
 
-fn read(wanted: &Wanted, fetched: Result<Result<Vec<u8>, Diagnosis>, fetch::Miss>, fits: bool) -> Fetched {
+fn read(wanted: &Wanted, fetched: Result<Result<Vec<u8>, Box<Diagnosis>>, fetch::Miss>, fits: bool) -> Fetched {
     let body = match fetched {
         Ok(Ok(body)) => body,
-        Ok(Err(locked)) => return Fetched { fetch: Fetch::Read, outcome: container::refused(locked, 0) },
+        Ok(Err(locked)) => return Fetched { fetch: Fetch::Read, outcome: container::refused(*locked, 0) },
         Err(fetch::Miss::NotFound(diagnosis)) => return missed(wanted, Fetch::NotFound, *diagnosis),
         Err(fetch::Miss::Failed(diagnosis)) => return missed(wanted, Fetch::Failed, *diagnosis),
         Err(fetch::Miss::TooLarge(bytes)) => {
@@ -67,9 +67,9 @@ fn read(wanted: &Wanted, fetched: Result<Result<Vec<u8>, Diagnosis>, fetch::Miss
 }
 
 /// Decrypted where the file's name says so (B59).
-fn content(wanted: &Wanted, body: Vec<u8>) -> Result<Vec<u8>, Diagnosis> {
+fn content(wanted: &Wanted, body: Vec<u8>) -> Result<Vec<u8>, Box<Diagnosis>> {
     let (key, length) = wanted.key.as_ref().map_or(("", ""), |key| (&key.key, &key.length));
-    container::content(body, &wanted.url, &Secret::new(key), KeyLength::of(length).unwrap_or(KeyLength::Bits128))
+    container::content(body, &wanted.url, &Secret::new(key), KeyLength::of(length).unwrap_or(KeyLength::Bits128)).map_err(Box::new)
 }
 
 fn size(body: &[u8]) -> Size {
