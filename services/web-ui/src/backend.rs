@@ -28,7 +28,7 @@ pub struct Save {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SaveError {
     /// Values were refused.
-    #[error("refused: {0:?}")]
+    #[error("{} values were refused", .0.len())]
     Refused(Vec<Diagnosis>),
     /// Somebody changed one of the same parameters since.
     #[error("changed by somebody else meanwhile")]

@@ -16,7 +16,6 @@ use crate::receive::Arrived;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Machine, Owner, ServerKey, TransactionId};
-use crate::transport::ACCEPT;
 
 /// Seconds that an INVITE waits for its answer at most: a caller that has vanished sends no CANCEL.
 const LONGEST_RINGING: u32 = 600;
@@ -36,7 +35,8 @@ impl Stack {
             return self.refuse_full(id, &arrived.request);
         }
         let Ok(sdp) = sdp_of(&arrived.request.headers, &arrived.request.body) else {
-            return self.refuse_body(id, &arrived.request);
+            let tag = self.random.token();
+            return self.refuse_body(id, &arrived.request, &tag);
         };
         let tag = self.random.token();
         let Ok(dialog) = Dialog::as_callee(&arrived.request, &tag, arrived.source) else {
@@ -108,13 +108,6 @@ impl Stack {
         let mut response = self.response(request, StatusCode::SERVICE_UNAVAILABLE, &tag);
         let again = RetryAfter { seconds: FULL_RETRY, comment: String::new(), params: sip_wire::Params::new() };
         response.headers.push(HeaderName::RETRY_AFTER, again);
-        self.respond(id, &response);
-    }
-
-    fn refuse_body(&mut self, id: TransactionId, request: &Request) {
-        let tag = self.random.token();
-        let mut response = self.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, &tag);
-        response.headers.push(HeaderName::ACCEPT, ACCEPT);
         self.respond(id, &response);
     }
 

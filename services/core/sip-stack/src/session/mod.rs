@@ -23,7 +23,7 @@ mod theirs;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
 use serde::{Deserialize, Serialize};
-use sip_wire::{CSeq, HeaderName, MediaType, Method, NameAddr, Request, Uri};
+use sip_wire::{CSeq, HeaderName, MediaType, Method, NameAddr, Request, StatusCode, Uri};
 
 use crate::auth::AuthSession;
 use crate::dialog::Dialog;
@@ -332,15 +332,37 @@ fn add_sdp(headers: &mut sip_wire::Headers, body: &mut Vec<u8>, sdp: Vec<u8>) {
     *body = sdp;
 }
 
-/// The SDP of a message; none where there is no body. `Err`: a body of another kind.
+/// The SDP of a message; none where there is no body, or one that its sender lets us do without. `Err`: a body of another kind.
 fn sdp_of<'a>(headers: &sip_wire::Headers, body: &'a [u8]) -> Result<Option<&'a [u8]>, ()> {
     if body.is_empty() {
         return Ok(None);
     }
-    let encoded = headers.get(HeaderName::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
     match headers.content_type() {
-        Ok(Some(kind)) if kind.is("application", "sdp") && !encoded => Ok(Some(body)),
+        Ok(Some(kind)) if kind.is("application", "sdp") && !is_encoded(headers) => Ok(Some(body)),
+        Ok(_) | Err(_) if is_optional(headers) => Ok(None),
         Ok(_) | Err(_) => Err(()),
+    }
+}
+
+fn is_encoded(headers: &sip_wire::Headers) -> bool {
+    headers.get(HeaderName::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+}
+
+/// RFC 3261 20.11: what is not understood is to be ignored.
+fn is_optional(headers: &sip_wire::Headers) -> bool {
+    let disposition = headers.get(HeaderName::CONTENT_DISPOSITION).unwrap_or_default();
+    disposition.split(';').skip(1).any(|parameter| parameter.replace(' ', "").eq_ignore_ascii_case("handling=optional"))
+}
+
+impl Stack {
+    /// 415 with what we would understand (RFC 3261 8.2.3); `tag` is ours in the dialog.
+    fn refuse_body(&mut self, id: TransactionId, request: &Request, tag: &str) {
+        let mut response = self.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, tag);
+        response.headers.push(HeaderName::ACCEPT, crate::transport::ACCEPT);
+        if is_encoded(&request.headers) {
+            response.headers.push(HeaderName::ACCEPT_ENCODING, "identity");
+        }
+        self.respond(id, &response);
     }
 }
 

@@ -90,16 +90,10 @@ impl Stack {
             Ok(Some(sdp)) => self.take_offer(id, call, request, sdp, settings),
             Ok(None) => self.offer_in_answer(id, call, request, settings),
             Err(()) => {
-                self.refuse_in_dialog(id, request, &call, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+                self.refuse_body(id, request, &call.local_tag);
                 self.put_call(call);
             }
         }
-    }
-
-    fn refuse_in_dialog(&mut self, id: TransactionId, request: &Request, call: &Call, status: StatusCode) {
-        let mut response = self.response(request, status, &call.local_tag);
-        response.headers.push(HeaderName::ACCEPT, crate::transport::ACCEPT);
-        self.respond(id, &response);
     }
 
     /// Their offer: the sockets must fit before our answer leaves.

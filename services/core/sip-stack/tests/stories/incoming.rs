@@ -395,6 +395,29 @@ fn a_taken_port_moves_the_answer_to_the_next_pair() {
 
 /// RFC 3261 8.2.3.
 #[test]
+fn an_encoded_body_is_415_with_the_encodings_that_are_understood() {
+    let mut called = Called::new();
+    let sdp = called.caller.sdp(PCMU);
+    called.caller.clone().send(&mut called.net, "INVITE", "e", "Content-Encoding: gzip\r\n", &sdp);
+    let got = called.got();
+    assert_eq!(code(&got, 415).headers.get("Accept-Encoding"), Some("identity"));
+}
+
+/// RFC 3261 20.11: such a body is as good as none, and the call begins with our offer.
+#[test]
+fn a_strange_body_that_is_optional_is_ignored() {
+    let mut called = Called::new();
+    let text = String::from_utf8(called.caller.request("INVITE", "o", "", "hello")).unwrap();
+    let strange = "Content-Type: text/plain\r\nContent-Disposition: render; handling=optional";
+    let text = text.replace("Content-Type: application/sdp", strange);
+    called.net.send(called.caller.address, called.net.nodes[0].ip, text.into_bytes());
+    called.net.settle();
+    called.command(Command::Answer);
+    assert!(body(&code(&called.got(), 200).body).contains("m=audio 16000"));
+}
+
+/// RFC 3261 8.2.3.
+#[test]
 fn a_body_that_is_no_sdp_is_415_with_accept() {
     let mut called = Called::new();
     called.caller.clone().send(&mut called.net, "INVITE", "i1", "Content-Type: text/plain\r\nX: ", "hello");

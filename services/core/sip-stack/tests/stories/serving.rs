@@ -182,6 +182,20 @@ fn a_resync_counts_only_from_the_lines_servers() {
     assert_eq!(codes(&asked_with(off, "NOTIFY", "Event: check-sync\r\n", as_is)), [489]);
 }
 
+/// C68: a line without servers has none, whomever it calls.
+#[test]
+fn whom_a_person_calls_by_uri_is_no_server_of_the_line() {
+    let mut given = direct("10.0.0.1", "200", FAR);
+    given.lines[0].proxy = None;
+    let mut called = Called::with(given);
+    called.net.nodes[0].names.insert("far.example.com".into(), vec![called.caller.address]);
+    called.net.dial(0, "sip:far@far.example.com");
+    called.net.settle();
+    assert_eq!(called.titles(), ["INVITE"]);
+    called.caller.clone().send(&mut called.net, "NOTIFY", "n", "Event: check-sync\r\n", "");
+    assert!(called.titles().contains(&"403 NOTIFY".to_owned()));
+}
+
 /// RFC 6086.
 #[test]
 fn info_is_heard_only_where_it_means_nothing() {
