@@ -44,6 +44,11 @@ pub fn call_path(identity: &str) -> String {
     format!("{SIP_PATH}/call/{identity}")
 }
 
+/// One value of a commit of Settings1.History: layer, parameter, had a value, which, has a value, which.
+pub type CommitLine = (String, String, bool, String, bool, String);
+/// One commit of Settings1.History: revision, Unix time or 0, who, way, number of changes, the first of them.
+pub type CommitTuple = (u64, u64, String, String, u32, Vec<CommitLine>);
+
 /// One diagnosis of Provisioning1: file, line, column, code, parameter, severity, reason, suggestion.
 pub type DiagnosisTuple = (String, u32, u32, String, String, String, String, String);
 
@@ -98,6 +103,14 @@ mod proxies {
         fn epoch(&self) -> zbus::Result<u64>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn revision(&self) -> zbus::Result<u64>;
+        fn reasons(&self, name: &str) -> zbus::Result<(Vec<(String, String)>, Vec<String>)>;
+        fn history(&self) -> zbus::Result<Vec<CommitTuple>>;
+        fn undo(&self, expected: u64, options: Options<'_>) -> zbus::Result<u64>;
+        fn remove(&self, layer: &str, names: &[&str], expected: u64, options: Options<'_>) -> zbus::Result<u64>;
+        fn reset(&self, scope: &str, options: Options<'_>) -> zbus::Result<u64>;
+        fn reveal(&self, layer: &str, options: Options<'_>) -> zbus::Result<Vec<(String, String)>>;
+        #[zbus(property(emits_changed_signal = "false"))]
+        fn clear_wanted(&self) -> zbus::Result<(u64, String)>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn alarms(&self) -> zbus::Result<Vec<String>>;
         #[zbus(signal)]

@@ -52,6 +52,13 @@ pub enum Verb {
     /// What can be set, what is set, and why
     #[command(subcommand)]
     Settings(SettingsVerb),
+    /// Reset settings or the whole phone
+    Reset {
+        scope: Scope,
+        /// Do it without asking; needed where nobody can be asked
+        #[arg(long)]
+        yes: bool,
+    },
     /// Configuration files
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -78,7 +85,12 @@ pub enum SettingsVerb {
     /// Every parameter there is (works without a phone)
     List,
     /// The effective value
-    Get { name: String },
+    Get {
+        name: String,
+        /// A secret in full, for an administrator; it is logged that it was asked
+        #[arg(long)]
+        reveal: bool,
+    },
     /// Set values, all or none
     Set {
         /// NAME VALUE, or NAME=VALUE several times
@@ -88,8 +100,30 @@ pub enum SettingsVerb {
         #[arg(long, default_value_t = 0)]
         expected: u64,
     },
-    /// Where a value comes from: every layer, highest first
+    /// Where a value comes from: every layer, highest first, and why
     Explain { name: String },
+    /// Take values out of one layer
+    Remove {
+        /// user, standard, product, master or pre-provisioning
+        layer: String,
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Refuse if one of them was changed after this revision
+        #[arg(long, default_value_t = 0)]
+        expected: u64,
+    },
+    /// The newest 50 commits, newest first: who changed what
+    History {
+        /// So many of them
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Take the newest commit back; again, and it is there again
+    Undo {
+        /// Refuse if the newest revision is another
+        #[arg(long, default_value_t = 0)]
+        expected: u64,
+    },
 }
 
 #[derive(Subcommand)]
@@ -115,6 +149,19 @@ pub enum BoardVerb {
     Key { name: String },
     /// The lamps
     Leds,
+}
+
+/// How much is reset.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Scope {
+    /// Reset Web Settings: what was set by hand of everything with a field on the web page; the phone restarts, calls or not
+    Web,
+    /// IDs and passwords of the web page (#739)
+    Accounts,
+    /// Clear data and settings: every setting and every registered datum; installed extensions stay; the phone restarts
+    Data,
+    /// Reset to factory default: the same, and installed extensions; the phone restarts
+    Factory,
 }
 
 /// The handset, in the field's words.

@@ -9,6 +9,7 @@ mod failure;
 mod json;
 mod lint;
 mod provisioning;
+mod revisions;
 mod settings;
 mod show;
 mod state;
@@ -49,9 +50,15 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Resume(which) => calls::resume(output, &which).await,
         Verb::Dtmf { digits, which } => calls::digits(output, &digits, &which).await,
         Verb::Settings(SettingsVerb::List) => settings::list(output),
-        Verb::Settings(SettingsVerb::Get { name }) => settings::show(output, &name).await,
+        Verb::Settings(SettingsVerb::Get { name, reveal }) => settings::show(output, &name, reveal).await,
         Verb::Settings(SettingsVerb::Set { changes, expected }) => settings::set(output, &changes, expected).await,
         Verb::Settings(SettingsVerb::Explain { name }) => settings::explain(output, &name).await,
+        Verb::Settings(SettingsVerb::Remove { layer, names, expected }) => {
+            revisions::remove(output, &layer, &names, expected).await
+        }
+        Verb::Settings(SettingsVerb::History { limit }) => revisions::history(output, limit).await,
+        Verb::Settings(SettingsVerb::Undo { expected }) => revisions::undo(output, expected).await,
+        Verb::Reset { scope, yes } => revisions::reset(output, scope, yes).await,
         Verb::Config(ConfigVerb::Lint { files }) => lint::lint(output, &files),
         Verb::Provision(ProvisionVerb::Now) => provisioning::run_now(output).await,
         Verb::Board(BoardVerb::Hook { position }) => board::hook(output, position).await,

@@ -18,7 +18,8 @@ fn failed(error: zbus::Error) -> Failure {
     Failure::of_call(SETTINGS_NAME, error)
 }
 
-async fn service() -> Result<SettingsProxy<'static>, Failure> {
+/// The running phone's settings.
+pub async fn service() -> Result<SettingsProxy<'static>, Failure> {
     let connection = bus::connect().await?;
     SettingsProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)
 }
@@ -35,8 +36,14 @@ pub fn list(output: &mut Output) -> Result<(), Failure> {
 }
 
 /// `phonectl settings get`
-pub async fn show(output: &mut Output, name: &str) -> Result<(), Failure> {
-    let value = service().await?.get(name).await.map_err(failed)?;
+pub async fn show(output: &mut Output, name: &str, reveal: bool) -> Result<(), Failure> {
+    let service = service().await?;
+    let mut value = service.get(name).await.map_err(failed)?;
+    if reveal {
+        let name = settings::catalogue::parameter(name).map_or(name, |parameter| parameter.name);
+        let all = service.reveal("", Options::new()).await.map_err(failed)?;
+        value = all.into_iter().find(|(of, _)| of == name).map_or(value, |(_, value)| value);
+    }
     output.result(&json!({"name": name, "value": value}), || format!("{value}\n"))
 }
 
@@ -65,25 +72,28 @@ fn changes(arguments: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
 
 /// `phonectl settings explain`
 pub async fn explain(output: &mut Output, name: &str) -> Result<(), Failure> {
-    let (effective, layer, layers) = service().await?.explain(name).await.map_err(failed)?;
-    let list: Vec<_> = layers
-        .iter()
-        .map(|(layer, value, source, line, time)| json!({"layer": layer, "value": value, "source": source, "line": line, "time": time}))
-        .collect();
-    let whole = json!({"name": name, "effective": effective, "layer": layer, "layers": list});
+    let service = service().await?;
+    let (effective, layer, layers) = service.explain(name).await.map_err(failed)?;
+    let (reasons, notes) = service.reasons(name).await.map_err(failed)?;
+    let reason = |of: &str| reasons.iter().find(|(layer, _)| layer == of).map_or("", |(_, reason)| reason.as_str());
+    let one = |(layer, value, source, line, time): &(String, String, String, u32, u64)| json!({"layer": layer, "value": value, "source": source, "line": line, "time": time, "reason": reason(layer)});
+    let list: Vec<_> = layers.iter().map(one).collect();
+    let whole = json!({"name": name, "effective": effective, "layer": layer, "layers": list, "notes": notes});
     output.result(&whole, || {
         let row = |(of, value, source, line, time): &(String, String, String, u32, u64)| {
             let mark = if *of == layer { "*" } else { "" };
             let place = if *line == 0 { source.clone() } else { format!("{source}:{line}") };
-            vec![mark.to_owned(), of.clone(), format!("\"{value}\""), place, moment(*time)]
+            vec![mark.to_owned(), of.clone(), format!("\"{value}\""), place, moment(*time), reason(of).to_owned()]
         };
         let rows: Vec<_> = layers.iter().map(row).collect();
-        format!("{name} is \"{effective}\", from layer {layer}\n{}", table(&["", "LAYER", "VALUE", "SOURCE", "TIME"], &rows))
+        let table = table(&["", "LAYER", "VALUE", "SOURCE", "TIME", "WHY"], &rows);
+        let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
+        format!("{name} is \"{effective}\", from layer {layer}\n{table}{notes}")
     })
 }
 
 /// UTC as people write it; nothing where the clock was not set.
-fn moment(unix: u64) -> String {
+pub fn moment(unix: u64) -> String {
     if unix == 0 {
         return String::new();
     }

@@ -3,16 +3,19 @@
 
 use std::collections::HashMap;
 
-use phone_proto::dbus::{DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH};
+use phone_proto::dbus::{
+    CommitTuple, DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH,
+};
 use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::bus;
-use settings::layers::{Explanation, LayerValue, Origin};
+use settings::layers::{Entry, Explanation, Layer, LayerValue, Origin, Reset};
 use tokio::sync::{mpsc, watch};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant, Variant, interface};
 
-use crate::command::{Applied, Command, Commands, Wish};
+use crate::clearing::Clearing;
+use crate::command::{Applied, Command, Commands, Removal, Wish};
 use crate::provisioning::identity::Identity;
 
 /// What the properties show; only the newest counts.
@@ -30,6 +33,8 @@ pub struct Published {
     pub last_run: u64,
     /// Reason and whether it may interrupt a call; an empty reason: no wish.
     pub restart_wanted: (String, bool),
+    /// The newest order to clear data.
+    pub clearing: Clearing,
 }
 
 /// What happened once.
@@ -57,6 +62,9 @@ pub enum Announcement {
 
 /// Options of a method.
 type Options = HashMap<String, OwnedVariant>;
+
+/// Who does what an administrator asks for.
+const ADMINISTRATOR: &str = "administrator at the bus";
 
 struct SettingsObject {
     commands: Commands,
@@ -88,19 +96,93 @@ impl SettingsObject {
         bus::caller_is_admin(connection, &header).await?;
         let mut changes: Vec<_> = changes.into_iter().collect();
         changes.sort();
-        let correlation = options.get(agreements::Correlation::KEY).and_then(|value| value.downcast_ref::<&str>().ok());
         let wish = Wish {
             service: None,
             changes,
             expected_revision: expected,
             origin: Origin::Admin,
-            source: "administrator at the bus".to_owned(),
-            correlation: agreements::Correlation::new(correlation.unwrap_or_default()),
+            source: ADMINISTRATOR.to_owned(),
+            correlation: correlation(&options),
         };
-        match self.commands.ask(|answer| Command::Apply { wish, answer }).await?? {
-            Applied::Done { revision } => Ok(revision),
-            Applied::Refused(refused) => Err(in_one_error(&refused)),
-        }
+        revision_of(self.commands.ask(|answer| Command::Apply { wish, answer }).await??)
+    }
+
+    #[zbus(out_args("revision"))]
+    async fn remove(
+        &self,
+        layer: String,
+        names: Vec<String>,
+        expected: u64,
+        options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let removal = Removal {
+            layer: named(&layer)?,
+            names,
+            expected_revision: expected,
+            source: ADMINISTRATOR.to_owned(),
+            correlation: correlation(&options),
+        };
+        revision_of(self.commands.ask(|answer| Command::Remove { removal, answer }).await??)
+    }
+
+    #[zbus(out_args("revision"))]
+    async fn undo(
+        &self,
+        expected: u64,
+        options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let (source, correlation) = (ADMINISTRATOR.to_owned(), correlation(&options));
+        let undo = |answer| Command::Undo { expected_revision: expected, source, correlation, answer };
+        self.commands.ask(undo).await?
+    }
+
+    #[zbus(out_args("revision"))]
+    async fn reset(
+        &self,
+        scope: String,
+        options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let reset = Reset::from_name(&scope).ok_or_else(|| {
+            HouseError::new(ErrorKind::InvalidArgument, "the scope of a reset is one of: web, accounts, data, factory")
+        })?;
+        let (source, correlation) = (ADMINISTRATOR.to_owned(), correlation(&options));
+        self.commands.ask(|answer| Command::Reset { reset, source, correlation, answer }).await?
+    }
+
+    #[zbus(out_args("values"))]
+    async fn reveal(
+        &self,
+        layer: String,
+        options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<(String, String)>, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let of = if layer.is_empty() { None } else { Some(named(&layer)?) };
+        tracing::warn!(layer, correlation = correlation(&options).as_str(), "an administrator reads secrets");
+        self.commands.ask(|answer| Command::Reveal { layer: of, answer }).await
+    }
+
+    #[zbus(out_args("commits"))]
+    async fn history(&self) -> Result<Vec<CommitTuple>, HouseError> {
+        let entries = self.commands.ask(|answer| Command::History { answer }).await?;
+        Ok(entries.into_iter().map(commit).collect())
+    }
+
+    #[zbus(out_args("layers", "notes"))]
+    async fn reasons(&self, name: String) -> Result<(Vec<(String, String)>, Vec<String>), HouseError> {
+        let explanation = self.commands.ask(|answer| Command::Explain { service: None, name, answer }).await??;
+        let reasons = explanation.layers.into_iter().map(|value| (value.layer, value.reason));
+        Ok((reasons.collect(), explanation.notes))
     }
 
     #[zbus(out_args("effective", "layer", "layers"))]
@@ -123,6 +205,11 @@ impl SettingsObject {
     }
 
     #[zbus(property)]
+    fn clear_wanted(&self) -> (u64, String) {
+        self.facts.borrow().clearing.on_the_bus()
+    }
+
+    #[zbus(property)]
     fn alarms(&self) -> Vec<String> {
         self.facts.borrow().alarms.clone()
     }
@@ -134,6 +221,38 @@ impl SettingsObject {
         names: &[String],
         options: HashMap<&str, Variant<'_>>,
     ) -> zbus::Result<()>;
+}
+
+fn correlation(options: &Options) -> agreements::Correlation {
+    let given = options.get(agreements::Correlation::KEY).and_then(|value| value.downcast_ref::<&str>().ok());
+    agreements::Correlation::new(given.unwrap_or_default())
+}
+
+fn revision_of(applied: Applied) -> Result<u64, HouseError> {
+    match applied {
+        Applied::Done { revision } => Ok(revision),
+        Applied::Refused(refused) => Err(in_one_error(&refused)),
+    }
+}
+
+fn named(layer: &str) -> Result<Layer, HouseError> {
+    Layer::from_name(layer).ok_or_else(|| {
+        let names = Layer::ALL.map(Layer::as_str).join(", ");
+        HouseError::new(ErrorKind::InvalidArgument, format!("a layer is one of: {names}"))
+    })
+}
+
+fn commit(entry: Entry) -> CommitTuple {
+    let time = match entry.time {
+        agreements::WallTime::Unset => 0,
+        agreements::WallTime::Unix(seconds) => seconds,
+    };
+    let line = |line: settings::layers::Line| {
+        let (had, has) = (line.before.is_some(), line.after.is_some());
+        let (before, after) = (line.before.unwrap_or_default(), line.after.unwrap_or_default());
+        (line.layer.as_str().to_owned(), line.name, had, before, has, after)
+    };
+    (entry.revision, time, entry.source, entry.way, entry.count, entry.lines.into_iter().map(line).collect())
 }
 
 /// All refusals of a save as one error: the bus knows no lists of diagnoses here.
@@ -264,6 +383,9 @@ async fn tell_facts(connection: &Connection, old: &Published, new: &Published) -
     }
     if old.alarms != new.alarms {
         object.alarms_changed(emitter).await?;
+    }
+    if old.clearing != new.clearing {
+        object.clear_wanted_changed(emitter).await?;
     }
     drop(object);
     let provisioning = server.interface::<_, ProvisioningObject>(PROVISIONING_PATH).await?;

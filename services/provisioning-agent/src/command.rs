@@ -7,7 +7,7 @@ use agreements::{Correlation, Diagnosis};
 use phone_proto::dbus::DiagnosisTuple;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::Change;
-use settings::layers::{Explanation, Origin};
+use settings::layers::{Entry, Explanation, Layer, Origin, Reset};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that may wait. More than that at once is refused as `Busy`.
@@ -57,6 +57,47 @@ pub enum Command {
         /// Answered at once.
         answer: oneshot::Sender<Vec<(String, String, String)>>,
     },
+    /// Values out of one layer.
+    Remove {
+        /// What, by whom.
+        removal: Removal,
+        /// After the flush.
+        answer: Answer<Applied>,
+    },
+    /// The newest commits, newest first; secrets masked.
+    History {
+        /// Answered at once.
+        answer: oneshot::Sender<Vec<Entry>>,
+    },
+    /// The newest commit taken back.
+    Undo {
+        /// The revision that the person has seen; 0 for any.
+        expected_revision: u64,
+        /// For the history.
+        source: String,
+        /// Goes through everything that this brings about.
+        correlation: Correlation,
+        /// The revision, after the flush.
+        answer: Answer<u64>,
+    },
+    /// One of the resets of the guide.
+    Reset {
+        /// Which.
+        reset: Reset,
+        /// For the history.
+        source: String,
+        /// Goes through everything that this brings about.
+        correlation: Correlation,
+        /// The revision, after the flush.
+        answer: Answer<u64>,
+    },
+    /// Values in full, for an administrator.
+    Reveal {
+        /// Of one layer; none: effective ones.
+        layer: Option<Layer>,
+        /// Answered at once.
+        answer: oneshot::Sender<Vec<(String, String)>>,
+    },
     /// A provisioning run.
     Provision {
         /// Its number, at once.
@@ -90,6 +131,20 @@ pub struct Wish {
     /// Where.
     pub origin: Origin,
     /// For the history: "web admin".
+    pub source: String,
+    /// Goes through everything that this brings about.
+    pub correlation: Correlation,
+}
+
+/// Values to be taken out of a layer by an administrator (C67).
+pub struct Removal {
+    /// Whose values.
+    pub layer: Layer,
+    /// Of which parameters.
+    pub names: Vec<String>,
+    /// The revision that the person has seen; 0 for any.
+    pub expected_revision: u64,
+    /// For the history.
     pub source: String,
     /// Goes through everything that this brings about.
     pub correlation: Correlation,

@@ -6,10 +6,12 @@ use std::convert::Infallible;
 use agreements::{Correlation, WallTime};
 use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::{clock, notify};
+use settings::layers::Reset;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::bus::{Announcement, Published};
+use crate::chronicle::Deed;
 use crate::command::{Answer, Applied, Command, Wish};
 use crate::ledger::{Committed, Ledger};
 use crate::provisioning::identity::Identity;
@@ -26,7 +28,8 @@ pub struct Driver {
     provisioning: Provisioning,
     commands: mpsc::Receiver<Command>,
     under_way: Option<UnderWay>,
-    restart_wanted: String,
+    /// Why, and whether a call may be interrupted.
+    restart_wanted: (String, bool),
     published: watch::Sender<Published>,
     announcements: mpsc::Sender<Announcement>,
 }
@@ -45,7 +48,7 @@ impl Driver {
     ) -> (Driver, watch::Receiver<Published>, mpsc::Receiver<Announcement>) {
         let (published, facts) = watch::channel(Published::default());
         let (announcements, announced) = mpsc::channel(ANNOUNCEMENTS);
-        let restart_wanted = String::new();
+        let restart_wanted = (String::new(), false);
         let driver = Driver {
             ledger,
             provisioning: Provisioning::default(),
@@ -86,6 +89,18 @@ impl Driver {
             Command::Apply { wish, answer } => self.apply(wish, answer).await,
             Command::Explain { service, name, answer } => drop(answer.send(self.ledger.explain(service.as_deref(), &name))),
             Command::List { answer } => drop(answer.send(self.ledger.list())),
+            Command::Remove { removal, answer } => {
+                let result = self.ledger.remove(&removal, self.wall()).await;
+                self.answer(result, &removal.correlation, answer);
+            }
+            Command::History { answer } => drop(answer.send(self.ledger.chronicle())),
+            Command::Undo { expected_revision, source, correlation, answer } => {
+                let deed = Deed { source, way: "undo", time: self.wall() };
+                let result = self.ledger.undo(expected_revision, deed, &correlation).await;
+                self.answer(result.map(with_revision), &correlation, answer);
+            }
+            Command::Reset { reset, source, correlation, answer } => self.reset(reset, source, &correlation, answer).await,
+            Command::Reveal { layer, answer } => drop(answer.send(self.ledger.reveal(layer))),
             Command::Provision { answer } => drop(answer.send(self.begin_run())),
             Command::Report { answer } => drop(answer.send(self.provisioning.report().clone())),
         }
@@ -93,13 +108,42 @@ impl Driver {
 
     async fn apply(&mut self, wish: Wish, answer: Answer<Applied>) {
         let result = self.ledger.apply(&wish, self.wall()).await;
-        let answered = result.map(|(applied, committed)| {
-            self.take_in(committed, &wish.correlation);
-            applied
+        self.answer(result, &wish.correlation, answer);
+    }
+
+    /// The newest revision is on the bus before the caller learns of it.
+    fn answer<T>(&mut self, result: Result<(T, Committed), HouseError>, correlation: &Correlation, answer: Answer<T>) {
+        let answered = result.map(|(told, committed)| {
+            self.take_in(committed, correlation);
+            told
         });
-        // The newest revision is on the bus before the caller learns of it.
         self.publish();
         drop(answer.send(answered));
+    }
+
+    /// A reset, and what goes with it: the wish that the unit restarts (B268, B271), and for a reset of the whole unit the end of
+    /// everything that this process holds of the time before.
+    async fn reset(&mut self, reset: Reset, source: String, correlation: &Correlation, answer: Answer<u64>) {
+        let deed = Deed { source, way: "reset", time: self.wall() };
+        let result = self.ledger.reset(reset, deed, correlation).await;
+        if result.is_ok() {
+            tracing::warn!(reset = reset.title(), correlation = correlation.as_str(), "reset");
+            if reset.restarts() {
+                self.restart_wanted = (reset.title().to_owned(), true);
+            }
+            if reset.erases() {
+                self.forget();
+            }
+        }
+        self.answer(result.map(with_revision), correlation, answer);
+    }
+
+    /// What a run under way brings belongs to the time before the reset.
+    fn forget(&mut self) {
+        if let Some(run) = self.under_way.take() {
+            run.child.abort();
+        }
+        self.provisioning.forget();
     }
 
     fn handle_identity(&mut self, identity: Identity) {
@@ -136,7 +180,7 @@ impl Driver {
         };
         let result = report::of(self.ledger.layers(), &run, outcome, self.wall());
         let (mut report, mut failed) = (result.report, result.failed);
-        match self.ledger.commit(result.plan.plan, &correlation).await {
+        match self.ledger.commit(result.plan.plan, self.wall(), &correlation).await {
             Ok(committed) => self.take_in(committed, &correlation),
             Err(error) => {
                 failed = true;
@@ -158,7 +202,9 @@ impl Driver {
             return;
         }
         if let Some(first) = committed.restart.first() {
-            self.restart_wanted = format!("{first} has changed");
+            // A reset that wants it at once goes on wanting it.
+            let may_interrupt = self.restart_wanted.1;
+            self.restart_wanted = (format!("{first} has changed"), may_interrupt);
         }
         let correlation = correlation.as_str().to_owned();
         self.announce(Announcement::Changed { revision: committed.revision, names: committed.names, correlation });
@@ -177,7 +223,8 @@ impl Driver {
             alarms: self.ledger.alarms(),
             running: self.provisioning.is_running(),
             last_run: self.provisioning.finished(),
-            restart_wanted: (self.restart_wanted.clone(), false),
+            restart_wanted: self.restart_wanted.clone(),
+            clearing: *self.ledger.clearing(),
         };
         self.published.send_if_modified(|shown| {
             let changed = *shown != new;
@@ -189,6 +236,10 @@ impl Driver {
     fn wall(&self) -> WallTime {
         clock::wall()
     }
+}
+
+fn with_revision(committed: Committed) -> (u64, Committed) {
+    (committed.revision, committed)
 }
 
 /// The end of the child of the run under way.

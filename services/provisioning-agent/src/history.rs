@@ -80,13 +80,7 @@ fn seen_by(service: &str, entry: &Entry) -> Option<Change> {
 }
 
 fn seen_value(service: &str, name: &str, value: &str) -> Option<Value> {
-    let row = catalogue::parameter(name)?.row;
-    let value = match row.visibility(service) {
-        settings::row::Visibility::Hidden => return None,
-        settings::row::Visibility::Masked if value.is_empty() => String::new(),
-        settings::row::Visibility::Masked => agreements::MASK.to_owned(),
-        settings::row::Visibility::Full => value.to_owned(),
-    };
+    let value = catalogue::parameter(name)?.row.seen_by(service, value)?;
     Some(Value { name: name.to_owned(), value })
 }
 

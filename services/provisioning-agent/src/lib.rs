@@ -3,6 +3,8 @@
 
 pub mod arguments;
 pub mod bus;
+pub mod chronicle;
+pub mod clearing;
 pub mod command;
 pub mod driver;
 pub mod ledger;
@@ -12,3 +14,4 @@ pub mod service;
 
 mod history;
 mod records;
+mod unit;

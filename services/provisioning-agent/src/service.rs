@@ -4,8 +4,8 @@ use agreements::Correlation;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::settings_server::{Settings, SettingsServer};
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, Diagnosis, ExplainReply, ExplainRequest, LayerValue, Origin, SnapshotReply, SnapshotRequest,
-    Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, Diagnosis, ExplainReply, ExplainRequest, LayerValue, Origin, ResetReply, ResetRequest,
+    ResetScope, SnapshotReply, SnapshotRequest, Value, WatchRequest,
 };
 use service_kit::grpc;
 use service_kit::peers::PeerTable;
@@ -83,13 +83,32 @@ impl Settings for SettingsService {
         }))
     }
 
+    async fn reset(&self, request: Request<ResetRequest>) -> Result<Response<ResetReply>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        let request = request.into_inner();
+        let reset = may_reset(&service, request.scope())?;
+        let source = account(&request.account).unwrap_or(service);
+        let correlation = Correlation::new(&request.correlation);
+        let revision = self.commands.ask(|answer| Command::Reset { reset, source, correlation, answer }).await??;
+        Ok(Response::new(ResetReply { revision }))
+    }
+
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
         let service = Some(self.client(&request, &request.get_ref().service)?);
         let name = request.into_inner().name;
         let explanation = self.commands.ask(|answer| Command::Explain { service, name, answer }).await??;
-        let layers::Explanation { name, effective, layer, layers, .. } = explanation;
+        let layers::Explanation { name, effective, layer, layers, notes } = explanation;
         let layers = layers.into_iter().map(layer_value).collect();
-        Ok(Response::new(ExplainReply { name, effective, layer, layers }))
+        Ok(Response::new(ExplainReply { name, effective, layer, layers, notes }))
+    }
+}
+
+/// Which service may ask for which reset. The phone's own screens will be one more row.
+fn may_reset(service: &str, scope: ResetScope) -> Result<layers::Reset, HouseError> {
+    match (service, scope) {
+        ("web-ui", ResetScope::WebSettings) => Ok(layers::Reset::WebSettings),
+        (_, ResetScope::Unspecified) => Err(HouseError::new(ErrorKind::InvalidArgument, "the scope of the reset is missing")),
+        (service, _) => Err(HouseError::new(ErrorKind::AccessDenied, format!("{service} does not ask for such a reset"))),
     }
 }
 
@@ -99,19 +118,26 @@ fn wish(service: String, request: ApplyRequest) -> Result<Wish, HouseError> {
         Origin::Phone => (layers::Origin::Phone, "phone"),
         Origin::Unspecified => return Err(HouseError::new(ErrorKind::InvalidArgument, "origin is missing: web or phone")),
     };
-    let account: String = request.account.chars().filter(|character| !character.is_control()).take(60).collect();
+    let source = account(&request.account).unwrap_or_else(|| place.to_owned());
     Ok(Wish {
         service: Some(service),
         changes: request.changes.into_iter().map(|value| (value.name, value.value)).collect(),
         expected_revision: request.expected_revision,
         origin,
-        source: if account.is_empty() { place.to_owned() } else { account },
+        source,
         correlation: Correlation::new(&request.correlation),
     })
 }
 
+/// For the history; none where nobody is named.
+fn account(name: &str) -> Option<String> {
+    let account: String = name.chars().filter(|character| !character.is_control()).take(60).collect();
+    (!account.is_empty()).then_some(account)
+}
+
 fn layer_value(value: layers::LayerValue) -> LayerValue {
-    LayerValue { layer: value.layer, value: value.value, source: value.source, line: value.line, time: value.time }
+    let layers::LayerValue { layer, value, source, line, time, reason } = value;
+    LayerValue { layer, value, source, line, time, reason }
 }
 
 fn diagnosis(diagnosis: agreements::Diagnosis) -> Diagnosis {

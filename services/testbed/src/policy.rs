@@ -27,6 +27,8 @@ const SERVED: &[Served] = &[
             ("org.deskphone.Settings1", "Get"),
             ("org.deskphone.Settings1", "List"),
             ("org.deskphone.Settings1", "Explain"),
+            ("org.deskphone.Settings1", "Reasons"),
+            ("org.deskphone.Settings1", "History"),
         ],
     },
     Served {

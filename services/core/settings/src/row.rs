@@ -272,6 +272,8 @@ pub enum Visibility {
     Hidden,
     /// Whether it is set: the mask or the empty string.
     Masked,
+    /// The value; a password inside a URL is masked.
+    Shown,
     /// The value.
     Full,
 }
@@ -338,9 +340,27 @@ impl Row {
         if self.consumers.contains(&service) {
             Visibility::Full
         } else if service == "web-ui" && self.web.is_some() {
-            if self.secret { Visibility::Masked } else { Visibility::Full }
+            if self.secret { Visibility::Masked } else { Visibility::Shown }
         } else {
             Visibility::Hidden
+        }
+    }
+
+    /// A value as a service may see it; none where the row is not for it.
+    pub fn seen_by(&self, service: &str, value: &str) -> Option<String> {
+        match self.visibility(service) {
+            Visibility::Hidden => None,
+            Visibility::Masked | Visibility::Shown => Some(self.shown(value)),
+            Visibility::Full => Some(value.to_owned()),
+        }
+    }
+
+    /// A value as it may be shown to anybody: a secret that is set as the mask, a URL without its password.
+    pub fn shown(&self, value: &str) -> String {
+        match self.secret {
+            true if value.is_empty() => String::new(),
+            true => agreements::MASK.to_owned(),
+            false => crate::template::without_password(value),
         }
     }
 

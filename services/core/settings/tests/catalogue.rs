@@ -365,7 +365,7 @@ fn services_see_their_rows_alone() {
     assert_eq!(seen("SIP_PASS_n", "web-ui"), Visibility::Masked);
     assert_eq!(seen("SIP_PASS_n", "media-engine"), Visibility::Hidden);
     assert_eq!(seen("ADMIN_PASS", "web-ui"), Visibility::Full);
-    assert_eq!(seen("SIP_SRC_PORT_n", "web-ui"), Visibility::Full);
+    assert_eq!(seen("SIP_SRC_PORT_n", "web-ui"), Visibility::Shown);
     assert_eq!(seen("CFG_FILE_KEY1", "web-ui"), Visibility::Hidden);
 }
 

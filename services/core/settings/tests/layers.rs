@@ -1,5 +1,5 @@
-//! The seven layers: whose value is in effect, what a save and a run may do, what resets bring to light (B109 to B121, B269, B270;
-//! C2, C32, C60, C61, C64, C66, C67).
+//! The seven layers: whose value is in effect, what a save and a run may do (B109 to B120; C2, C32, C60, C64, C66, C67). Resets and
+//! the history are in resets.rs.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@
 )]
 
 use agreements::{MASK, WallTime};
-use settings::layers::{FORMAT, Layer, Layers, Origin, Plan, Record, Refused, RunFile, RunPlan, Write};
+use settings::layers::{FORMAT, Layer, Layers, Origin, Plan, Record, Refused, RunFile, RunPlan};
 use settings::plain;
 
 const MAGIC: &str = "# Panasonic SIP Phone Standard Format File #\r\n";
@@ -93,6 +93,34 @@ fn web_and_phone_share_a_layer_and_the_newest_wins() {
     assert_eq!(layers.effective("LLDP_INTERVAL"), Some("60"));
 }
 
+/// B111: a value of the web page beats a different one of any file, now and when the file comes later.
+#[test]
+fn a_web_value_beats_a_different_one_of_a_file() {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Master, &["DISPLAY_NAME_1=\"Master\""])]);
+    save(&mut layers, &[("DISPLAY_NAME_1", "Web")], Origin::Web);
+    for layer in Layer::FILES {
+        run(&mut layers, &[(layer, &["DISPLAY_NAME_1=\"File\""])]);
+        assert_eq!((layers.effective("DISPLAY_NAME_1"), layers.layer("DISPLAY_NAME_1")), (Some("Web"), Some(Layer::User)));
+    }
+    let shown = layers.explain("DISPLAY_NAME_1").expect("known");
+    assert_eq!(shown.layers[0].reason, "in effect: the highest layer that has one");
+    assert!(shown.layers[1].reason.contains("comes first"), "{:?}", shown.layers);
+}
+
+/// C64: an SD import goes to the layer of its type, like the file of that type that came over the network.
+#[test]
+fn an_imported_file_writes_the_layer_of_its_type() {
+    let mut layers = Layers::new();
+    run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_1=\"Server\"", "DISPLAY_NAME_2=\"Stays\""])]);
+    let card = read(&["DISPLAY_NAME_1=\"Card\""]);
+    layers.commit(layers.merge_file(Layer::Standard, "/media/sd/Config.cfg", &card, NOW).plan);
+    let shown = layers.explain("DISPLAY_NAME_1").expect("known");
+    assert_eq!((shown.effective.as_str(), shown.layers[0].layer.as_str()), ("Card", "standard"));
+    assert_eq!((shown.layers[0].source.as_str(), shown.layers[0].line, shown.layers.len()), ("/media/sd/Config.cfg", 2, 2));
+    assert_eq!(layers.effective("DISPLAY_NAME_2"), Some("Stays"));
+}
+
 /// B112, C60: for buttons the files beat the user.
 #[test]
 fn files_beat_the_user_for_buttons() {
@@ -103,6 +131,8 @@ fn files_beat_the_user_for_buttons() {
     assert_eq!((layers.effective("FLEX_BUTTON_LABEL1"), layers.layer("FLEX_BUTTON_LABEL1")), (Some("Theirs"), Some(Layer::Master)));
     let order: Vec<_> = layers.explain("FLEX_BUTTON_LABEL1").expect("known").layers.into_iter().map(|one| one.layer).collect();
     assert_eq!(order, ["master", "user", "factory"]);
+    let reason = &layers.explain("FLEX_BUTTON_LABEL1").expect("known").layers[1].reason;
+    assert!(reason.contains("buttons"), "{reason}");
 }
 
 /// B114, B116 to B119: once the phone has set one of a group, file values of the whole group stand back.
@@ -122,6 +152,46 @@ fn a_value_set_on_the_phone_hides_the_file_values_of_its_group() {
     assert!(notes.iter().any(|note| note.contains("set on the phone")), "{notes:?}");
 }
 
+/// B114 time zone, B116 time server, B117 tones of keys, B118 formats, B119 language: what a file says of the same thing later stands
+/// back as well, and `explain` says why.
+#[test]
+fn a_file_cannot_take_back_what_was_set_on_the_phone() {
+    for (name, phone, file) in [
+        ("TIME_ZONE_COUNTRY", "90001", "10001"),
+        ("NTP_ADDR", "time.example.com", "ntp.example.com"),
+        ("KEY_PAD_TONE", "N", "Y"),
+        ("DISPLAY_DATE_PATTERN", "1", "2"),
+        ("DISPLAY_TIME_PATTERN", "1", "2"),
+        ("DEFAULT_LANGUAGE", "de", "fr"),
+    ] {
+        let line = format!("{name}=\"{file}\"");
+        let mut layers = Layers::new();
+        run(&mut layers, &[(Layer::Standard, &[&line])]);
+        assert_eq!(layers.effective(name), Some(file), "{name}: nothing was set on the phone yet");
+        save(&mut layers, &[(name, phone)], Origin::Phone);
+        run(&mut layers, &[(Layer::Standard, &[&line]), (Layer::Master, &[&line])]);
+        assert_eq!((layers.effective(name), layers.layer(name)), (Some(phone), Some(Layer::User)), "{name}");
+        let shown = layers.explain(name).expect("known");
+        assert!(shown.layers[1].reason.contains("was set on the phone"), "{name}: {:?}", shown.layers);
+    }
+}
+
+/// B116 to B118: the other rows of a group stand back too, with their factory default and not with what a file says.
+#[test]
+fn one_value_set_on_the_phone_closes_its_whole_group_to_files() {
+    for (set, value, other, file) in [
+        ("NTP_ADDR", "time.example.com", "TIME_SYNC_INTVL", "90"),
+        ("NTP_ADDR", "time.example.com", "TIME_QUERY_INTVL", "3600"),
+        ("DISPLAY_DATE_PATTERN", "1", "DISPLAY_TIME_PATTERN", "2"),
+        ("DISPLAY_TIME_PATTERN", "1", "DISPLAY_DATE_PATTERN", "2"),
+    ] {
+        let mut layers = Layers::new();
+        save(&mut layers, &[(set, value)], Origin::Phone);
+        run(&mut layers, &[(Layer::Standard, &[&format!("{other}=\"{file}\"")])]);
+        assert_eq!(layers.layer(other), Some(Layer::Factory), "{other} after {set}");
+    }
+}
+
 /// B115, C32: VLAN values of files need NW_SETTING_ENABLE=N.
 #[test]
 fn vlan_values_of_files_need_closed_network_settings() {
@@ -129,8 +199,19 @@ fn vlan_values_of_files_need_closed_network_settings() {
     let first = run(&mut layers, &[(Layer::Standard, &["VLAN_ENABLE=\"Y\""])]);
     assert!(first.plan.diagnoses.iter().any(|one| one.reason.contains("needs NW_SETTING_ENABLE=N")));
     assert_eq!(layers.effective("VLAN_ENABLE"), Some("N"));
+    let reason = layers.explain("VLAN_ENABLE").expect("known").layers[0].reason.clone();
+    assert_eq!(reason, "stored, not applied: needs NW_SETTING_ENABLE=N");
     run(&mut layers, &[(Layer::Master, &["NW_SETTING_ENABLE=\"N\""])]);
     assert_eq!(layers.effective("VLAN_ENABLE"), Some("Y"));
+}
+
+/// B115: and what was set on the phone before stays.
+#[test]
+fn vlan_values_set_on_the_phone_stay_whatever_a_file_says() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("VLAN_ID_IP_PHONE", "7")], Origin::Phone);
+    run(&mut layers, &[(Layer::Master, &["NW_SETTING_ENABLE=\"N\"", "VLAN_ID_IP_PHONE=\"9\"", "VLAN_ID_PC=\"11\""])]);
+    assert_eq!((layers.effective("VLAN_ID_IP_PHONE"), layers.effective("VLAN_ID_PC")), (Some("7"), Some("11")));
 }
 
 /// B4, B5: closed network settings can be shown but not changed at the unit.
@@ -297,61 +378,6 @@ fn a_refused_line_keeps_the_old_value_of_its_layer() {
     assert_eq!((layers.effective("SIP_SRC_PORT_2"), layers.layer("SIP_SRC_PORT_2")), (Some("6002"), Some(Layer::Standard)));
 }
 
-/// B269, B270, C61: the user layer of every row with a web field goes, the phone's own stays.
-#[test]
-fn reset_web_settings_drops_what_has_a_web_field() {
-    let mut layers = Layers::new();
-    save(&mut layers, &[("ADMIN_PASS", "newsecret"), ("DISPLAY_NAME_1", "Me"), ("LLDP_INTERVAL", "50")], Origin::Web);
-    save(&mut layers, &[("TIME_ZONE_COUNTRY", "90001"), ("LLDP_INTERVAL", "60")], Origin::Phone);
-    run(&mut layers, &[(Layer::Standard, &["DISPLAY_NAME_1=\"File\""])]);
-    let plan = layers.reset_web_settings();
-    let mut gone: Vec<_> = plan.writes.iter().map(Write::key).collect();
-    gone.sort();
-    assert_eq!(gone, ["user/ADMIN_PASS", "user/DISPLAY_NAME_1", "user/LLDP_INTERVAL"]);
-    layers.commit(plan);
-    assert_eq!((layers.effective("ADMIN_PASS"), layers.effective("DISPLAY_NAME_1")), (Some("adminpass"), Some("File")));
-    assert_eq!(layers.effective("TIME_ZONE_COUNTRY"), Some("90001"));
-}
-
-/// If a reset uncovers a clash, the next valid layer value applies, with an alarm.
-#[test]
-fn a_clash_that_a_reset_uncovers_is_settled_with_an_alarm() {
-    let mut layers = Layers::new();
-    save(&mut layers, &[("SIP_SRC_PORT_1", "6010"), ("SIP_SRC_PORT_2", "5060")], Origin::Web);
-    run(&mut layers, &[(Layer::Master, &["SIP_SRC_PORT_3=\"5070\""])]);
-    assert_eq!(layers.effective("SIP_SRC_PORT_3"), Some("5070"));
-    layers.commit(layers.reset_web_settings());
-    assert_eq!(layers.effective("SIP_SRC_PORT_2"), Some("5070"), "the factory default cannot give way");
-    assert_eq!((layers.effective("SIP_SRC_PORT_3"), layers.layer("SIP_SRC_PORT_3")), (Some("5080"), Some(Layer::Factory)));
-    let alarms = layers.alarms();
-    assert_eq!(
-        alarms.iter().map(|one| (one.name.as_str(), one.code.as_str())).collect::<Vec<_>>(),
-        [("SIP_SRC_PORT_3", "clash.port")]
-    );
-    assert!(layers.explain("SIP_SRC_PORT_3").expect("known").notes.iter().any(|note| note.contains("stands back")));
-    // Stored all the time: it is back when there is room for it.
-    save(&mut layers, &[("SIP_SRC_PORT_2", "6020")], Origin::Web);
-    assert_eq!((layers.effective("SIP_SRC_PORT_3"), layers.alarms().len()), (Some("5070"), 0));
-}
-
-/// B17, B265, C67.
-#[test]
-fn other_resets_and_removing_take_values_out() {
-    let mut layers = Layers::new();
-    run(&mut layers, &[(Layer::Standard, &["ADMIN_ID=\"root\"", "INTDIGIT_TIM=\"9\""])]);
-    save(&mut layers, &[("USER_PASS", "secret1")], Origin::Web);
-    layers.commit(layers.reset_accounts());
-    assert_eq!((layers.effective("ADMIN_ID"), layers.effective("USER_PASS")), (Some("admin"), Some("")));
-    assert_eq!(layers.effective("INTDIGIT_TIM"), Some("9"));
-    assert!(layers.remove(Layer::Dealer, &["INTDIGIT_TIM".to_owned()]).is_err());
-    let plan = layers.remove(Layer::Standard, &["INTDIGIT_TIM".to_owned()]).expect("removable");
-    layers.commit(plan);
-    assert_eq!(layers.layer("INTDIGIT_TIM"), Some(Layer::Factory));
-    save(&mut layers, &[("DISPLAY_NAME_1", "x")], Origin::Web);
-    layers.commit(layers.factory_reset());
-    assert_eq!(layers.records().count(), 0);
-}
-
 /// What is stored comes back, in the same format that a store writes.
 #[test]
 fn records_bring_the_state_back() -> Result<(), postcard::Error> {
@@ -420,6 +446,22 @@ fn secrets_are_masked() {
     assert_eq!(codes(&refused), [("SIP_PASS_1", "set.mask")]);
 }
 
+/// A password inside a URL is shown to nobody but who uses it, and coming back as it was shown it is no change; put into another
+/// URL the mask is refused, so that no password goes to another server.
+#[test]
+fn a_password_inside_a_url_is_masked_for_the_web_page() {
+    let mut layers = Layers::new();
+    save(&mut layers, &[("CFG_MASTER_FILE_PATH", "http://joe:quite-secret@host/")], Origin::Web);
+    let seen = layers.values_for("web-ui").get("CFG_MASTER_FILE_PATH").cloned().unwrap_or_default();
+    assert_eq!(seen, "http://joe:********@host/");
+    assert_eq!(layers.explain("CFG_MASTER_FILE_PATH").expect("known").effective, seen);
+    let same = try_save(&layers, &[("CFG_MASTER_FILE_PATH", &seen)], Origin::Web).expect("no change");
+    assert!(same.is_empty());
+    let other = seen.replace("host", "elsewhere");
+    let refused = try_save(&layers, &[("CFG_MASTER_FILE_PATH", &other)], Origin::Web).err().expect("the mask is no password");
+    assert_eq!(codes(&refused), [("CFG_MASTER_FILE_PATH", "set.mask")]);
+}
+
 /// A file's values were read in another process: they are checked again, and a file cannot set what no file may.
 #[test]
 fn values_from_the_reader_are_not_believed() {
@@ -439,7 +481,8 @@ fn values_from_the_reader_are_not_believed() {
 #[test]
 fn an_explanation_has_the_promised_form() -> Result<(), serde_json::Error> {
     let json = serde_json::to_value(Layers::new().explain("INTDIGIT_TIM"))?;
-    let factory = serde_json::json!({"layer": "factory", "value": "5", "source": "catalogue", "line": 0, "time": 0});
+    let factory = serde_json::json!({"layer": "factory", "value": "5", "source": "catalogue", "line": 0, "time": 0,
+        "reason": "in effect: no layer has another"});
     assert_eq!(json, serde_json::json!({"name": "INTDIGIT_TIM", "effective": "5", "layer": "factory", "layers": [factory]}));
     let notes = Layers::new().explain("VM_NUMBER_1").map(|one| one.notes);
     assert!(notes.is_some_and(|notes| notes.iter().any(|note| note.contains("no effect in this version"))));

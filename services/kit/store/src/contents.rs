@@ -46,6 +46,13 @@ impl Contents {
         next
     }
 
+    /// The batch after which there is nothing but `kept`.
+    pub fn plan_to_erase(&self, kept: &Batch) -> Result<Batch, StoreError> {
+        kept.iter().try_for_each(|(key, record)| check(key, record.as_ref()))?;
+        let gone = self.records.keys().map(|key| (key.clone(), None));
+        Ok(gone.chain(kept.clone()).collect())
+    }
+
     /// What turns `self` into `other`.
     pub fn difference(&self, other: &Contents) -> Batch {
         let gone = self.records.keys().filter(|key| !other.records.contains_key(*key)).map(|key| (key.clone(), None));

@@ -81,6 +81,12 @@ pub enum Alarm {
         /// What the system said.
         reason: String,
     },
+    /// Everything was erased, but what is left of the old bytes could not be removed yet.
+    #[error("what was erased may still be readable on the disk ({reason}); the next start removes it")]
+    NotErased {
+        /// What the system said.
+        reason: String,
+    },
     /// Records, or whole files, were written by a newer version of this program and are left alone.
     #[error("{count} stored items were written by a newer version and are not used; they are kept")]
     Newer {
@@ -99,6 +105,14 @@ pub trait Store: Send {
     /// # Errors
     /// Nothing was changed: not now, and not after a restart once a later commit was made.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// One commit after which there is nothing but `kept`: no other record, of whatever format, and nothing on the disk from which
+    /// an old one could be read (what the flash itself keeps aside is out of reach). A power cut on the way leaves either everything
+    /// or `kept`; the next start goes on with what is left to remove.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    fn erase(&mut self, kept: &Batch) -> Result<(), StoreError>;
 
     /// How many commits were ever made.
     fn commits(&self) -> u64;

@@ -43,20 +43,31 @@ pub struct MemoryStore {
     newest_format: u16,
 }
 
+impl MemoryStore {
+    fn write(&mut self, planned: &Batch) -> Result<(), StoreError> {
+        let mut disk = self.disk.lock();
+        if disk.failing > 0 {
+            disk.failing -= 1;
+            return Err(StoreError::Write("told to fail".into()));
+        }
+        disk.contents = disk.contents.after(planned);
+        Ok(())
+    }
+}
+
 impl Store for MemoryStore {
     fn read_all(&self) -> BTreeMap<String, Record> {
         self.disk.lock().contents.visible(self.newest_format)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        let mut disk = self.disk.lock();
-        let planned = disk.contents.plan(batch, self.newest_format)?;
-        if disk.failing > 0 {
-            disk.failing -= 1;
-            return Err(StoreError::Write("told to fail".into()));
-        }
-        disk.contents = disk.contents.after(&planned);
-        Ok(())
+        let planned = self.disk.lock().contents.plan(batch, self.newest_format)?;
+        self.write(&planned)
+    }
+
+    fn erase(&mut self, kept: &Batch) -> Result<(), StoreError> {
+        let planned = self.disk.lock().contents.plan_to_erase(kept)?;
+        self.write(&planned)
     }
 
     fn commits(&self) -> u64 {

@@ -224,3 +224,27 @@ fn only_the_owner_can_read_what_is_stored() {
     let mode = |path: &str| std::fs::metadata(state.join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("."), mode("database"), mode("copy-0"), mode("copy-1")), (0o700, 0o700, 0o600, 0o600));
 }
+
+/// A password that was erased is in no file any more: not in the database, not in a copy, not in what was put aside.
+#[test]
+fn what_was_erased_is_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = FolderStore::open(folder.path(), 1).unwrap();
+    for number in 0..5 {
+        store.commit(&put("password", &format!("quite-secret-{number}"))).unwrap();
+    }
+    drop(store);
+    std::fs::write(folder.path().join("opening"), "5").unwrap();
+    let mut store = FolderStore::open(folder.path(), 1).unwrap();
+    store.commit(&put("password", "quite-secret-5")).unwrap();
+    let holding = |folder: &Path| {
+        let holds = |path: &PathBuf| std::fs::read(path).unwrap().windows(12).any(|bytes| bytes == b"quite-secret");
+        files(folder).into_iter().filter(holds).count()
+    };
+    assert!(holding(folder.path()) >= 4 && folder.path().join("damaged-1").is_dir());
+    store.erase(&put("key of the unit", "kept")).unwrap();
+    assert_eq!((holding(folder.path()), store.alarms()), (0, vec![]));
+    drop(store);
+    let store = FolderStore::open(folder.path(), 1).unwrap();
+    assert_eq!((store.read_all().len(), store.alarms(), holding(folder.path())), (1, vec![], 0));
+}

@@ -98,6 +98,23 @@ fn many_small_and_some_large_records_survive(disk: &dyn Disk) {
     assert_eq!(all["large"].bytes, large.as_bytes());
 }
 
+fn after_an_erasure_there_is_nothing_but_what_was_kept(disk: &dyn Disk) {
+    let mut newer = disk.start(2);
+    newer.commit(&Batch::from([("newer".to_owned(), Some(record(2, "newer")))])).unwrap();
+    drop(newer);
+    let mut store = disk.start(1);
+    store.commit(&put(&[("a", "1"), ("b", "2")])).unwrap();
+    store.erase(&put(&[("b", "kept"), ("c", "3")])).unwrap();
+    let expected = pairs(&[("b", "kept"), ("c", "3")]);
+    assert_eq!((texts(&*store), store.commits(), store.alarms()), (expected.clone(), 3, vec![]));
+    drop(store);
+    let mut store = disk.start(2);
+    assert_eq!((texts(&*store), store.commits(), store.alarms()), (expected, 3, vec![]), "records of a newer version go too");
+    store.commit(&put(&[("d", "4")])).unwrap();
+    drop(store);
+    assert_eq!(disk.start(2).commits(), 4);
+}
+
 macro_rules! on_both {
     ($($story:ident),*) => {
         mod in_memory {
@@ -118,7 +135,8 @@ on_both!(
     what_was_committed_is_there_after_a_restart,
     a_refused_batch_changes_nothing,
     records_of_a_newer_version_are_put_aside_and_come_back,
-    many_small_and_some_large_records_survive
+    many_small_and_some_large_records_survive,
+    after_an_erasure_there_is_nothing_but_what_was_kept
 );
 
 #[test]

@@ -91,6 +91,15 @@ impl Provisioning {
         self.finished
     }
 
+    /// The unit was reset: the run under way has come to nothing, and what the last one did is nobody's business any more.
+    pub fn forget(&mut self) {
+        if self.running {
+            self.running = false;
+            self.finished = self.begun;
+        }
+        self.report = Report::default();
+    }
+
     /// Whether a run is under way.
     pub fn is_running(&self) -> bool {
         self.running

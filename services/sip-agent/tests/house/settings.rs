@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use phone_proto::settings::settings_server::{Settings as Service, SettingsServer};
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, ExplainReply, ExplainRequest, SnapshotReply, SnapshotRequest, Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, ExplainReply, ExplainRequest, ResetReply, ResetRequest, SnapshotReply, SnapshotRequest,
+    Value, WatchRequest,
 };
 use tokio::sync::broadcast;
 use tokio_stream::StreamExt as _;
@@ -76,6 +77,9 @@ impl Service for Server {
     }
     async fn apply(&self, _: Request<ApplyRequest>) -> Result<Response<ApplyReply>, Status> {
         Err(Status::unimplemented("sip-agent changes no settings"))
+    }
+    async fn reset(&self, _: Request<ResetRequest>) -> Result<Response<ResetReply>, Status> {
+        Err(Status::unimplemented("sip-agent resets nothing"))
     }
     async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
         Err(Status::unimplemented("sip-agent explains no settings"))

@@ -59,34 +59,10 @@ impl Layers {
         Ok(self.without(|name, of| of == layer && named.contains(name)))
     }
 
-    /// Reset Web Settings (B269, B270, C61): the user layer of every row with a web field, accounts included. If a clash comes
-    /// to light, the next valid layer's value applies and [`Layers::alarms`] says so.
-    pub fn reset_web_settings(&self) -> Plan {
-        let has_field = |name: &str| catalogue::parameter(name).is_some_and(|parameter| parameter.row.web.is_some());
-        self.without(|name, layer| layer == Layer::User && has_field(name))
-    }
-
-    /// Reset of web IDs and passwords (#739, B17): the account rows fall back to the factory defaults, whatever layer set them.
-    pub fn reset_accounts(&self) -> Plan {
-        const ACCOUNTS: [&str; 4] = ["ADMIN_ID", "ADMIN_PASS", "USER_ID", "USER_PASS"];
-        self.without(|name, layer| layer.is_stored() && ACCOUNTS.contains(&name))
-    }
-
-    /// Reset to factory defaults (B265, C67): every stored layer.
-    pub fn factory_reset(&self) -> Plan {
-        self.without(|_, layer| layer.is_stored())
-    }
-
-    fn without(&self, gone: impl Fn(&str, Layer) -> bool) -> Plan {
-        let mut values = self.values.clone();
-        values.retain(|(name, layer), _| !gone(name, *layer));
-        self.plan_to(values)
-    }
-
     /// Each change on its own: known, legal, and settable from there.
     fn sort_out<'c>(&self, changes: &'c [(String, String)], origin: Origin) -> (Vec<(Parameter, &'c str)>, Vec<Diagnosis>) {
         let (mut legal, mut refused, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-        for (name, text) in changes {
+        for (name, text) in changes.iter().filter(|(name, text)| !self.is_as_shown(name, text)) {
             let outcome = checked(name, text)
                 .and_then(|parameter| self.settable(parameter, origin))
                 .and_then(|parameter| not_the_mask(parameter, text));
@@ -97,6 +73,13 @@ impl Layers {
             }
         }
         (legal, refused)
+    }
+
+    /// A URL that came back as it was shown, with the mask in the place of its password: no change.
+    fn is_as_shown(&self, name: &str, text: &str) -> bool {
+        let Some(parameter) = catalogue::parameter(name).filter(|parameter| !parameter.row.secret) else { return false };
+        let before = self.effective(name).unwrap_or("");
+        text != before && text == parameter.row.shown(before)
     }
 
     fn settable(&self, parameter: Parameter, origin: Origin) -> Result<Parameter, Diagnosis> {
@@ -147,11 +130,12 @@ impl Layers {
 
 /// What is shown for a secret comes back when a form or a script sends everything that it has read.
 fn not_the_mask(parameter: Parameter, text: &str) -> Result<Parameter, Diagnosis> {
-    if !parameter.row.secret || text != MASK {
+    let masked = if parameter.row.secret { text == MASK } else { text.contains(&format!(":{MASK}@")) };
+    if !masked {
         return Ok(parameter);
     }
     let reason = "this is what stands for a secret, not a value";
-    Err(error("set.mask", reason).named(parameter.name).suggest("leave a secret that is not changed out"))
+    Err(error("set.mask", reason).named(parameter.name).suggest("leave out a secret that is not changed, or give it in full"))
 }
 
 /// Basic Network Settings and the time server.

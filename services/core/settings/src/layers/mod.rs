@@ -4,26 +4,29 @@
 
 mod change;
 mod explain;
+mod journal;
 mod plan;
 mod provision;
 mod record;
+mod reset;
 mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use agreements::{Diagnosis, MASK, WallTime};
+use agreements::{Diagnosis, WallTime};
 
 use crate::catalogue::{self, Parameter};
 use crate::finding::{Detail, error, warning};
 use crate::plain::FileOutcome;
-use crate::row::Visibility;
 use crate::rules::Effective;
 use crate::value;
 
 pub use explain::{Explanation, LayerValue};
+pub use journal::{Entry, Line, MOST_LINES, Undo};
 pub use plan::{Change, Plan, Refused};
 pub use provision::{FileReport, RunFile, RunPlan};
 pub use record::{FORMAT, Layer, Origin, Record, Stored, Write, key};
+pub use reset::Reset;
 pub use resolve::Suppressed;
 use resolve::{Resolved, Values};
 
@@ -89,6 +92,18 @@ impl Layers {
         diagnoses
     }
 
+    /// Takes in what this one unit left the factory with (B62): in the place of the catalogue's factory default, in no store and
+    /// out of reach of every reset. Called at start. A value that is not legal is left out.
+    pub fn set_unit_values(&mut self, values: &[(&str, &str)]) {
+        for (name, value) in values {
+            if let Ok(parameter) = checked(name, value) {
+                let stored = Stored::new(value, Origin::File, "this unit", 0, WallTime::Unset);
+                self.values.insert((parameter.name, Layer::Factory), stored);
+            }
+        }
+        self.resolved = resolve::with_rules(&self.values, &BTreeSet::new());
+    }
+
     /// The value in effect; none for an unknown name.
     pub fn effective(&self, name: &str) -> Option<&str> {
         let parameter = catalogue::parameter(name)?;
@@ -106,16 +121,11 @@ impl Layers {
     }
 
     /// What a service may see: the values of the rows that name it; for the web interface also those of its fields, with
-    /// secrets masked.
+    /// secrets and passwords inside URLs masked.
     pub fn values_for(&self, service: &str) -> BTreeMap<String, String> {
         let seen = |(name, value): (&&'static str, &String)| {
-            let row = catalogue::parameter(name)?.row;
-            match row.visibility(service) {
-                Visibility::Hidden => None,
-                Visibility::Masked if value.is_empty() => Some(((*name).to_owned(), String::new())),
-                Visibility::Masked => Some(((*name).to_owned(), MASK.to_owned())),
-                Visibility::Full => Some(((*name).to_owned(), value.clone())),
-            }
+            let shown = catalogue::parameter(name)?.row.seen_by(service, value)?;
+            Some(((*name).to_owned(), shown))
         };
         self.resolved.effective.iter().filter_map(seen).collect()
     }

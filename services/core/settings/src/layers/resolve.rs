@@ -13,7 +13,7 @@ use crate::catalogue::{self, Parameter};
 use crate::row::{Scope, Stands};
 use crate::rules::{self, Clash, Effective};
 
-/// Every stored value of every layer but the factory's.
+/// Every stored value, and in the factory layer what this one unit left the factory with.
 pub(crate) type Values = BTreeMap<(&'static str, Layer), Stored>;
 
 /// A value that is stored and stands back because of a clash.
@@ -86,13 +86,33 @@ pub(crate) fn with_rules(values: &Values, fresh: &BTreeSet<(&'static str, Layer)
     resolved
 }
 
+/// What the unit left the factory with, else the catalogue's default.
+pub(crate) fn factory<'v>(parameter: &Parameter, values: &'v Values) -> &'v str {
+    values.get(&(parameter.name, Layer::Factory)).map_or(parameter.default(), |stored| stored.value.as_str())
+}
+
+/// Why the value of a layer may not be in effect, whatever the layers above it hold.
+pub(crate) fn stands_back(parameter: &Parameter, layer: Layer, values: &Values, suppressed: &[Suppressed]) -> Option<String> {
+    if let Some(one) = suppressed.iter().find(|one| (one.name, one.layer) == (parameter.name, layer)) {
+        return Some(format!("stands back: {}", one.clash.reason));
+    }
+    if Context::new(values, &[]).stands(parameter, layer) {
+        return None;
+    }
+    Some(match parameter.row.stands {
+        Stands::WhenNetworkClosed => "stored, not applied: needs NW_SETTING_ENABLE=N".to_owned(),
+        Stands::BehindPhone(group) => format!("stored, not applied: {} was set on the phone", group.replace('-', " ")),
+        Stands::Ordinary => return None,
+    })
+}
+
 impl Resolved {
     fn set(&mut self, parameter: &Parameter, values: &Values, context: &Context) {
         let found = order(parameter)
             .into_iter()
             .filter(|layer| context.stands(parameter, *layer))
             .find_map(|layer| values.get(&(parameter.name, layer)).map(|stored| (layer, stored.value.as_str())));
-        let (layer, value) = found.unwrap_or((Layer::Factory, parameter.default()));
+        let (layer, value) = found.unwrap_or((Layer::Factory, factory(parameter, values)));
         self.effective.insert(parameter.name, value.to_owned());
         self.from.insert(parameter.name, layer);
     }
@@ -103,6 +123,7 @@ impl Resolved {
             .parameters
             .iter()
             .filter_map(|name| self.from.get(name).map(|layer| (*name, *layer)))
+            .filter(|(_, layer)| *layer != Layer::Factory)
             .filter_map(|place| values.get(&place).map(|stored| (place, stored)))
             .max_by_key(|((name, layer), stored)| {
                 let time = match stored.time {

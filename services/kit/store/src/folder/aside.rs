@@ -38,6 +38,16 @@ pub(super) fn put(folder: &Path, path: &Path, kind: Kind) -> io::Result<String> 
     Ok(name)
 }
 
+/// Removes everything that was ever put aside.
+pub(super) fn remove_all(folder: &Path) -> io::Result<()> {
+    for kind in [Kind::Damaged, Kind::Newer] {
+        for (_, path) in kept(folder, kind)? {
+            if path.is_dir() { std::fs::remove_dir_all(&path)? } else { std::fs::remove_file(&path)? }
+        }
+    }
+    Ok(())
+}
+
 fn kept(folder: &Path, kind: Kind) -> io::Result<Vec<(u32, PathBuf)>> {
     let mut kept = Vec::new();
     for entry in std::fs::read_dir(folder)? {

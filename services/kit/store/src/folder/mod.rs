@@ -4,6 +4,7 @@
 //! - `copy-0`, `copy-1`: everything once more, the newest two commits; written before a commit is acknowledged
 //! - `opening`: how often opening the database was begun since it last succeeded
 //! - `damaged-N`, `newer-N`: databases and copies that were put aside
+//! - `erasing`: an erasure was begun and has not come to its end
 //!
 //! The database is believed when its seal is whole and it is not behind the copy; otherwise it is put aside and made again from
 //! the copy. A panic inside sled is caught here and counts as a database that does not open.
@@ -24,6 +25,8 @@ use database::{Database, Trouble};
 
 /// After this many attempts that did not come to an end (killed, aborted, hung) the database is not opened any more.
 const ATTEMPTS: u32 = 5;
+/// The file that says that an erasure is under way.
+const ERASING: &str = "erasing";
 
 /// sled with a copy. See the module's description.
 pub struct FolderStore {
@@ -68,6 +71,9 @@ impl FolderStore {
             // The process died between database and copy. Nobody was answered, but from now on the commit can be seen.
             store.copy();
         }
+        if store.folder.join(ERASING).exists() {
+            store.sweep_or_say();
+        }
         Ok(store)
     }
 
@@ -108,6 +114,65 @@ impl FolderStore {
     }
 }
 
+impl FolderStore {
+    /// Makes a planned batch durable.
+    fn make(&mut self, planned: &Batch) -> Result<(), StoreError> {
+        let next = self.contents.after(planned);
+        self.write(planned, &next)?;
+        self.contents = next;
+        self.copy();
+        Ok(())
+    }
+
+    /// Makes the folder new, with what is in the store now: the second copy, the database, nothing put aside. sled leaves old
+    /// records in the free slots of its files, so they have to go as a whole. Whatever is missing in between is in the copies.
+    fn sweep(&mut self) -> Result<(), String> {
+        let told = |error: std::io::Error| error.to_string();
+        self.copies.write(&self.contents).map_err(told)?;
+        self.copies.write(&self.contents).map_err(told)?;
+        if let Some(database) = self.database.take() {
+            database.close();
+        }
+        let path = self.folder.join("database");
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
+            _ => {}
+        }
+        let (database, found) = Database::open(&path).map_err(|trouble| trouble.to_string())?;
+        database.write(&found.difference(&self.contents), &self.contents)?;
+        self.database = Some(database);
+        aside::remove_all(&self.folder).map_err(told)?;
+        mark(&self.folder, false).map_err(told)
+    }
+
+    /// The values are gone in any case; what is left of their bytes goes at the next start if it does not go now.
+    fn sweep_or_say(&mut self) {
+        self.alarms = match self.sweep() {
+            // What was wrong before is nobody's concern any more.
+            Ok(()) => Vec::new(),
+            Err(reason) => {
+                tracing::error!(reason, "an erasure could not be ended");
+                vec![Alarm::NotErased { reason }]
+            }
+        };
+        let count = self.contents.newer(self.newest_format);
+        if count > 0 {
+            self.alarms.push(Alarm::Newer { count });
+        }
+    }
+}
+
+/// Says on the disk whether an erasure is under way.
+fn mark(folder: &Path, erasing: bool) -> std::io::Result<()> {
+    let path = folder.join(ERASING);
+    if erasing {
+        std::fs::File::create(&path)?.sync_all()?
+    } else {
+        std::fs::remove_file(&path)?
+    }
+    std::fs::File::open(folder)?.sync_all()
+}
+
 impl Store for FolderStore {
     fn read_all(&self) -> BTreeMap<String, Record> {
         self.contents.visible(self.newest_format)
@@ -115,10 +180,14 @@ impl Store for FolderStore {
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let planned = self.contents.plan(batch, self.newest_format)?;
-        let next = self.contents.after(&planned);
-        self.write(&planned, &next)?;
-        self.contents = next;
-        self.copy();
+        self.make(&planned)
+    }
+
+    fn erase(&mut self, kept: &Batch) -> Result<(), StoreError> {
+        let planned = self.contents.plan_to_erase(kept)?;
+        mark(&self.folder, true).map_err(|source| StoreError::Folder { folder: self.folder.clone(), source })?;
+        self.make(&planned)?;
+        self.sweep_or_say();
         Ok(())
     }
 

@@ -12,6 +12,8 @@ use store::{Alarm, Batch, FolderStore, Record, Store};
 pub const FOLDER: &str = "STORE_TEST_FOLDER";
 /// How many commits the child makes; without it as many as it can.
 pub const COMMITS: &str = "STORE_TEST_COMMITS";
+/// Ends with an erasure that keeps the batch of the next commit.
+pub const ERASURE: &str = "STORE_TEST_ERASURE";
 const ROW: u64 = 40;
 
 fn record(number: u64) -> Option<Record> {
@@ -49,6 +51,16 @@ pub fn checked(store: &FolderStore) -> u64 {
     last
 }
 
+/// The same, for a store that may have been erased by commit `erasure`: then nothing but its batch is there.
+pub fn checked_or_erased(store: &FolderStore, erasure: u64) -> u64 {
+    if store.commits() != erasure {
+        return checked(store);
+    }
+    let there: Vec<(String, Option<Record>)> = store.read_all().into_iter().map(|(key, record)| (key, Some(record))).collect();
+    assert!(there == batch(erasure).into_iter().collect::<Vec<_>>(), "{} records after the erasure", there.len());
+    erasure
+}
+
 /// What a child does: it says what it found, how many alarms it has, and each commit once it is acknowledged.
 pub fn commit_in_a_child() {
     let folder = std::env::var_os(FOLDER).expect("started by the test");
@@ -60,6 +72,11 @@ pub fn commit_in_a_child() {
     store.alarms().iter().for_each(|alarm| eprintln!("{alarm}"));
     for commit in (found + 1..).take(usize::try_from(most).unwrap_or(usize::MAX)) {
         store.commit(&batch(commit)).unwrap();
+        writeln!(out, "committed {commit}").unwrap();
+    }
+    if std::env::var_os(ERASURE).is_some() {
+        let commit = store.commits() + 1;
+        store.erase(&batch(commit)).unwrap();
         writeln!(out, "committed {commit}").unwrap();
     }
 }

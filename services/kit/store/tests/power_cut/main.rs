@@ -11,18 +11,38 @@ mod recording;
 
 use std::path::Path;
 
-use commits::{batch, checked, commit_in_a_child, is_rebuilt};
+use commits::{batch, checked, checked_or_erased, commit_in_a_child, is_rebuilt};
 use disk::{Disk, Last, Survivors};
 use store::{Alarm, FolderStore, Store};
-
-/// Single steps left out, per moment of a recording in which each start is quick.
-const LEFT_OUT: usize = 2;
 
 /// Not a test of its own: what the tests below record.
 #[test]
 #[ignore = "the child of the tests of a power cut"]
 fn child_makes_its_commits() {
     commit_in_a_child();
+}
+
+/// What is recorded on a folder.
+#[derive(Clone, Copy)]
+struct Story {
+    /// Commits that it holds.
+    before: u64,
+    /// Commits that are recorded.
+    commits: u64,
+    /// Whether an erasure comes after them.
+    erases: bool,
+    /// Single steps left out, per moment.
+    left_out: usize,
+}
+
+impl Story {
+    fn last(self) -> u64 {
+        self.before + self.commits + u64::from(self.erases)
+    }
+    /// No commit has the highest number.
+    fn erasure(self) -> u64 {
+        if self.erases { self.last() } else { u64::MAX }
+    }
 }
 
 /// What came of all the cuts of one recording.
@@ -33,17 +53,17 @@ struct Tally {
     one_ahead: usize,
 }
 
-/// Cuts the power at every moment of the recording of `commits` commits on what `folder` holds.
-fn cut_everywhere(folder: &Path, before: u64, commits: u64, left_out: usize) -> Tally {
+/// Cuts the power at every moment of the recording.
+fn cut_everywhere(folder: &Path, story: Story) -> Tally {
     let mut disk = Disk::of(folder);
-    let calls = recording::of_commits(folder, commits);
+    let record = if story.erases { recording::of_an_erasure } else { recording::of_commits };
+    let calls = record(folder, story.commits);
     disk.follow(&calls);
-    assert_eq!(disk.acknowledged(disk.moments() - 1), before + commits, "the recording is whole");
+    assert_eq!(disk.acknowledged(disk.moments() - 1), story.last(), "the recording is whole");
     let mut tally = Tally::default();
     for moment in 0..disk.moments() {
-        for survivors in choices(&disk, moment, left_out) {
-            let acknowledged = disk.acknowledged(moment).max(before);
-            start_after(&disk, moment, &survivors, acknowledged, &mut tally);
+        for survivors in choices(&disk, moment, story.left_out) {
+            start_after(&disk, moment, &survivors, story, &mut tally);
         }
     }
     println!(
@@ -77,11 +97,12 @@ fn choices(disk: &Disk, moment: usize, left_out: usize) -> Vec<Survivors> {
     choices
 }
 
-fn start_after(disk: &Disk, moment: usize, survivors: &Survivors, acknowledged: u64, tally: &mut Tally) {
+fn start_after(disk: &Disk, moment: usize, survivors: &Survivors, story: Story, tally: &mut Tally) {
+    let acknowledged = disk.acknowledged(moment).max(story.before);
     let folder = in_memory();
     disk.lay_out(moment, survivors, folder.path());
     let mut store = FolderStore::open(folder.path(), 1).unwrap_or_else(|error| panic!("after moment {moment}: {error}"));
-    let found = checked(&store);
+    let found = checked_or_erased(&store, story.erasure());
     let alarms = store.alarms();
     assert!(
         found == acknowledged || found == acknowledged + 1,
@@ -92,7 +113,7 @@ fn start_after(disk: &Disk, moment: usize, survivors: &Survivors, acknowledged: 
     tally.cuts += 1;
     tally.from_the_copy += usize::from(is_rebuilt(&alarms));
     tally.one_ahead += usize::from(found > acknowledged);
-    if tally.cuts.is_multiple_of(8) {
+    if tally.cuts.is_multiple_of(8) && found != story.erasure() {
         store.commit(&batch(found + 1)).unwrap();
         drop(store);
         let store = FolderStore::open(folder.path(), 1).unwrap();
@@ -122,7 +143,7 @@ impl Random {
 #[test]
 fn a_new_store_whose_power_is_cut_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
-    let tally = cut_everywhere(folder.path(), 0, 8, LEFT_OUT);
+    let tally = cut_everywhere(folder.path(), Story { before: 0, commits: 8, erases: false, left_out: 2 });
     assert!(tally.cuts > 300 && tally.one_ahead > 0, "only {} cuts", tally.cuts);
 }
 
@@ -130,7 +151,7 @@ fn a_new_store_whose_power_is_cut_loses_nothing_acknowledged() {
 fn a_store_started_again_whose_power_is_cut_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     recording::of_commits(folder.path(), 30);
-    let tally = cut_everywhere(folder.path(), 30, 5, LEFT_OUT);
+    let tally = cut_everywhere(folder.path(), Story { before: 30, commits: 5, erases: false, left_out: 2 });
     assert!(tally.cuts > 200 && tally.one_ahead > 0, "only {} cuts", tally.cuts);
 }
 
@@ -140,6 +161,15 @@ fn a_store_that_is_being_rebuilt_when_the_power_is_cut_loses_nothing_acknowledge
     let folder = tempfile::tempdir().unwrap();
     recording::of_commits(folder.path(), 5);
     std::fs::remove_dir_all(folder.path().join("database")).unwrap();
-    let tally = cut_everywhere(folder.path(), 5, 1, 0);
+    let tally = cut_everywhere(folder.path(), Story { before: 5, commits: 1, erases: false, left_out: 0 });
     assert!(tally.cuts > 100 && tally.from_the_copy > 0, "only {} cuts, {} from the copy", tally.cuts, tally.from_the_copy);
+}
+
+/// B265: cut short, an erasure leaves everything or nothing but what was to be kept, and the next start ends it.
+#[test]
+fn a_store_that_is_being_erased_when_the_power_is_cut_is_whole_or_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    recording::of_commits(folder.path(), 5);
+    let tally = cut_everywhere(folder.path(), Story { before: 5, commits: 1, erases: true, left_out: 0 });
+    assert!(tally.cuts > 100 && tally.one_ahead > 0, "only {} cuts", tally.cuts);
 }

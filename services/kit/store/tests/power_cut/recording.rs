@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::commits::{COMMITS, FOLDER};
+use crate::commits::{COMMITS, ERASURE, FOLDER};
 
 /// Every call that can change a file, or the place in it.
 const CALLS: &str =
@@ -61,6 +61,15 @@ impl Call {
 
 /// Lets the child open the store in `folder` and make so many commits, and returns every call, in the order of their ends.
 pub fn of_commits(folder: &Path, commits: u64) -> Vec<Call> {
+    of_a_child(folder, commits, &[])
+}
+
+/// The same, and then erases the store.
+pub fn of_an_erasure(folder: &Path, commits: u64) -> Vec<Call> {
+    of_a_child(folder, commits, &[(ERASURE, "yes")])
+}
+
+fn of_a_child(folder: &Path, commits: u64, environment: &[(&str, &str)]) -> Vec<Call> {
     let log = tempfile::NamedTempFile::new().unwrap();
     let output = Command::new("strace")
         .args(["-f", "-y", "-xx", "-s", "4000000", "-o"])
@@ -70,6 +79,7 @@ pub fn of_commits(folder: &Path, commits: u64) -> Vec<Call> {
         .args(["--exact", "child_makes_its_commits", "--ignored", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder)
         .env(COMMITS, commits.to_string())
+        .envs(environment.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .output()
