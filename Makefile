@@ -1,6 +1,6 @@
 # make run    the whole phone on this PC, with an exchange to call (ARGS="--web-port 8081" and the like go to phonelab up)
 # make test   everything that must hold before a change is taken
-# make bench  the phone and baresip side by side, in release builds
+# make bench  the phone and baresip side by side, and what saving settings costs, in release builds
 #
 # Each target first installs the Debian packages that it needs (packages.debian), asking for root only for that.
 
