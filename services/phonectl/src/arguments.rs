@@ -1,7 +1,5 @@
 //! The verbs. Help texts are the documentation of the tool.
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The phone at the shell. The bus is that of DESKPHONE_BUS, else the system bus.
@@ -61,7 +59,7 @@ pub enum Verb {
     },
     /// Configuration files
     #[command(subcommand)]
-    Config(ConfigVerb),
+    Config(crate::config::ConfigVerb),
     /// Provisioning
     #[command(subcommand)]
     Provision(ProvisionVerb),
@@ -123,15 +121,6 @@ pub enum SettingsVerb {
         /// Refuse if the newest revision is another
         #[arg(long, default_value_t = 0)]
         expected: u64,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum ConfigVerb {
-    /// Check configuration files as the phone would read them (works without a phone)
-    Lint {
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
     },
 }
 

@@ -5,9 +5,9 @@ mod arguments;
 mod board;
 mod bus;
 mod calls;
+mod config;
 mod failure;
 mod json;
-mod lint;
 mod provisioning;
 mod revisions;
 mod settings;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, BoardVerb, ConfigVerb, ProvisionVerb, SettingsVerb, Verb};
+use arguments::{Arguments, BoardVerb, ProvisionVerb, SettingsVerb, Verb};
 use failure::Failure;
 use show::Output;
 
@@ -59,7 +59,7 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Settings(SettingsVerb::History { limit }) => revisions::history(output, limit).await,
         Verb::Settings(SettingsVerb::Undo { expected }) => revisions::undo(output, expected).await,
         Verb::Reset { scope, yes } => revisions::reset(output, scope, yes).await,
-        Verb::Config(ConfigVerb::Lint { files }) => lint::lint(output, &files),
+        Verb::Config(verb) => config::run(verb, output).await,
         Verb::Provision(ProvisionVerb::Now) => provisioning::run_now(output).await,
         Verb::Board(BoardVerb::Hook { position }) => board::hook(output, position).await,
         Verb::Board(BoardVerb::Key { name }) => board::key(output, &name).await,

@@ -24,6 +24,11 @@ impl Output {
         self.line(line.trim_end_matches('\n'))
     }
 
+    /// The bytes of a file, as they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).and_then(|()| self.out.flush()).map_err(|_| Failure::ReaderGone)
+    }
+
     fn line(&mut self, text: &str) -> Result<(), Failure> {
         if text.is_empty() {
             return Ok(());

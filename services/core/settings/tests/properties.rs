@@ -15,15 +15,21 @@ use std::fs;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use settings::catalogue::{self, Parameter};
+use settings::container::{self, Derivation, KeyLength};
+use settings::file::{self, Entry, LAST_WORDS, MAX_DIAGNOSES};
 use settings::layers::{Layer, Layers};
-use settings::plain::{self, MAX_BYTES, MAX_DIAGNOSES};
-use settings::value;
+use settings::plain::{self, MAX_BYTES};
+use settings::{value, xml};
 
 const MAGIC: &[u8] = b"# Panasonic SIP Phone Standard Format File #";
 
 fn sound(bytes: &[u8]) {
-    let outcome = plain::parse(bytes, "any.cfg");
-    assert!(outcome.diagnoses.len() <= MAX_DIAGNOSES + 3);
+    let outcome = file::parse(bytes, "any.cfg");
+    assert!(outcome.diagnoses.len() <= MAX_DIAGNOSES + LAST_WORDS);
+    assert!(
+        !outcome.accepted.is_empty() || !outcome.diagnoses.is_empty() || is_empty_of_settings(bytes),
+        "neither a value nor a word"
+    );
     assert!(!outcome.rejected || outcome.accepted.is_empty());
     for setting in &outcome.accepted {
         let parameter = catalogue::parameter(&setting.name).expect("canonical");
@@ -31,11 +37,20 @@ fn sound(bytes: &[u8]) {
     }
     for diagnosis in &outcome.diagnoses {
         assert!(diagnosis.reason.len() < 1000 && diagnosis.suggestion.len() < 2000, "{diagnosis:?}");
-        plain::render(diagnosis, Some(bytes));
+        file::render(diagnosis, Some(bytes));
     }
     let run = Layers::new().merge_file(Layer::Standard, "http://host/any.cfg", &outcome, agreements::WallTime::Unset);
     let resolved = run.plan.outcome();
     assert!(settings::rules::check(resolved.all_effective()).iter().all(|clash| clash.severity != agreements::Severity::Error));
+}
+
+/// A right file may say nothing: comments, empty lines and elements without attributes.
+fn is_empty_of_settings(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    match file::form_of(bytes) {
+        file::Form::Plain => text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')),
+        file::Form::Xml => !catalogue::parameters().any(|one| text.contains(one.name)),
+    }
 }
 
 fn any_parameter() -> impl Strategy<Value = Parameter> {
@@ -56,6 +71,28 @@ fn any_value() -> impl Strategy<Value = String> {
         "[0-9xXtTsS|.<>:*#!+\\[\\]-]{0,40}",
         "\\PC{0,40}",
         "[0-2][0-9]:[0-5][0-9]",
+    ]
+}
+
+/// Pieces of markup, right and wrong.
+fn any_markup() -> impl Strategy<Value = String> {
+    let attribute = (any_parameter(), any_value(), 0..4_usize).prop_map(|(parameter, value, form)| {
+        let escaped = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+        match form {
+            0 => format!("<A {}=\"{value}\"/>", parameter.name),
+            1 => format!("<Line ID=\"1\"><B {}='{}'/></Line>", parameter.name, escaped.replace('\'', "&apos;")),
+            2 => format!("<A {}={value} {}=\"{escaped}\">", parameter.name, parameter.name),
+            _ => format!("<A\n{}=\"{escaped}\"\r\n/>", parameter.name),
+        }
+    });
+    prop_oneof![
+        4 => attribute,
+        1 => "</?[A-Za-z]{1,3}/?>",
+        1 => "<!--[ -~]{0,20}-->",
+        1 => "<!\\[CDATA\\[[a-z<>&]{0,9}\\]\\]>",
+        1 => "<\\?[a-z]{1,4} [a-z]{0,9}\\?>",
+        1 => "&[a-z#0-9]{0,5};?",
+        1 => "[<>&\"'=/ a-z\\n]{0,12}",
     ]
 }
 
@@ -87,6 +124,57 @@ proptest! {
             let outcome = plain::parse(file.as_bytes(), "one.cfg");
             prop_assert_eq!(outcome.accepted.len(), 1, "{:?}", outcome.diagnoses);
             prop_assert_eq!(&outcome.accepted[0].value, &value::canonical(&parameter, &text));
+        }
+    }
+
+    #[test]
+    fn any_bytes_after_an_xml_head_are_read_without_panic(bytes in vec(any::<u8>(), 0..2000)) {
+        for head in [&b"<?xml version=\"1.0\"?>"[..], b"<PANASipPhoneConfig ", b"<!-- # Panasonic SIP Phone Standard Format File # --><a>"] {
+            sound(&[head, &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn any_markup_is_read_without_panic(parts in vec(any_markup(), 0..60)) {
+        sound(format!("<PANASipPhoneConfig>{}</PANASipPhoneConfig>", parts.concat()).as_bytes());
+        sound(parts.concat().as_bytes());
+    }
+
+    #[test]
+    fn legal_values_round_trip_through_both_forms(settings in vec((any_parameter(), any_value()), 1..20)) {
+        let mut seen = std::collections::BTreeMap::new();
+        for (parameter, text) in &settings {
+            if value::check(parameter, text).is_ok() {
+                seen.entry(parameter.name).or_insert((*parameter, text.as_str()));
+            }
+        }
+        let expected: Vec<_> =
+            seen.values().map(|(parameter, text)| (parameter.name.to_owned(), value::canonical(parameter, text).into_owned())).collect();
+        let entries = || seen.values().map(|(parameter, text)| Entry::new(*parameter, text));
+        for file in [plain::write(entries()), xml::write(entries())] {
+            let outcome = file::parse(file.as_bytes(), "some.cfg");
+            let mut got: Vec<_> = outcome.accepted.into_iter().map(|one| (one.name, one.value)).collect();
+            got.sort();
+            prop_assert_eq!(&got, &expected, "{}: {:?}", file, outcome.diagnoses);
+        }
+    }
+
+    #[test]
+    fn any_bytes_as_a_container_are_refused_or_a_text(bytes in vec(any::<u8>(), 0..200)) {
+        let key = agreements::Secret::new("k".repeat(32));
+        for container in [bytes.clone(), [&b"Salted__"[..], &bytes].concat()] {
+            if let Ok(content) = container::decrypt(&container, &key, KeyLength::Bits256) {
+                prop_assert!(std::str::from_utf8(&content).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn a_container_holds_what_was_put_in(text in "\\PC{0,300}", key in "[ !#-~]{32}", salt in any::<[u8; 8]>()) {
+        let key = agreements::Secret::new(key);
+        for (length, derivation) in [(KeyLength::Bits128, Derivation::Md5), (KeyLength::Bits256, Derivation::Sha256)] {
+            let made = container::encrypt(text.as_bytes(), &key, length, derivation, salt);
+            prop_assert_eq!(container::decrypt(&made, &key, length), Ok(text.clone().into_bytes()));
         }
     }
 
@@ -129,15 +217,20 @@ fn factory_defaults_round_trip_through_a_file() {
     assert_eq!(got, expected);
 }
 
-/// The corpus of fuzz/.
+/// The corpora of fuzz/: as files of either form, and as containers.
 #[test]
-fn the_fuzz_corpus_is_read_without_panic() -> std::io::Result<()> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/plain");
-    let mut count = 0;
-    for entry in fs::read_dir(folder)? {
-        sound(&fs::read(entry?.path())?);
-        count += 1;
+fn the_fuzz_corpora_are_read_without_panic() -> std::io::Result<()> {
+    let key = agreements::Secret::new("k".repeat(32));
+    for (corpus, least) in [("plain", 8), ("xml", 8), ("container", 5)] {
+        let folder = format!("{}/fuzz/corpus/{corpus}", env!("CARGO_MANIFEST_DIR"));
+        let mut count = 0;
+        for entry in fs::read_dir(&folder)? {
+            let bytes = fs::read(entry?.path())?;
+            sound(&bytes);
+            let _ = container::decrypt(&bytes, &key, KeyLength::Bits128);
+            count += 1;
+        }
+        assert!(count >= least, "{count} files in {folder}");
     }
-    assert!(count >= 8, "{count} files in {folder}");
     Ok(())
 }

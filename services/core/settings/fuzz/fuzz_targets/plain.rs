@@ -4,17 +4,17 @@
 
 use libfuzzer_sys::fuzz_target;
 use settings::layers::{Layer, Layers};
-use settings::{catalogue, plain, value};
+use settings::{catalogue, file, plain, value};
 
 fuzz_target!(|bytes: &[u8]| {
     let outcome = plain::parse(bytes, "fuzz.cfg");
-    assert!(outcome.diagnoses.len() <= plain::MAX_DIAGNOSES + 3);
+    assert!(outcome.diagnoses.len() <= file::MAX_DIAGNOSES + file::LAST_WORDS);
     for setting in &outcome.accepted {
         let parameter = catalogue::parameter(&setting.name).unwrap();
         assert!(value::check(&parameter, &setting.value).is_ok());
     }
     for diagnosis in &outcome.diagnoses {
-        plain::render(diagnosis, Some(bytes));
+        file::render(diagnosis, Some(bytes));
     }
     // Dear: only where it can matter.
     if outcome.accepted.len() > 1 {
