@@ -234,3 +234,49 @@ async fn without_the_web_server_the_phone_starts_from_what_it_has() {
     assert_eq!(phone.explain("PHONE_NUMBER_1").1, "standard");
     phone.stop().await;
 }
+
+/// B38, B109, C67: what other files would change on this phone as it is, and what it has, as a file of its own without its secrets.
+#[tokio::test]
+async fn files_are_held_against_the_running_phone_and_its_settings_are_exported() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let network = Network::new();
+    network.put_common();
+    network.put_unit("0080F0111111", "200", &["SYSLOG_PORT=\"1003\""]);
+    let phone = Phone::start(&network.namespace, &network.setup("0080F0111111")).await;
+    phone.registered().await;
+    let desk = tempfile::tempdir().unwrap();
+    let file = |name: &str, lines: &str| {
+        let path = desk.path().join(name);
+        std::fs::write(&path, format!("{FIRST_LINE}\r\n{lines}")).unwrap();
+        path.display().to_string()
+    };
+    let standard = file("phone.cfg", "SYSLOG_PORT=\"1004\"\r\nINTDIGIT_TIM=\"7\"\r\n");
+    let master = file("sip.cfg", "SYSLOG_PORT=\"1005\"\r\nFIRSTDIGIT_TIM=\"30\"\r\n");
+    let diff = ["config", "diff", "--standard", &standard, "--master", &master];
+    let change = |name: &str, before: &str, after: &str| serde_json::json!({"name": name, "before": before, "after": after});
+    assert_eq!(phone.json(&diff), serde_json::json!([change("INTDIGIT_TIM", "5", "7"), change("SYSLOG_PORT", "1003", "1004")]));
+    // What a person has set stays.
+    phone.run(&["settings", "set", "SYSLOG_PORT=1009"]);
+    assert_eq!(phone.json(&diff), serde_json::json!([change("INTDIGIT_TIM", "5", "7")]));
+
+    let export =
+        |arguments: &[&str]| String::from_utf8(phone.phonectl(&[&["config", "export"], arguments].concat()).stdout).unwrap();
+    let effective = export(&[]);
+    assert!(
+        effective.contains("\r\nSYSLOG_PORT=\"1009\"\r\n") && effective.contains("\r\n#SIP_PASS_1=\"********\"\r\n"),
+        "{effective}"
+    );
+    assert!(!effective.contains("INTDIGIT_TIM"), "a factory default is nobody's setting: {effective}");
+    let of_standard = export(&["--layer", "standard", "--form", "xml"]);
+    assert!(of_standard.contains(" SYSLOG_PORT=\"1003\"") && !of_standard.contains("1009"), "{of_standard}");
+    for (name, text) in [("effective", effective), ("standard", of_standard)] {
+        let path = desk.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let findings = phone.json(&["config", "lint", &path.display().to_string()]);
+        let errors: Vec<_> = findings.as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+    phone.stop().await;
+}
