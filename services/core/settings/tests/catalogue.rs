@@ -175,12 +175,54 @@ fn ranges_and_defaults_are_those_of_the_guide() {
     }
 }
 
-/// C1: the later guide's ports, one per line.
+/// C1, B282: the later guide's ports, one per line.
 #[test]
 fn source_ports_differ_by_line() {
     let ports: Vec<_> =
         (1..=6).filter_map(|n| catalogue::parameter(&format!("SIP_SRC_PORT_{n}"))).map(|one| one.default()).collect();
     assert_eq!(ports, ["5060", "5070", "5080", "5090", "5100", "5110"]);
+}
+
+/// B280, B281, C66: a dealer may ship other defaults than the printed ones, the note's ports (C1) among them.
+#[test]
+fn a_dealers_preset_stands_before_the_printed_defaults() {
+    let ports: String = (1..=6).map(|n| format!("SIP_SRC_PORT_{n}=\"{}\"\r\n", 5059 + n)).collect();
+    let text = format!(
+        "{}\r\nCFG_PRODUCT_FILE_PATH=\"http://a/\"\r\nCFG_MASTER_FILE_PATH=\"http://b/\"\r\n{ports}",
+        settings::file::MAGIC
+    );
+    let mut layers = settings::Layers::new();
+    let refused = layers.set_dealer(&[settings::plain::parse_preset(text.as_bytes(), "dealer.cfg")], agreements::WallTime::Unset);
+    assert_eq!(refused, []);
+    for (name, value) in [("CFG_PRODUCT_FILE_PATH", "http://a/"), ("CFG_MASTER_FILE_PATH", "http://b/"), ("SIP_SRC_PORT_6", "5065")]
+    {
+        assert_eq!(layers.effective(name), Some(value));
+        assert_eq!(layers.layer(name), Some(settings::Layer::Dealer));
+    }
+}
+
+/// B284: what counts minutes and what seconds.
+#[test]
+fn intervals_have_the_units_of_the_guide() {
+    for (unit, names) in [
+        ("minutes", &["CFG_CYCLIC_INTVL", "CFG_RTRY_INTVL", "WEB_CLOSE_TIMER"][..]),
+        (
+            "seconds",
+            &[
+                "LLDP_INTERVAL",
+                "TIME_SYNC_INTVL",
+                "TIME_QUERY_INTVL",
+                "REG_EXPIRE_TIME_n",
+                "REG_RTX_INTVL_n",
+                "SUB_RTX_INTVL_n",
+                "PORT_PUNCH_INTVL_n",
+            ],
+        ),
+    ] {
+        for name in names {
+            assert_eq!(catalogue::family(name).and_then(|row| row.unit), Some(unit), "{name}");
+        }
+    }
 }
 
 /// C5: 560, then twenty times 100, then 0; up to 22 values.
