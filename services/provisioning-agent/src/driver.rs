@@ -140,10 +140,14 @@ impl Driver {
 
     /// What a run under way brings belongs to the time before the reset.
     fn forget(&mut self) {
-        if let Some(run) = self.under_way.take() {
-            run.child.abort();
-        }
+        let interrupted = self.under_way.take();
         self.provisioning.forget();
+        if let Some(UnderWay { child, .. }) = interrupted {
+            child.abort();
+            // Whoever waits for its end need not wait for ever.
+            let (run, revision) = (self.provisioning.finished(), self.ledger.revision());
+            self.announce(Announcement::RunFinished { run, done: false, revision });
+        }
     }
 
     fn handle_identity(&mut self, identity: Identity) {

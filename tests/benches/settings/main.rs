@@ -51,14 +51,14 @@ struct Agent {
 
 impl Agent {
     /// Returns once it is READY.
-    fn start(namespace: &Namespace, bus: &OpenBus, preset: &str) -> Agent {
+    fn start(bus: &OpenBus, preset: &str) -> Agent {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(path("run/provisioning-agent")).expect("its run folder");
         std::fs::write(path("dealer.cfg"), preset).expect("its preset");
         let ready = UnixDatagram::bind(path("notify")).expect("a socket");
         ready.set_read_timeout(Some(LIMIT)).expect("its limit");
-        let process = command(namespace, folder.path(), bus).spawn().expect("provisioning-agent");
+        let process = command(folder.path(), bus).spawn().expect("provisioning-agent");
         let mut word = [0; 100];
         while !ready.recv(&mut word).is_ok_and(|count| word.get(..count).is_some_and(|word| word.starts_with(b"READY=1"))) {}
         Agent { process, folder }
@@ -84,11 +84,12 @@ impl Drop for Agent {
     }
 }
 
-fn command(namespace: &Namespace, folder: &Path, bus: &OpenBus) -> Command {
+/// In the namespace that this thread has entered.
+fn command(folder: &Path, bus: &OpenBus) -> Command {
     let uid = rustix::process::getuid().as_raw();
     let users: Vec<String> =
         ["sip-agent", "media-engine", "hal-agent", "web-ui"].iter().map(|service| format!("{service}={uid}")).collect();
-    let mut command = namespace.command(programs::ours("provisioning-agent"));
+    let mut command = Command::new(programs::ours("provisioning-agent"));
     command.arg("--preset").arg(folder.join("dealer.cfg")).env("PATH", "").env("DESKPHONE_LOG", "error");
     command.env("DESKPHONE_BUS", bus.address()).env("DESKPHONE_RUN", folder.join("run"));
     command.env("STATE_DIRECTORY", folder.join("state")).env("NOTIFY_SOCKET", folder.join("notify"));
@@ -98,11 +99,11 @@ fn command(namespace: &Namespace, folder: &Path, bus: &OpenBus) -> Command {
 
 const FIRST_LINE: &str = "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!\r\n\r\n";
 
-/// Every row that a file may set, with its factory default where that is legal, and comments up to the limit.
+/// Every row that a file may set but those of provisioning, with its factory default where that is legal, and comments up to the limit.
 fn full_file() -> String {
     let mut text = FIRST_LINE.to_owned();
     for parameter in catalogue::parameters().filter(|parameter| parameter.row.set_by.file) {
-        if settings::value::check(&parameter, parameter.default()).is_ok() {
+        if !parameter.name.starts_with("CFG_") && settings::value::check(&parameter, parameter.default()).is_ok() {
             text.push_str(&format!("{}=\"{}\"\r\n", parameter.name, parameter.default()));
         }
     }
@@ -128,8 +129,11 @@ async fn save(client: &mut SettingsClient<Channel>, number: usize) -> Duration {
     begin.elapsed()
 }
 
+/// Every row but those of provisioning: what the catalogue says there, once it is somebody's word, is a server that is asked.
 async fn every_row(proxy: &SettingsProxy<'_>) -> usize {
-    let legal = |parameter: &catalogue::Parameter| settings::value::check(parameter, parameter.default()).is_ok();
+    let legal = |parameter: &catalogue::Parameter| {
+        !parameter.name.starts_with("CFG_") && settings::value::check(parameter, parameter.default()).is_ok()
+    };
     let changes: HashMap<&str, &str> =
         catalogue::parameters().filter(legal).map(|parameter| (parameter.name, parameter.default())).collect();
     let count = changes.len();
@@ -142,7 +146,7 @@ async fn measure(namespace: &Namespace) {
     let server = WebServer::start(namespace);
     server.put("full.cfg", full_file());
     let preset = format!("{FIRST_LINE}CFG_STANDARD_FILE_PATH=\"\"\r\nCFG_MASTER_FILE_PATH=\"{}\"\r\n\r\n", server.url("full.cfg"));
-    let agent = Agent::start(namespace, &bus, &preset);
+    let agent = Agent::start(&bus, &preset);
     let connection = bus.connect().await.expect("the bus");
     let proxy = SettingsProxy::new(&connection).await.expect("Settings1");
     let idle = (agent.memory("VmRSS:"), agent.memory("Threads:"));
