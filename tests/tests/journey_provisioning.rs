@@ -269,6 +269,8 @@ async fn files_are_held_against_the_running_phone_and_its_settings_are_exported(
         "{effective}"
     );
     assert!(!effective.contains("INTDIGIT_TIM"), "a factory default is nobody's setting: {effective}");
+    let full = export(&["--secrets"]);
+    assert!(full.contains("\r\nSIP_PASS_1=\"phone-200-secret\"\r\n"), "{full}");
     let of_standard = export(&["--layer", "standard", "--form", "xml"]);
     assert!(of_standard.contains(" SYSLOG_PORT=\"1003\"") && !of_standard.contains("1009"), "{of_standard}");
     for (name, text) in [("effective", effective), ("standard", of_standard)] {

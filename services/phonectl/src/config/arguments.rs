@@ -52,6 +52,9 @@ pub enum ConfigVerb {
         layer: Option<String>,
         #[arg(long, value_enum, default_value = "plain")]
         form: FormName,
+        /// With the secrets; for administrators, and it is logged
+        #[arg(long)]
+        secrets: bool,
         #[command(flatten)]
         output: Target,
     },

@@ -32,7 +32,9 @@ pub async fn run(verb: ConfigVerb, output: &mut Output) -> Result<(), Failure> {
         ConfigVerb::Convert { file, to, output: target, key } => convert::convert(output, &file, to, &target, &key),
         ConfigVerb::Template { form, output: target } => convert::template(output, form, &target),
         ConfigVerb::Diff { layered, key } => phone::diff(output, &layered, &key).await,
-        ConfigVerb::Export { layer, form, output: target } => phone::export(output, layer.as_deref(), form, &target).await,
+        ConfigVerb::Export { layer, form, secrets, output: target } => {
+            phone::export(output, layer.as_deref(), form, secrets, &target).await
+        }
         ConfigVerb::Encrypt { file, slot, key, derivation, output: target } => seal::encrypt(&file, slot, &key, derivation, target),
         ConfigVerb::Decrypt { file, key, output: target } => seal::decrypt(output, &file, &key, &target),
     }

@@ -1,8 +1,10 @@
 //! Files against the phone: what they would change on it, and its settings as a file. What a change leads to is asked of the same
 //! layers that the phone has, filled with what the phone tells about its own; secrets it does not tell.
 
+use std::collections::BTreeMap;
+
 use agreements::{MASK, WallTime};
-use phone_proto::dbus::{SETTINGS_NAME, SettingsProxy};
+use phone_proto::dbus::{Options, SETTINGS_NAME, SettingsProxy};
 use phone_proto::errors::ErrorKind;
 use serde_json::json;
 use settings::catalogue::{self, Parameter};
@@ -122,27 +124,51 @@ fn record(told: Told) -> Record {
 }
 
 /// `phonectl config export`
-pub async fn export(output: &mut Output, layer: Option<&str>, form: FormName, target: &Target) -> Result<(), Failure> {
+pub async fn export(
+    output: &mut Output,
+    layer: Option<&str>,
+    form: FormName,
+    secrets: bool,
+    target: &Target,
+) -> Result<(), Failure> {
     let service = service().await?;
-    let listed = service.list().await.map_err(failed)?;
-    let mut values: Vec<(Parameter, String)> = Vec::new();
-    match layer {
-        None => {
-            let own = listed.into_iter().filter(|(_, _, layer)| layer != Layer::Factory.as_str());
-            values.extend(own.filter_map(|(name, value, _)| Some((catalogue::parameter(&name)?, value))));
-        }
-        Some(name) => {
-            let known = || Layer::ALL.map(Layer::as_str).join(", ");
-            let layer = Layer::from_name(name)
-                .ok_or_else(|| Failure::new(ErrorKind::InvalidArgument, format!("there is no layer {name}: {}", known())))?;
-            for parameter in listed.iter().filter_map(|(name, _, _)| catalogue::parameter(name)) {
-                let of_layer = layers_of(&service, parameter).await?.into_iter().find(|told| told.layer == layer);
-                values.extend(of_layer.map(|told| (parameter, told.value)));
+    let mut values = match layer {
+        None => in_effect(&service).await?,
+        Some(name) => of_layer(&service, layer_named(name)?).await?,
+    };
+    if secrets {
+        let revealed = service.reveal(layer.unwrap_or(""), Options::new()).await.map_err(failed)?;
+        let revealed: BTreeMap<String, String> = revealed.into_iter().collect();
+        for (parameter, value) in &mut values {
+            if let Some(full) = revealed.get(parameter.name) {
+                value.clone_from(full);
             }
         }
     }
     let entries: Vec<Entry<'_>> = values.iter().map(|(parameter, value)| entry(*parameter, value)).collect();
     write_to(output, target, written(Form::from(form), entries).as_bytes())
+}
+
+fn layer_named(name: &str) -> Result<Layer, Failure> {
+    let known = || Layer::ALL.map(Layer::as_str).join(", ");
+    Layer::from_name(name).ok_or_else(|| Failure::new(ErrorKind::InvalidArgument, format!("there is no layer {name}: {}", known())))
+}
+
+/// What is not at its factory default.
+async fn in_effect(service: &SettingsProxy<'_>) -> Result<Vec<(Parameter, String)>, Failure> {
+    let listed = service.list().await.map_err(failed)?;
+    let own = listed.into_iter().filter(|(_, _, layer)| layer != Layer::Factory.as_str());
+    Ok(own.filter_map(|(name, value, _)| Some((catalogue::parameter(&name)?, value))).collect())
+}
+
+async fn of_layer(service: &SettingsProxy<'_>, layer: Layer) -> Result<Vec<(Parameter, String)>, Failure> {
+    let listed = service.list().await.map_err(failed)?;
+    let mut values = Vec::new();
+    for parameter in listed.iter().filter_map(|(name, _, _)| catalogue::parameter(name)) {
+        let told = layers_of(service, parameter).await?.into_iter().find(|told| told.layer == layer);
+        values.extend(told.map(|told| (parameter, told.value)));
+    }
+    Ok(values)
 }
 
 /// What a file cannot set, and what the phone does not tell, stands in a comment.
