@@ -1,5 +1,5 @@
 //! The simulated handset: a thread that beats every 20 ms, a microphone that is a feed, an earpiece and a ringer that are files.
-//! There is no device, so there is no pipeline: nothing would flow in it but silence to be thrown away (proto/decisions/0023).
+//! There is no device, so there is no pipeline: nothing would flow in it but silence to be thrown away (proto/decisions/0024).
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

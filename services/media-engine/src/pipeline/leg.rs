@@ -68,7 +68,7 @@ struct FarEnd {
 }
 
 /// The way out of a session. Packets are sent from here, in the device's thread, and not by an udpsink: nothing is to be decided
-/// or waited for on the way (proto/decisions/0023).
+/// or waited for on the way (proto/decisions/0024).
 pub struct LegWire {
     rtp: Arc<UdpSocket>,
     rtcp: Arc<UdpSocket>,
