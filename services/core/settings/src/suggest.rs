@@ -84,10 +84,30 @@ fn members_text(row: &'static Row) -> String {
 fn nearest(name: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     let wanted = if number_of(&upper).is_empty() { "1" } else { number_of(&upper) };
-    let alike = catalogue::spellings().filter(|one| number_of(one).is_empty() || number_of(one) == wanted);
+    let letters = letters_of(&upper);
+    let alike = catalogue::spellings()
+        .filter(|one| one.len().abs_diff(upper.len()) <= FAR)
+        .filter(|one| number_of(one).is_empty() || number_of(one) == wanted)
+        .filter(|one| differing(&letters, &letters_of(one)) <= 2 * FAR);
     let (distance, spelling) = alike.map(|one| (edits(&upper, one), one)).min()?;
     let near = distance <= FAR && distance.saturating_mul(3) <= name.len();
     near.then(|| format!("did you mean {spelling}?"))
+}
+
+/// How often each character stands in a name; some share a place.
+fn letters_of(name: &str) -> [u8; 64] {
+    let mut letters = [0_u8; 64];
+    for byte in name.bytes() {
+        if let Some(count) = letters.get_mut(usize::from(byte & 63)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    letters
+}
+
+/// An edit changes at most two of the counts by one: most names are told apart by them alone.
+fn differing(a: &[u8; 64], b: &[u8; 64]) -> usize {
+    a.iter().zip(b).map(|(a, b)| usize::from(a.abs_diff(*b))).sum()
 }
 
 /// The digits at the end.
