@@ -14,7 +14,9 @@ use crate::bus::{Announcement, Published};
 use crate::chronicle::Deed;
 use crate::command::{Answer, Applied, Command, Wish};
 use crate::ledger::{Committed, Ledger};
+use crate::provisioning::child::Done;
 use crate::provisioning::identity::Identity;
+use crate::provisioning::memory::Memory;
 use crate::provisioning::report::{self, Outcome};
 use crate::provisioning::request::{self, Run};
 use crate::provisioning::{Provisioning, child};
@@ -25,6 +27,7 @@ const ANNOUNCEMENTS: usize = 64;
 /// Everything that the loop holds.
 pub struct Driver {
     ledger: Ledger,
+    memory: Memory,
     provisioning: Provisioning,
     commands: mpsc::Receiver<Command>,
     under_way: Option<UnderWay>,
@@ -44,6 +47,7 @@ impl Driver {
     /// A driver, and what the bus shows of it.
     pub fn new(
         ledger: Ledger,
+        memory: Memory,
         commands: mpsc::Receiver<Command>,
     ) -> (Driver, watch::Receiver<Published>, mpsc::Receiver<Announcement>) {
         let (published, facts) = watch::channel(Published::default());
@@ -51,6 +55,7 @@ impl Driver {
         let restart_wanted = (String::new(), false);
         let driver = Driver {
             ledger,
+            memory,
             provisioning: Provisioning::default(),
             commands,
             under_way: None,
@@ -163,13 +168,13 @@ impl Driver {
         let enabled = self.ledger.layers().effective("PROVISION_ENABLE") != Some("N");
         let (number, begins) = self.provisioning.begin(enabled)?;
         if begins {
-            let run = request::of(self.ledger.layers(), self.provisioning.identity());
+            let run = request::of(self.ledger.layers(), self.provisioning.identity(), &self.memory);
             let correlation = Correlation::new(&format!("provisioning-{:08x}-{number}", self.ledger.epoch() >> 32));
             tracing::info!(files = run.request.files.len(), correlation = correlation.as_str(), "provisioning begins");
             let request = run.request.clone();
             let child = tokio::spawn(async move {
                 if request.files.is_empty() {
-                    return Ok(Vec::new());
+                    return Ok(Done { files: Vec::new(), notes: Vec::new(), root_certificate: None });
                 }
                 child::run(&request).await.map_err(|error| error.to_string())
             });
@@ -182,10 +187,13 @@ impl Driver {
         let Some(UnderWay { run, correlation, .. }) = self.under_way.take() else {
             return;
         };
-        let result = report::of(self.ledger.layers(), &run, outcome, self.wall());
-        let (mut report, mut failed) = (result.report, result.failed);
-        match self.ledger.commit(result.plan.plan, self.wall(), &correlation).await {
-            Ok(committed) => self.take_in(committed, &correlation),
+        let result = report::of(self.ledger.layers(), &run, outcome, &self.memory, self.wall());
+        let (mut report, mut failed) = (result.report.clone(), result.failed);
+        match self.ledger.commit(result.plan.plan.clone(), self.wall(), &correlation).await {
+            Ok(committed) => {
+                result.teach(&mut self.memory, self.ledger.layers());
+                self.take_in(committed, &correlation);
+            }
             Err(error) => {
                 failed = true;
                 report.not_stored(&error);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use provisioning_agent::arguments::Arguments;
 use provisioning_agent::driver::Driver;
 use provisioning_agent::ledger::Ledger;
+use provisioning_agent::provisioning::memory::Memory;
 use provisioning_agent::service::SettingsService;
 use provisioning_agent::{bus, command, presets};
 use service_kit::peers::PeerTable;
@@ -27,7 +28,7 @@ async fn serve() -> Result<(), Failure> {
     let (commands, received) = command::channel();
     let service = SettingsService::new(commands.clone(), PeerTable::from_environment());
     let incoming = grpc::listen(OWNER, SOCKET)?;
-    let (driver, facts, announcements) = Driver::new(ledger, received);
+    let (driver, facts, announcements) = Driver::new(ledger, Memory::open(&folder), received);
     let (board, board_seen) = watch::channel(None);
     // Whoever waits for the settings gets them while the bus is still being connected.
     let on_the_bus = async {

@@ -6,41 +6,10 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output, Stdio};
 
-use provisioning_agent::provisioning::exchange::{Fetch, Reply, Request, Verification, Wanted};
+use provisioning_agent::provisioning::exchange::{Fetch, Request};
+use support::child::{child, fetched, request};
 use support::configuration;
-
-fn request(urls: &[&str]) -> Request {
-    let wanted = |url: &&str| Wanted { url: (*url).to_owned(), shown: "shown".to_owned(), key: None };
-    Request {
-        user_agent: "test".into(),
-        http_1_0: false,
-        verification: Verification::None,
-        connect_timeout: 2_000,
-        file_timeout: 2_000,
-        files: urls.iter().map(wanted).collect(),
-    }
-}
-
-fn child(input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_provisioning-fetch"))
-        .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It may end before it has read all.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
-}
-
-fn fetched(request: &Request) -> Reply {
-    let output = child(&serde_json::to_vec(request).unwrap());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// A server for as many connections as there are answers; returns what it was asked.
 fn serve(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
@@ -146,7 +115,7 @@ fn a_silent_server_costs_only_the_time_of_its_file() {
     let silent_url = format!("http://{}/a.cfg", silent.local_addr().unwrap());
     let reply = fetched(&Request { file_timeout: 300, ..request(&[&silent_url, &url]) });
     server.join().unwrap();
-    assert_eq!((reply.files[0].fetch, reply.files[0].outcome.diagnoses[0].code.as_str()), (Fetch::Failed, "file.unreachable"));
+    assert_eq!((reply.files[0].fetch, reply.files[0].outcome.diagnoses[0].code.as_str()), (Fetch::Failed, "file.timed-out"));
     assert_eq!(reply.files[1].fetch, Fetch::Read);
 }
 

@@ -10,7 +10,7 @@ use agreements::Diagnosis;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use super::exchange::{Fetched, LONGEST_REPLY, Reply, Request};
+use super::exchange::{Fetched, LONGEST_CERTIFICATE, LONGEST_REPLY, LONGEST_VALIDATOR, Reply, Request};
 
 /// Start, parsing and answer of the child, beside the time for the files.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -18,6 +18,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 const LONGEST_TEXT: usize = 300;
 /// Most diagnoses of one file: those of the file format's reader and a few of fetching.
 const MOST_DIAGNOSES: usize = settings::file::MAX_DIAGNOSES + 20;
+/// Most diagnoses about the root certificate.
+const MOST_NOTES: usize = 4;
 
 /// Why the child has not answered.
 #[derive(Debug, thiserror::Error)]
@@ -45,16 +47,35 @@ pub enum ChildError {
 ///
 /// # Errors
 /// See [`ChildError`].
-pub async fn run(request: &Request) -> Result<Vec<Fetched>, ChildError> {
+pub async fn run(request: &Request) -> Result<Done, ChildError> {
     let per_file = Duration::from_millis(request.file_timeout);
-    let limit = MARGIN + per_file * u32::try_from(request.files.len()).unwrap_or(u32::MAX);
+    let files = request.files.len() + usize::from(request.root_certificate.is_some());
+    let limit = MARGIN + per_file * u32::try_from(files).unwrap_or(u32::MAX);
     let reply = tokio::time::timeout(limit, exchange(request)).await.map_err(|_| ChildError::TimedOut)??;
     tracing::info!(sandbox = reply.sandbox, "files were fetched");
     if reply.files.len() != request.files.len() {
         return Err(ChildError::Nonsense(format!("{} answers for {} files", reply.files.len(), request.files.len())));
     }
     let shown = request.files.iter().map(|wanted| wanted.shown.as_str());
-    Ok(reply.files.into_iter().zip(shown).map(|(file, shown)| cut(file, shown)).collect())
+    let files = reply.files.into_iter().zip(shown).map(|(file, shown)| cut(file, shown)).collect();
+    let mut notes = reply.notes;
+    notes.truncate(MOST_NOTES);
+    for note in &mut notes {
+        let shown = request.root_certificate.as_ref().map_or("", |root| root.wanted.shown.as_str());
+        cut_diagnosis(note, shown);
+    }
+    let root_certificate = reply.root_certificate.filter(|pem| pem.len() <= LONGEST_CERTIFICATE);
+    Ok(Done { files, notes, root_certificate })
+}
+
+/// What the child has done, cut to size.
+pub struct Done {
+    /// One per file of the request.
+    pub files: Vec<Fetched>,
+    /// About the root certificate.
+    pub notes: Vec<Diagnosis>,
+    /// To be kept, as PEM.
+    pub root_certificate: Option<String>,
 }
 
 async fn exchange(request: &Request) -> Result<Reply, ChildError> {
@@ -97,14 +118,19 @@ fn cut(mut file: Fetched, shown: &str) -> Fetched {
     shown.clone_into(&mut file.outcome.file);
     file.outcome.diagnoses.truncate(MOST_DIAGNOSES);
     for diagnosis in &mut file.outcome.diagnoses {
-        let Diagnosis { file, code, name, reason, suggestion, arguments, .. } = diagnosis;
-        shown.clone_into(file);
-        [code, name, reason, suggestion].into_iter().for_each(cut_text);
-        if arguments.len() > 10 || arguments.iter().any(|(key, value)| key.len() > 40 || value.len() > LONGEST_TEXT) {
-            arguments.clear();
-        }
+        cut_diagnosis(diagnosis, shown);
     }
+    file.known = file.known.filter(|known| known.etag.len() <= LONGEST_VALIDATOR && known.last_modified.len() <= LONGEST_VALIDATOR);
     file
+}
+
+fn cut_diagnosis(diagnosis: &mut Diagnosis, shown: &str) {
+    let Diagnosis { file, code, name, reason, suggestion, arguments, .. } = diagnosis;
+    shown.clone_into(file);
+    [code, name, reason, suggestion].into_iter().for_each(cut_text);
+    if arguments.len() > 10 || arguments.iter().any(|(key, value)| key.len() > 40 || value.len() > LONGEST_TEXT) {
+        arguments.clear();
+    }
 }
 
 fn cut_text(text: &mut String) {

@@ -2,15 +2,20 @@
 //! bounded. The reply comes from a process that has read bytes from outside and is believed in nothing: see
 //! [`super::child`].
 
+use agreements::{Diagnosis, Secret};
 use serde::{Deserialize, Serialize};
-use settings::plain::FileOutcome;
+use settings::file::FileOutcome;
 
 /// The longest request, in bytes.
-pub const LONGEST_REQUEST: usize = 64 << 10;
+pub const LONGEST_REQUEST: usize = 512 << 10;
 /// The longest reply, in bytes: all lines that fit into the files, escaped, with their diagnoses.
 pub const LONGEST_REPLY: usize = 4 << 20;
 /// Standard, product, master (B37).
 pub const MOST_FILES: usize = 3;
+/// The longest root certificate, as PEM.
+pub const LONGEST_CERTIFICATE: usize = 64 << 10;
+/// The longest ETag or date that is kept.
+pub const LONGEST_VALIDATOR: usize = 200;
 
 /// How far a server's certificate is checked (HTTP_SSL_VERIFY).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +37,42 @@ pub struct Request {
     pub http_1_0: bool,
     /// For https.
     pub verification: Verification,
+    /// Asked for before an https file that is to be checked; none: the system's certificates count.
+    pub root_certificate: Option<RootCertificate>,
+    /// HTTP_AUTH_ID and HTTP_AUTH_PASS, for a server that asks where the URL has no account (C28).
+    pub account: Option<HttpAccount>,
+    /// Host and port of the HTTP proxy; none: no proxy.
+    pub proxy: Option<String>,
     /// To connect, per server, in milliseconds.
     pub connect_timeout: u64,
     /// Per file, in milliseconds.
     pub file_timeout: u64,
     /// Lowest layer first, which is the order of asking (B50).
     pub files: Vec<Wanted>,
+}
+
+/// Name and password for HTTP authentication.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpAccount {
+    /// Not empty.
+    pub user: String,
+    /// May be empty.
+    pub password: Secret,
+}
+
+impl std::fmt::Debug for HttpAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpAccount").finish_non_exhaustive()
+    }
+}
+
+/// CFG_ROOT_CERTIFICATE_PATH.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootCertificate {
+    /// Where it is.
+    pub wanted: Wanted,
+    /// The one that came from there last, as PEM.
+    pub kept: Option<String>,
 }
 
 /// One file to fetch.
@@ -47,8 +82,10 @@ pub struct Wanted {
     pub url: String,
     /// Without password: what diagnoses name.
     pub shown: String,
-    /// The key that the file's extension names; none for a file that is not encrypted. Beside the account of the URL the only
-    /// secret that the child is told.
+    /// What is known of the file that is in effect: the server is asked for a newer one only.
+    pub known: Option<Known>,
+    /// The key that the file's extension names; none for a file that is not encrypted. Beside the accounts the only secret that the
+    /// child is told.
     #[serde(default)]
     pub key: Option<FileKey>,
 }
@@ -68,11 +105,28 @@ impl std::fmt::Debug for Wanted {
     }
 }
 
+/// How a server names one state of a file (RFC 9110 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// ETag, or empty.
+    pub etag: String,
+    /// Last-Modified, or empty.
+    pub last_modified: String,
+    /// Size of the file, for the limit of all files together (C47).
+    pub bytes: usize,
+    /// Which limit it falls under.
+    pub is_xml: bool,
+}
+
 /// What the child has done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// How far it could lock itself in: `full`, or what is missing.
     pub sandbox: String,
+    /// A root certificate that is to be kept, as PEM.
+    pub root_certificate: Option<String>,
+    /// What is to be said about the root certificate.
+    pub notes: Vec<Diagnosis>,
     /// One per file of the request, in its order.
     pub files: Vec<Fetched>,
 }
@@ -82,6 +136,8 @@ pub struct Reply {
 pub struct Fetched {
     /// How far it came.
     pub fetch: Fetch,
+    /// How the server names it; none where it does not.
+    pub known: Option<Known>,
     /// What is in it; of a file that was not fetched only diagnoses.
     pub outcome: FileOutcome,
 }
@@ -91,6 +147,8 @@ pub struct Fetched {
 pub enum Fetch {
     /// It was read. It may still be rejected as a whole (C62).
     Read,
+    /// It is the one that is known.
+    Unchanged,
     /// The server has no such file.
     NotFound,
     /// It could not be fetched.

@@ -4,6 +4,8 @@
 pub mod child;
 pub mod exchange;
 pub mod identity;
+pub mod memory;
+pub mod place;
 pub mod report;
 pub mod request;
 

@@ -2,15 +2,17 @@
 
 use agreements::{Diagnosis, Severity};
 use phone_proto::dbus::DiagnosisTuple;
-use settings::layers::{FileReport, Layers, RunFile, RunPlan};
+use settings::layers::{FileReport, Layer, Layers, RunFile, RunPlan};
 use settings::template::FileKind;
 
-use super::exchange::{Fetch, Fetched};
+use super::child::Done;
+use super::exchange::{Fetch, Fetched, Known};
+use super::memory::Memory;
 use super::request::Run;
 use crate::command::Report;
 
 /// What was fetched, per file of the run; or why nothing was.
-pub type Outcome = Result<Vec<Fetched>, String>;
+pub type Outcome = Result<Done, String>;
 
 /// The plan and the report of a run.
 pub struct RunResult {
@@ -20,11 +22,41 @@ pub struct RunResult {
     pub report: Report,
     /// At least one file could not be fetched.
     pub failed: bool,
+    /// What is to be remembered once the plan is committed.
+    lessons: Lessons,
+}
+
+/// What is to be remembered of a run.
+struct Lessons {
+    /// Layer, URL, how the server names the file, values applied and lines skipped.
+    files: Vec<(Layer, String, Option<Known>, (u32, u32))>,
+    /// URL and PEM.
+    root_certificate: Option<(String, String)>,
+}
+
+impl RunResult {
+    /// Teaches `memory`; `layers` are those after the commit.
+    pub fn teach(&self, memory: &mut Memory, layers: &Layers) {
+        for (layer, url, known, counts) in &self.lessons.files {
+            memory.learn_file(layers, *layer, url, known.clone(), *counts);
+        }
+        if let Some((url, pem)) = &self.lessons.root_certificate {
+            memory.learn_root_certificate(url, pem.clone());
+        }
+        if !self.lessons.files.is_empty() || self.lessons.root_certificate.is_some() {
+            memory.save();
+        }
+    }
 }
 
 /// Plans what the files say on top of `layers`.
-pub fn of(layers: &Layers, run: &Run, outcome: Outcome, time: agreements::WallTime) -> RunResult {
-    let fetched = outcome.unwrap_or_else(|reason| run.request.files.iter().map(|wanted| lost(&wanted.shown, &reason)).collect());
+pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: agreements::WallTime) -> RunResult {
+    let lost = |reason: String| Done {
+        files: run.request.files.iter().map(|wanted| lost(&wanted.shown, &reason)).collect(),
+        notes: Vec::new(),
+        root_certificate: None,
+    };
+    let Done { files: fetched, notes, root_certificate } = outcome.unwrap_or_else(lost);
     let files: Vec<RunFile<'_>> = run
         .kinds
         .iter()
@@ -33,24 +65,45 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, time: agreements::WallTi
         .map(|((kind, wanted), fetched)| RunFile { layer: (*kind).into(), source: &wanted.shown, outcome: &fetched.outcome })
         .collect();
     let plan = layers.provision(&files, time);
-    let told = run.kinds.iter().zip(&fetched).zip(&plan.files).map(|((kind, fetched), report)| told(*kind, fetched, report));
+    let each = || run.kinds.iter().zip(&run.request.files).zip(fetched.iter().zip(&plan.files));
+    let told = each().map(|((kind, wanted), (fetched, report))| {
+        let remembered = memory.file(layers, (*kind).into(), &wanted.url).map(|file| (file.applied, file.skipped));
+        told(*kind, fetched, report, remembered.unwrap_or_default())
+    });
     let unusable =
         run.unusable.iter().map(|(kind, diagnosis)| (kind.as_str().to_owned(), diagnosis.file.clone(), "failed".to_owned(), 0, 0));
-    let diagnoses = run.unusable.iter().map(|(_, diagnosis)| diagnosis).chain(&run.notes).chain(&plan.plan.diagnoses).map(tuple);
-    let report = Report { files: unusable.chain(told).collect(), diagnoses: diagnoses.collect() };
+    let about_paths = run.unusable.iter().map(|(_, diagnosis)| diagnosis).chain(&run.notes);
+    let diagnoses = about_paths.chain(&notes).chain(&plan.plan.diagnoses).map(tuple).collect();
+    let report = Report { files: unusable.chain(told).collect(), diagnoses };
     let failed = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "failed");
-    RunResult { plan, report, failed }
+    let lessons = Lessons {
+        files: each()
+            .filter_map(|((kind, wanted), (fetched, report))| lesson((*kind).into(), &wanted.url, fetched, report))
+            .collect(),
+        root_certificate: run.request.root_certificate.as_ref().map(|root| root.wanted.url.clone()).zip(root_certificate),
+    };
+    RunResult { plan, report, failed, lessons }
 }
 
-fn told(kind: FileKind, fetched: &Fetched, report: &FileReport) -> (String, String, String, u32, u32) {
+/// Only a file that was applied as it stands is known next time: a value that had to give way to another layer's may have its
+/// turn later.
+fn lesson(layer: Layer, url: &str, fetched: &Fetched, report: &FileReport) -> Option<(Layer, String, Option<Known>, (u32, u32))> {
+    let as_it_stands = !report.rejected && report.skipped == fetched.outcome.skipped;
+    let known = fetched.known.clone().filter(|_| as_it_stands);
+    (fetched.fetch == Fetch::Read).then(|| (layer, url.to_owned(), known, (report.applied, report.skipped)))
+}
+
+fn told(kind: FileKind, fetched: &Fetched, report: &FileReport, remembered: (u32, u32)) -> (String, String, String, u32, u32) {
     let outcome = match fetched.fetch {
         Fetch::NotFound => "not-found",
+        Fetch::Unchanged => "unchanged",
         Fetch::Failed => "failed",
         Fetch::Read if report.rejected => "refused",
         Fetch::Read if report.unchanged => "unchanged",
         Fetch::Read => "applied",
     };
-    (kind.as_str().to_owned(), report.source.clone(), outcome.to_owned(), report.applied, report.skipped)
+    let (applied, skipped) = if fetched.fetch == Fetch::Unchanged { remembered } else { (report.applied, report.skipped) };
+    (kind.as_str().to_owned(), report.source.clone(), outcome.to_owned(), applied, skipped)
 }
 
 fn lost(shown: &str, reason: &str) -> Fetched {
@@ -65,8 +118,8 @@ fn lost(shown: &str, reason: &str) -> Fetched {
         suggestion: "provision again; if it comes back, report it".to_owned(),
         arguments: std::collections::BTreeMap::new(),
     };
-    let outcome = settings::plain::FileOutcome { file: shown.to_owned(), diagnoses: vec![diagnosis], ..Default::default() };
-    Fetched { fetch: Fetch::Failed, outcome }
+    let outcome = settings::file::FileOutcome { file: shown.to_owned(), diagnoses: vec![diagnosis], ..Default::default() };
+    Fetched { fetch: Fetch::Failed, known: None, outcome }
 }
 
 fn tuple(diagnosis: &Diagnosis) -> DiagnosisTuple {

@@ -1,19 +1,19 @@
 //! From the settings to what the child is asked for.
 
-use agreements::{Diagnosis, Severity};
+use agreements::{Diagnosis, Secret, Severity};
 use settings::container::Slot;
 use settings::layers::{Layer, Layers};
 use settings::template::{FileKind, expand, file_url, without_password};
 
-use super::exchange::{FileKey, Request, Verification, Wanted};
+use super::exchange::{FileKey, HttpAccount, Request, RootCertificate, Verification, Wanted};
 use super::identity::Identity;
+use super::memory::Memory;
+use super::place;
 
 /// To connect to a server, in milliseconds.
 const CONNECT: u64 = 10_000;
 /// For one file, in milliseconds.
 const FILE: u64 = 30_000;
-/// The schemes of B35.
-const SCHEMES: [&str; 4] = ["http://", "https://", "ftp://", "tftp://"];
 
 /// A run: the request, and which file each of its entries is.
 pub struct Run {
@@ -28,13 +28,17 @@ pub struct Run {
 }
 
 /// What the settings ask for. An empty path: there is no such file.
-pub fn of(layers: &Layers, identity: &Identity) -> Run {
+pub fn of(layers: &Layers, identity: &Identity, memory: &Memory) -> Run {
     let setting = |name: &str| layers.effective(name).unwrap_or("");
+    let verification = verification(setting("HTTP_SSL_VERIFY"), identity.clock_set);
     let mut run = Run {
         request: Request {
             user_agent: expand(setting("HTTP_USER_AGENT"), &identity.facts),
             http_1_0: setting("HTTP_VER") == "1",
-            verification: verification(setting("HTTP_SSL_VERIFY"), identity.clock_set),
+            verification,
+            root_certificate: root_certificate(setting("CFG_ROOT_CERTIFICATE_PATH"), memory),
+            account: account(setting("HTTP_AUTH_ID"), setting("HTTP_AUTH_PASS")),
+            proxy: proxy(setting("HTTP_PROXY_ENABLE"), setting("HTTP_PROXY_ADDR"), setting("HTTP_PROXY_PORT")),
             connect_timeout: CONNECT,
             file_timeout: FILE,
             files: Vec::new(),
@@ -49,8 +53,9 @@ pub fn of(layers: &Layers, identity: &Identity) -> Run {
         if layers.layer(kind.parameter()) == Some(Layer::Factory) {
             run.notes.push(nobody_said_so(kind, shown));
         } else if usable(&url) {
+            let known = memory.file(layers, kind.into(), &url).map(|file| file.known.clone());
             let key = Slot::of(&url).map(|slot| file_key(layers, slot));
-            run.request.files.push(Wanted { url, shown, key });
+            run.request.files.push(Wanted { url, shown, known, key });
             run.kinds.push(kind);
         } else {
             run.unusable.push((kind, not_a_url(kind, shown)));
@@ -73,9 +78,25 @@ fn file_key(layers: &Layers, slot: Slot) -> FileKey {
     FileKey { key: setting(slot.parameter()), length: setting("CFG_FILE_KEY_LENGTH") }
 }
 
+/// With what came from the same URL before, which counts while its server is away.
+fn root_certificate(url: &str, memory: &Memory) -> Option<RootCertificate> {
+    let wanted = Wanted { url: url.to_owned(), shown: without_password(url), known: None, key: None };
+    usable(url).then(|| RootCertificate { wanted, kept: memory.root_certificate(url) })
+}
+
+/// C28.
+fn account(user: &str, password: &str) -> Option<HttpAccount> {
+    (!user.is_empty()).then(|| HttpAccount { user: user.to_owned(), password: Secret::new(password) })
+}
+
+/// B172, B173.
+fn proxy(enabled: &str, host: &str, port: &str) -> Option<String> {
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    (enabled == "Y" && !host.is_empty()).then(|| format!("{host}:{port}"))
+}
+
 fn usable(url: &str) -> bool {
-    let lower = url.to_ascii_lowercase();
-    SCHEMES.iter().any(|scheme| lower.starts_with(scheme)) && url.len() <= 2_000 && url.bytes().all(|byte| byte.is_ascii_graphic())
+    place::place(url).is_some() && url.len() <= 2_000 && url.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn not_a_url(kind: FileKind, shown: String) -> Diagnosis {
@@ -129,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_hosts_of_the_factory_defaults_are_never_asked() {
-        let run = of(&Layers::new(), &identity());
+        let run = of(&Layers::new(), &identity(), &Memory::default());
         assert!(run.request.files.is_empty() && run.unusable.is_empty());
         assert_eq!(run.notes.len(), 1);
     }
@@ -138,7 +159,7 @@ mod tests {
     fn files_are_asked_for_as_the_settings_say() {
         // B37, B50, B53, B54, B55, HTTP_VER, HTTP_SSL_VERIFY
         let paths = "CFG_STANDARD_FILE_PATH=\"http://joe:secret@a/\"\r\nCFG_PRODUCT_FILE_PATH=\"http://b/\"\r\nCFG_MASTER_FILE_PATH=\"http://c/\"";
-        let run = of(&layers(&format!("{paths}\r\nHTTP_VER=\"0\"\r\nHTTP_SSL_VERIFY=\"2\"")), &identity());
+        let run = of(&layers(&format!("{paths}\r\nHTTP_VER=\"0\"\r\nHTTP_SSL_VERIFY=\"2\"")), &identity(), &Memory::default());
         let urls: Vec<&str> = run.request.files.iter().map(|wanted| wanted.url.as_str()).collect();
         assert_eq!(urls, ["http://c/sip.cfg", "http://b/KX-UT670.cfg", "http://joe:secret@a/Config0080f0abcdef.cfg"]);
         assert_eq!(run.kinds, FileKind::ALL);
@@ -156,7 +177,7 @@ mod tests {
              CFG_FILE_KEY1=\"{}\"\r\nCFG_FILE_KEY2=\"{key}\"\r\nCFG_FILE_KEY_LENGTH=\"256\"",
             "1".repeat(32)
         );
-        let run = of(&layers(&lines), &identity());
+        let run = of(&layers(&lines), &identity(), &Memory::default());
         let keys: Vec<_> = run.request.files.iter().map(|wanted| wanted.key.as_ref().map(|one| (&one.key, &*one.length))).collect();
         assert_eq!(keys, [None, Some((&key, "256"))]);
         assert!(!format!("{:?}", run.request).contains(&key));
@@ -164,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_not_checked_while_the_clock_is_not_set() {
-        let run = of(&layers("HTTP_SSL_VERIFY=\"2\""), &Identity { clock_set: false, ..identity() });
+        let run = of(&layers("HTTP_SSL_VERIFY=\"2\""), &Identity { clock_set: false, ..identity() }, &Memory::default());
         assert_eq!(run.request.verification, Verification::None);
     }
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, dead_code)] // a test may stop
 
+pub mod child;
+pub mod servers;
+
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
@@ -165,6 +168,7 @@ pub async fn apply(client: &mut SettingsClient<Channel>, request: ApplyRequest) 
 pub struct Board {
     pub mac: String,
     pub address: String,
+    pub clock_set: bool,
 }
 
 #[zbus::interface(name = "org.deskphone.Hal1")]
@@ -185,12 +189,21 @@ impl Board {
     fn address(&self) -> String {
         self.address.clone()
     }
+    #[zbus(property)]
+    fn clock_set(&self) -> bool {
+        self.clock_set
+    }
 }
 
 /// Puts a board on the bus; it is gone with the connection.
 pub async fn board(house: &House, mac: &str) -> zbus::Connection {
+    board_with_clock(house, mac, true).await
+}
+
+/// The same; whether its clock is right.
+pub async fn board_with_clock(house: &House, mac: &str, clock_set: bool) -> zbus::Connection {
     let connection = house.connect().await;
-    let board = Board { mac: mac.to_owned(), address: String::new() };
+    let board = Board { mac: mac.to_owned(), address: String::new(), clock_set };
     connection.object_server().at(phone_proto::dbus::HAL_PATH, board).await.unwrap();
     connection.request_name(phone_proto::dbus::HAL_NAME).await.unwrap();
     connection
@@ -207,18 +220,22 @@ pub struct WebServer {
 impl WebServer {
     /// `extra` goes into the server block.
     pub fn start(house: &House, extra: &str) -> WebServer {
-        let folder = house.path("web");
+        WebServer::start_in(&house.path("web"), extra)
+    }
+
+    /// With its files in `folder`.
+    pub fn start_in(folder: &Path, extra: &str) -> WebServer {
         let root = folder.join("root");
         std::fs::create_dir_all(&root).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = folder.join("access.log");
         let configuration = folder.join("nginx.conf");
-        std::fs::write(&configuration, nginx_configuration(&folder, port, extra)).unwrap();
+        std::fs::write(&configuration, nginx_configuration(folder, port, extra)).unwrap();
         let mut process = Command::new("nginx")
             .args(["-e", "stderr", "-c"])
             .arg(&configuration)
             .arg("-p")
-            .arg(&folder)
+            .arg(folder)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -260,6 +277,7 @@ fn nginx_configuration(folder: &Path, port: u16, extra: &str) -> String {
     format!(
         "daemon off; master_process on; worker_processes 1; pid {folder}/pid; error_log stderr notice; user root;\n\
          events {{}}\nhttp {{ {temporary}\nlog_format plain '$request|$http_user_agent|$remote_user';\n\
-         access_log {folder}/access.log plain;\nserver {{ listen 127.0.0.1:{port}; root {folder}/root; {extra} }} }}\n"
+         access_log {folder}/access.log plain;\nserver {{ listen 127.0.0.1:{port}{}; root {folder}/root; {extra} }} }}\n",
+        if extra.contains("ssl_certificate") { " ssl" } else { "" }
     )
 }
