@@ -28,11 +28,13 @@ pub struct RunResult {
 
 /// What is to be remembered of a run.
 struct Lessons {
-    /// Layer, URL, how the server names the file, values applied and lines skipped.
-    files: Vec<(Layer, String, Option<Known>, (u32, u32))>,
+    files: Vec<Lesson>,
     /// URL and PEM.
     root_certificate: Option<(String, String)>,
 }
+
+/// Layer, URL, how the server names the file, values applied and lines skipped.
+type Lesson = (Layer, String, Option<Known>, (u32, u32));
 
 impl RunResult {
     /// Teaches `memory`; `layers` are those after the commit.
@@ -87,7 +89,7 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: a
 
 /// Only a file that was applied as it stands is known next time: a value that had to give way to another layer's may have its
 /// turn later.
-fn lesson(layer: Layer, url: &str, fetched: &Fetched, report: &FileReport) -> Option<(Layer, String, Option<Known>, (u32, u32))> {
+fn lesson(layer: Layer, url: &str, fetched: &Fetched, report: &FileReport) -> Option<Lesson> {
     let as_it_stands = !report.rejected && report.skipped == fetched.outcome.skipped;
     let known = fetched.known.clone().filter(|_| as_it_stands);
     (fetched.fetch == Fetch::Read).then(|| (layer, url.to_owned(), known, (report.applied, report.skipped)))

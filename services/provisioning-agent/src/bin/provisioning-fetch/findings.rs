@@ -60,7 +60,7 @@ pub fn unreachable(wanted: &Wanted, error: &curl::Error) -> Diagnosis {
 }
 
 fn code(error: &curl::Error) -> u32 {
-    u32::try_from(error.code()).unwrap_or(0)
+    error.code()
 }
 
 fn cause(error: &curl::Error) -> (&'static str, String, &'static str) {
