@@ -69,6 +69,8 @@ mod proxies {
         fn pending_digits(&self) -> zbus::Result<String>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn hook(&self) -> zbus::Result<String>;
+        #[zbus(property(emits_changed_signal = "false"))]
+        fn resync_requests(&self) -> zbus::Result<u64>;
     }
 
     #[proxy(interface = "org.deskphone.Sip1.Line", default_service = "org.deskphone.Sip1")]
@@ -124,6 +126,7 @@ mod proxies {
     )]
     pub trait Provisioning {
         fn run(&self, options: Options<'_>) -> zbus::Result<u64>;
+        fn import(&self, kind: &str, name: &str, content: &[u8], options: Options<'_>) -> zbus::Result<u64>;
         fn files(&self) -> zbus::Result<Vec<(String, String, String, u32, u32)>>;
         fn diagnoses(&self) -> zbus::Result<Vec<DiagnosisTuple>>;
         #[zbus(property(emits_changed_signal = "false"))]
@@ -132,6 +135,8 @@ mod proxies {
         fn last_run(&self) -> zbus::Result<u64>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn restart_wanted(&self) -> zbus::Result<(String, bool)>;
+        #[zbus(property(emits_changed_signal = "false"))]
+        fn restart_waits_for(&self) -> zbus::Result<String>;
         #[zbus(signal)]
         fn run_finished(&self, run: u64, outcome: String, revision: u64, options: HashMap<String, Variant<'_>>)
         -> zbus::Result<()>;

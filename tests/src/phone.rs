@@ -40,6 +40,7 @@ impl Setup {
         let (user, password) = PHONE_ACCOUNT;
         let own = [
             "CFG_STANDARD_FILE_PATH=\"\"".to_owned(),
+            "PROVISION_START_SPREAD=\"0\"".to_owned(),
             "EMBEDDED_WEB_ENABLE=\"Y\"".to_owned(),
             "HTTPD_PORTOPEN_AUTO=\"Y\"".to_owned(),
             format!("PHONE_NUMBER_1=\"{user}\""),

@@ -1,5 +1,7 @@
 //! The verbs. Help texts are the documentation of the tool.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The phone at the shell. The bus is that of DESKPHONE_BUS, else the system bus.
@@ -128,6 +130,30 @@ pub enum SettingsVerb {
 pub enum ProvisionVerb {
     /// Fetch the configuration files, wait, and show what came of it
     Now,
+    /// Take a configuration file from this computer or an SD card into the layer of its type; refused during a call
+    Import { kind: FileType, file: PathBuf },
+}
+
+/// Which layer a file is for.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum FileType {
+    /// For this one unit
+    Standard,
+    /// For all units of its model
+    Product,
+    /// For all units
+    Master,
+}
+
+impl FileType {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FileType::Standard => "standard",
+            FileType::Product => "product",
+            FileType::Master => "master",
+        }
+    }
 }
 
 #[derive(Subcommand)]

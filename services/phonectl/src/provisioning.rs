@@ -1,11 +1,14 @@
 //! A provisioning run that somebody waits for.
 
+use std::io::Read as _;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use phone_proto::dbus::{DiagnosisTuple, Options, PROVISIONING_NAME, ProvisioningProxy, RunFinishedArgs, RunFinishedStream};
 use phone_proto::errors::ErrorKind;
 use serde_json::json;
+use settings::file::MOST_BYTES;
 use zbus::proxy::CacheProperties;
 
 use crate::bus;
@@ -21,11 +24,28 @@ fn failed(error: zbus::Error) -> Failure {
 
 /// `phonectl provision now`
 pub async fn run_now(output: &mut Output) -> Result<(), Failure> {
+    waited(output, async |service| service.run(Options::new()).await).await
+}
+
+/// `phonectl provision import`
+pub async fn import(output: &mut Output, kind: &str, file: &Path) -> Result<(), Failure> {
+    let invalid = |text: String| Failure::new(ErrorKind::InvalidArgument, &text);
+    let unreadable = |error: std::io::Error| invalid(format!("{}: {error}", file.display()));
+    let name =
+        file.file_name().and_then(|name| name.to_str()).ok_or_else(|| invalid(format!("{} names no file", file.display())))?;
+    let mut content = Vec::new();
+    // One byte more than any file may have: then the phone says so.
+    std::fs::File::open(file).map_err(unreadable)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut content).map_err(unreadable)?;
+    waited(output, async |service| service.import(kind, name, &content, Options::new()).await).await
+}
+
+/// Begins a run, waits for its end and shows what came of it.
+async fn waited(output: &mut Output, begin: impl AsyncFnOnce(&ProvisioningProxy<'_>) -> zbus::Result<u64>) -> Result<(), Failure> {
     let connection = bus::connect().await?;
     let service = ProvisioningProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
     bus::must_be_up(&connection, PROVISIONING_NAME).await?;
     let mut finished = service.receive_run_finished().await.map_err(failed)?;
-    let run = service.run(Options::new()).await.map_err(failed)?;
+    let run = begin(&service).await.map_err(failed)?;
     let (outcome, revision) = tokio::time::timeout(RUN_LIMIT, end_of(run, &mut finished))
         .await
         .map_err(|_| Failure::new(ErrorKind::ServiceUnavailable, "the run goes on for longer than three minutes"))??;

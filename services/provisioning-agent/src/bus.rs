@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use phone_proto::dbus::{
-    CommitTuple, DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH,
+    CommitTuple, DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH, SIP_NAME,
+    SIP_PATH,
 };
 use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::bus;
@@ -16,7 +17,9 @@ use zbus::{Connection, OwnedVariant, Variant, interface};
 
 use crate::clearing::Clearing;
 use crate::command::{Applied, Command, Commands, Removal, Wish};
+use crate::provisioning::Phone;
 use crate::provisioning::identity::Identity;
+use crate::provisioning::import::Import;
 
 /// What the properties show; only the newest counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Published {
     pub restart_wanted: (String, bool),
     /// The newest order to clear data.
     pub clearing: Clearing,
+    /// What keeps the restart waiting, or empty.
+    pub restart_waits_for: &'static str,
 }
 
 /// What happened once.
@@ -286,6 +291,22 @@ impl ProvisioningObject {
         self.commands.ask(|answer| Command::Provision { answer }).await?
     }
 
+    #[zbus(out_args("run"))]
+    #[allow(clippy::too_many_arguments)]
+    async fn import(
+        &self,
+        kind: String,
+        name: String,
+        content: Vec<u8>,
+        #[allow(unused_variables)] options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let import = Import::new(&kind, &name, content)?;
+        self.commands.ask(|answer| Command::Import { import, answer }).await?
+    }
+
     #[zbus(out_args("files"))]
     async fn files(&self) -> Result<Vec<(String, String, String, u32, u32)>, HouseError> {
         Ok(self.commands.ask(|answer| Command::Report { answer }).await?.files)
@@ -309,6 +330,11 @@ impl ProvisioningObject {
     #[zbus(property)]
     fn restart_wanted(&self) -> (String, bool) {
         self.facts.borrow().restart_wanted.clone()
+    }
+
+    #[zbus(property)]
+    fn restart_waits_for(&self) -> &'static str {
+        self.facts.borrow().restart_waits_for
     }
 
     #[zbus(signal)]
@@ -347,6 +373,22 @@ pub async fn follow_board(connection: &Connection, seen: watch::Sender<Option<Id
     let mut board = bus::Facts::watch(connection, HAL_NAME, HAL_PATH, "org.deskphone.Hal1").await?;
     while let Some(facts) = board.changed().await {
         seen.send_replace(Some(Identity::from_properties(facts)));
+    }
+    Err(zbus::Error::Failure("the bus is gone".into()))
+}
+
+/// Passes on what sip-agent shows of calls and of the SIP server's wishes, over its restarts; ends with the bus or the driver.
+///
+/// # Errors
+/// The bus is gone.
+pub async fn follow_phone(connection: &Connection, seen: watch::Sender<Option<Phone>>) -> zbus::Result<()> {
+    let mut phone = bus::Facts::watch(connection, SIP_NAME, SIP_PATH, "org.deskphone.Sip1.Phone").await?;
+    while let Some(facts) = phone.changed().await {
+        let long = |name: &str| facts.get(name).and_then(|value| value.downcast_ref::<u64>().ok());
+        let calls_up = facts.get("CallsUp").and_then(|value| value.downcast_ref::<u32>().ok()).unwrap_or(0);
+        let resyncs = long("ResyncRequests").unwrap_or(0);
+        let new = long("Epoch").map(|epoch| Phone { epoch, calls_up, resyncs });
+        seen.send_if_modified(|shown| std::mem::replace(shown, new) != new);
     }
     Err(zbus::Error::Failure("the bus is gone".into()))
 }
@@ -398,6 +440,9 @@ async fn tell_facts(connection: &Connection, old: &Published, new: &Published) -
     }
     if old.restart_wanted != new.restart_wanted {
         object.restart_wanted_changed(emitter).await?;
+    }
+    if old.restart_waits_for != new.restart_waits_for {
+        object.restart_waits_for_changed(emitter).await?;
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use phone_proto::settings::Change;
 use settings::layers::{Entry, Explanation, Layer, Origin, Reset};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::provisioning::import::Import;
+
 /// Commands that may wait. More than that at once is refused as `Busy`.
 const QUEUE: usize = 64;
 
@@ -101,6 +103,13 @@ pub enum Command {
     /// A provisioning run.
     Provision {
         /// Its number, at once.
+        answer: Answer<u64>,
+    },
+    /// A file that a person brings.
+    Import {
+        /// Which.
+        import: Import,
+        /// The number of its run, at once.
         answer: Answer<u64>,
     },
     /// What the newest finished run did.

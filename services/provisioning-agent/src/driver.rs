@@ -2,6 +2,7 @@
 //! settings; it brings things together and publishes what came of them.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use agreements::{Correlation, WallTime};
 use phone_proto::errors::{ErrorKind, HouseError};
@@ -16,13 +17,17 @@ use crate::command::{Answer, Applied, Command, Wish};
 use crate::ledger::{Committed, Ledger};
 use crate::provisioning::child::Done;
 use crate::provisioning::identity::Identity;
+use crate::provisioning::import::Import;
 use crate::provisioning::memory::Memory;
 use crate::provisioning::report::{self, Outcome};
 use crate::provisioning::request::{self, Run};
-use crate::provisioning::{Provisioning, child};
+use crate::provisioning::schedule::Cause;
+use crate::provisioning::{Phone, Provisioning, child, rules};
 
 /// Signals that may wait for the bus.
 const ANNOUNCEMENTS: usize = 64;
+/// The wall clock is looked at this often while a time of the day is waited for: it may be set.
+const CLOCK: Duration = Duration::from_secs(600);
 
 /// Everything that the loop holds.
 pub struct Driver {
@@ -67,10 +72,15 @@ impl Driver {
         (driver, facts, announced)
     }
 
-    /// The loop; `board` is what is known of it, none before it was asked for the first time.
-    pub async fn run(mut self, mut board: watch::Receiver<Option<Identity>>) -> Infallible {
+    /// The loop; `board` and `phone` are what is known of hal-agent and sip-agent, none before they were asked for the first time.
+    pub async fn run(
+        mut self,
+        mut board: watch::Receiver<Option<Identity>>,
+        mut phone: watch::Receiver<Option<Phone>>,
+    ) -> Infallible {
         let mut watchdog = notify::Watchdog::from_environment();
         loop {
+            let wait = self.wait();
             tokio::select! {
                 Some(command) = self.commands.recv() => self.handle_command(command).await,
                 outcome = ended(&mut self.under_way) => self.handle_outcome(outcome).await,
@@ -78,8 +88,14 @@ impl Driver {
                     let identity = board.borrow_and_update().clone();
                     identity.into_iter().for_each(|identity| self.handle_identity(identity));
                 }
+                Ok(()) = phone.changed() => {
+                    let phone = *phone.borrow_and_update();
+                    self.provisioning.learn_phone(clock::now(), phone);
+                }
+                () = passed(wait) => {}
                 () = watchdog.due() => notify::alive(),
             }
+            self.begin_what_is_due();
             self.publish();
         }
     }
@@ -106,7 +122,8 @@ impl Driver {
             }
             Command::Reset { reset, source, correlation, answer } => self.reset(reset, source, &correlation, answer).await,
             Command::Reveal { layer, answer } => drop(answer.send(self.ledger.reveal(layer))),
-            Command::Provision { answer } => drop(answer.send(self.begin_run())),
+            Command::Provision { answer } => drop(answer.send(self.begin_run(Cause::Asked))),
+            Command::Import { import, answer } => drop(answer.send(self.begin_import(import))),
             Command::Report { answer } => drop(answer.send(self.provisioning.report().clone())),
         }
     }
@@ -156,31 +173,65 @@ impl Driver {
     }
 
     fn handle_identity(&mut self, identity: Identity) {
-        if self.provisioning.learn(identity)
-            && let Err(error) = self.begin_run()
-        {
-            tracing::info!(reason = %error, "no provisioning at start-up");
+        let configured = self.ledger.layers().records().any(|record| record.layer.is_file());
+        self.provisioning.learn(clock::now(), identity, &boot(), configured);
+    }
+
+    /// How long nothing is due.
+    fn wait(&self) -> Option<Duration> {
+        let wait = self.provisioning.wait(clock::now(), self.local())?;
+        Some(wait.min(CLOCK))
+    }
+
+    /// Local time, while the clock is right (B44).
+    fn local(&self) -> Option<i64> {
+        rules::local(self.ledger.layers(), self.wall(), self.provisioning.identity().clock_set)
+    }
+
+    fn begin_what_is_due(&mut self) {
+        self.provisioning.set_rules(clock::now(), rules::of(self.ledger.layers()));
+        let Some(cause) = self.provisioning.due(clock::now(), self.local()) else { return };
+        if let Err(error) = self.begin_run(cause) {
+            tracing::info!(?cause, reason = %error, "no provisioning");
         }
     }
 
     /// Begins a run, or joins the one under way; its number.
-    fn begin_run(&mut self) -> Result<u64, HouseError> {
+    fn begin_run(&mut self, cause: Cause) -> Result<u64, HouseError> {
         let enabled = self.ledger.layers().effective("PROVISION_ENABLE") != Some("N");
-        let (number, begins) = self.provisioning.begin(enabled)?;
+        let (number, begins) = self.provisioning.begin(cause, enabled)?;
         if begins {
             let run = request::of(self.ledger.layers(), self.provisioning.identity(), &self.memory);
-            let correlation = Correlation::new(&format!("provisioning-{:08x}-{number}", self.ledger.epoch() >> 32));
-            tracing::info!(files = run.request.files.len(), correlation = correlation.as_str(), "provisioning begins");
-            let request = run.request.clone();
-            let child = tokio::spawn(async move {
-                if request.files.is_empty() {
-                    return Ok(Done { files: Vec::new(), notes: Vec::new(), root_certificate: None });
-                }
-                child::run(&request).await.map_err(|error| error.to_string())
-            });
-            self.under_way = Some(UnderWay { run, correlation, child });
+            self.start(number, cause, run);
         }
         Ok(number)
+    }
+
+    /// Begins to read a file that a person brings; its run's number. Not while a call is up (B107).
+    fn begin_import(&mut self, import: Import) -> Result<u64, HouseError> {
+        if self.provisioning.call_is_up() {
+            return Err(HouseError::new(ErrorKind::WrongState, "a call is up: import the file when it has ended"));
+        }
+        if self.provisioning.is_running() {
+            return Err(HouseError::new(ErrorKind::Busy, "files are being fetched: import the file when that has ended"));
+        }
+        let (number, _) = self.provisioning.begin(Cause::Import, true)?;
+        let run = import.run(self.ledger.layers(), self.provisioning.identity(), &self.memory);
+        self.start(number, Cause::Import, run);
+        Ok(number)
+    }
+
+    fn start(&mut self, number: u64, cause: Cause, run: Run) {
+        let correlation = Correlation::new(&format!("provisioning-{:08x}-{number}", self.ledger.epoch() >> 32));
+        tracing::info!(?cause, files = run.request.files.len(), correlation = correlation.as_str(), "provisioning begins");
+        let request = run.request.clone();
+        let child = tokio::spawn(async move {
+            if request.files.is_empty() {
+                return Ok(Done { files: Vec::new(), notes: Vec::new(), root_certificate: None });
+            }
+            child::run(&request).await.map_err(|error| error.to_string())
+        });
+        self.under_way = Some(UnderWay { run, correlation, child });
     }
 
     async fn handle_outcome(&mut self, outcome: Outcome) {
@@ -202,7 +253,15 @@ impl Driver {
         for (file, line, _, code, name, severity, reason, _) in &report.diagnoses {
             tracing::warn!(file, line, code, name, severity, reason, correlation = correlation.as_str(), "provisioning");
         }
-        let number = self.provisioning.finish(report, failed);
+        let taken = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "applied" || outcome == "unchanged");
+        let (number, cause) = self.provisioning.finish(clock::now(), report, failed);
+        if cause == Some(Cause::Resync) {
+            // B46, C68: whatever the files said.
+            self.want_restart("the SIP server asked for provisioning".to_owned());
+        } else if cause == Some(Cause::Import) && taken {
+            // B105, C68
+            self.want_restart("a configuration file was imported".to_owned());
+        }
         self.publish();
         let revision = self.ledger.revision();
         self.announce(Announcement::RunFinished { run: number, done: !failed, revision });
@@ -222,6 +281,19 @@ impl Driver {
         self.announce(Announcement::Changed { revision: committed.revision, names: committed.names, correlation });
     }
 
+    /// A restart that waits for the end of a call (C68). It does not soften a wish that may interrupt one.
+    fn want_restart(&mut self, reason: String) {
+        if !self.restart_wanted.1 {
+            self.restart_wanted = (reason, false);
+        }
+    }
+
+    /// What keeps the wanted restart waiting.
+    fn restart_waits_for(&self) -> &'static str {
+        let (reason, may_interrupt) = &self.restart_wanted;
+        if !reason.is_empty() && !may_interrupt && self.provisioning.call_is_up() { "call" } else { "" }
+    }
+
     fn announce(&self, announcement: Announcement) {
         if self.announcements.try_send(announcement).is_err() {
             tracing::warn!("the bus does not keep up; a signal is lost");
@@ -237,6 +309,7 @@ impl Driver {
             last_run: self.provisioning.finished(),
             restart_wanted: self.restart_wanted.clone(),
             clearing: *self.ledger.clearing(),
+            restart_waits_for: self.restart_waits_for(),
         };
         self.published.send_if_modified(|shown| {
             let changed = *shown != new;
@@ -252,6 +325,19 @@ impl Driver {
 
 fn with_revision(committed: Committed) -> (u64, Committed) {
     (committed.revision, committed)
+}
+
+/// The end of this time; never, when there is none.
+async fn passed(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Different at each boot; empty where the system does not tell.
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 /// The end of the child of the run under way.

@@ -30,14 +30,15 @@ async fn serve() -> Result<(), Failure> {
     let incoming = grpc::listen(OWNER, SOCKET)?;
     let (driver, facts, announcements) = Driver::new(ledger, Memory::open(&folder), received);
     let (board, board_seen) = watch::channel(None);
+    let (phone, phone_seen) = watch::channel(None);
     // Whoever waits for the settings gets them while the bus is still being connected.
     let on_the_bus = async {
         let connection = bus::serve(commands, facts, announcements).await?;
         notify::ready();
-        bus::follow_board(&connection, board).await
+        tokio::try_join!(bus::follow_board(&connection, board), bus::follow_phone(&connection, phone)).map(drop)
     };
     tokio::select! {
-        ended = driver.run(board_seen) => match ended {},
+        ended = driver.run(board_seen, phone_seen) => match ended {},
         ended = grpc::server().serve_with_incoming(service.into_server(), incoming) => ended?,
         ended = on_the_bus => ended?,
         () = shutdown::signal() => {}

@@ -189,7 +189,7 @@ fn certificates_are_checked_as_far_as_it_is_configured() {
 }
 
 fn root(url: &str, kept: Option<String>) -> Option<RootCertificate> {
-    Some(RootCertificate { wanted: Wanted { url: url.into(), shown: url.into(), known: None, key: None }, kept })
+    Some(RootCertificate { wanted: Wanted { url: url.into(), shown: url.into(), known: None, key: None, content: None }, kept })
 }
 
 /// CFG_ROOT_CERTIFICATE_PATH: without it the system's roots count; the last one fetched counts while its server is away; without

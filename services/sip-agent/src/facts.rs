@@ -31,6 +31,8 @@ pub struct PhoneFacts {
     pub pending_digits: String,
     /// on | off | unknown.
     pub hook: &'static str,
+    /// How often a line's server has asked for provisioning.
+    pub resync_requests: u64,
 }
 
 /// org.deskphone.Sip1.Line.
@@ -62,7 +64,14 @@ impl Facts {
             source_port: 0,
         };
         Facts {
-            phone: PhoneFacts { epoch, applied_revision: 0, calls_up: 0, pending_digits: String::new(), hook: "unknown" },
+            phone: PhoneFacts {
+                epoch,
+                applied_revision: 0,
+                calls_up: 0,
+                pending_digits: String::new(),
+                hook: "unknown",
+                resync_requests: 0,
+            },
             lines: std::array::from_fn(line),
             calls: BTreeMap::new(),
         }

@@ -21,7 +21,7 @@ pub fn write(event: &Event) {
         Event::HoldFailed { call, status, reason } => tracing::warn!(%call, status, reason, "hold has not changed"),
         Event::Ended { call, code, reason, by } => tracing::info!(%call, code, reason, ?by, "ended"),
         Event::ResyncRequested { line, event } => {
-            tracing::warn!(%line, event, "the server asks for provisioning; nobody takes that up in this version");
+            tracing::info!(%line, event, "the server asks for provisioning");
         }
         Event::Stopped => tracing::info!("SIP has stopped"),
     }

@@ -88,6 +88,9 @@ pub struct Wanted {
     /// child is told.
     #[serde(default)]
     pub key: Option<FileKey>,
+    /// The file itself in Base64, where a person has brought it; then nobody is asked.
+    #[serde(default)]
+    pub content: Option<String>,
 }
 
 /// What an encrypted file is read with (B60, B63).

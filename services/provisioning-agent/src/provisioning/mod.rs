@@ -4,55 +4,77 @@
 pub mod child;
 pub mod exchange;
 pub mod identity;
+pub mod import;
 pub mod memory;
 pub mod place;
 pub mod report;
 pub mod request;
+pub mod rules;
+pub mod schedule;
 
+use agreements::Tick;
 use phone_proto::errors::{ErrorKind, HouseError};
 
 use crate::command::Report;
 use identity::Identity;
+use schedule::{Cause, Rules, Schedule};
 
-/// Whether the run at start-up (B40) has been.
+/// What sip-agent shows that counts here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Startup {
-    /// Not yet: it waits for MAC address, model and version.
-    #[default]
-    Due,
-    /// It could not reach a server; it is tried again when the network changes.
-    Failed,
-    /// It has been, or provisioning was switched off.
-    Done,
+pub struct Phone {
+    /// Of its process.
+    pub epoch: u64,
+    /// Calls that have not ended.
+    pub calls_up: u32,
+    /// How often the SIP server has asked for provisioning since the process started.
+    pub resyncs: u64,
 }
 
 /// The state of provisioning.
 #[derive(Default)]
 pub struct Provisioning {
     identity: Identity,
-    startup: Startup,
+    phone: Option<Phone>,
+    schedule: Schedule,
     /// Number of the newest run that was begun.
     begun: u64,
-    running: bool,
+    running: Option<Cause>,
     finished: u64,
     report: Report,
 }
 
 impl Provisioning {
-    /// hal-agent's facts are new, or unknown. Whether the run at start-up is due now. Who the unit is does not change while
-    /// it runs: while hal-agent is away the last answer counts.
-    pub fn learn(&mut self, mut identity: Identity) -> bool {
-        let network_changed = identity.network != self.identity.network;
+    /// hal-agent's facts are new, or unknown. Who the unit is does not change while it runs: while hal-agent is away the last
+    /// answer counts. `boot` is different at each boot; `configured`: files have been applied before.
+    pub fn learn(&mut self, now: Tick, mut identity: Identity, boot: &str, configured: bool) {
+        if identity.network != self.identity.network {
+            self.schedule.network_changed(now);
+        }
         if !identity.is_complete() && self.identity.is_complete() {
             identity.facts = self.identity.facts.clone();
         }
         self.identity = identity;
-        let due = match self.startup {
-            Startup::Due => true,
-            Startup::Failed => network_changed,
-            Startup::Done => false,
-        };
-        due && self.identity.is_complete() && !self.running
+        if self.identity.is_complete() {
+            self.schedule.start(now, schedule::seed(&self.identity.facts.mac, boot), configured);
+        }
+    }
+
+    /// sip-agent's facts are new; none while it is away, and then the last ones count: calls outlive it. What it had been asked
+    /// for before we saw it the first time was asked of somebody else.
+    pub fn learn_phone(&mut self, now: Tick, phone: Option<Phone>) {
+        let Some(new) = phone else { return };
+        if let Some(old) = self.phone {
+            let before = if old.epoch == new.epoch { old.resyncs } else { 0 };
+            if new.resyncs > before {
+                self.schedule.resync(now);
+            }
+        }
+        self.phone = Some(new);
+    }
+
+    /// The settings are these.
+    pub fn set_rules(&mut self, now: Tick, rules: Rules) {
+        self.schedule.set_rules(now, rules);
     }
 
     /// What macros stand for, and whether the clock is right.
@@ -60,17 +82,31 @@ impl Provisioning {
         &self.identity
     }
 
+    /// Whether a call is up, as far as is known.
+    pub fn call_is_up(&self) -> bool {
+        self.phone.is_some_and(|phone| phone.calls_up > 0)
+    }
+
+    /// What is due now, taken. While a run is under way nothing is.
+    pub fn due(&mut self, now: Tick, local: Option<i64>) -> Option<Cause> {
+        if self.running.is_some() { None } else { self.schedule.due(now, local) }
+    }
+
+    /// How long nothing is due; none: until something happens.
+    pub fn wait(&self, now: Tick, local: Option<i64>) -> Option<std::time::Duration> {
+        if self.running.is_some() { None } else { self.schedule.wait(now, local) }
+    }
+
     /// A run is wanted: its number, and whether it has to be begun now (else it is under way).
     ///
     /// # Errors
     /// `ProvisioningDisabled` (B48); `NotReady` while the unit does not know itself.
-    pub fn begin(&mut self, enabled: bool) -> Result<(u64, bool), HouseError> {
+    pub fn begin(&mut self, cause: Cause, enabled: bool) -> Result<(u64, bool), HouseError> {
         if !enabled {
-            self.startup = Startup::Done;
             let text = "provisioning is switched off (PROVISION_ENABLE=N); the web page can switch it on";
             return Err(HouseError::new(ErrorKind::ProvisioningDisabled, text));
         }
-        if self.running {
+        if self.running.is_some() {
             return Ok((self.begun, false));
         }
         if !self.identity.is_complete() {
@@ -78,25 +114,24 @@ impl Provisioning {
             return Err(HouseError::new(ErrorKind::NotReady, text));
         }
         self.begun += 1;
-        self.running = true;
+        self.running = Some(cause);
         Ok((self.begun, true))
     }
 
-    /// The run under way has come to its end.
-    pub fn finish(&mut self, report: Report, failed: bool) -> u64 {
-        self.running = false;
+    /// The run under way has come to its end: its number and what it was begun for.
+    pub fn finish(&mut self, now: Tick, report: Report, failed: bool) -> (u64, Option<Cause>) {
         self.finished = self.begun;
         self.report = report;
-        if self.startup != Startup::Done {
-            self.startup = if failed { Startup::Failed } else { Startup::Done };
+        let cause = self.running.take();
+        if cause != Some(Cause::Import) {
+            self.schedule.ended(now, failed);
         }
-        self.finished
+        (self.finished, cause)
     }
 
     /// The unit was reset: the run under way has come to nothing, and what the last one did is nobody's business any more.
     pub fn forget(&mut self) {
-        if self.running {
-            self.running = false;
+        if self.running.take().is_some() {
             self.finished = self.begun;
         }
         self.report = Report::default();
@@ -104,7 +139,7 @@ impl Provisioning {
 
     /// Whether a run is under way.
     pub fn is_running(&self) -> bool {
-        self.running
+        self.running.is_some()
     }
 
     /// Number of the newest finished run; 0: none.
@@ -122,6 +157,8 @@ impl Provisioning {
 mod tests {
     use super::*;
 
+    const NOW: Tick = Tick(1_000_000_000);
+
     fn known(address: &str) -> Identity {
         let mut identity = Identity { network: vec![address.into()], ..Identity::default() };
         identity.facts.mac = "0080F0ABCDEF".into();
@@ -130,53 +167,80 @@ mod tests {
         identity
     }
 
+    fn enabled() -> Provisioning {
+        let mut provisioning = Provisioning::default();
+        provisioning.set_rules(NOW, Rules { enabled: true, ..Rules::default() });
+        provisioning
+    }
+
+    fn learn(provisioning: &mut Provisioning, identity: Identity) -> Option<Cause> {
+        provisioning.learn(NOW, identity, "boot", false);
+        provisioning.due(NOW, None)
+    }
+
     #[test]
     fn the_run_at_start_up_waits_until_the_unit_knows_itself_and_happens_once() {
         // B40
-        let mut provisioning = Provisioning::default();
-        assert!(!provisioning.learn(Identity::default()));
-        assert_eq!(provisioning.begin(true).unwrap_err().kind, ErrorKind::NotReady);
-        assert!(provisioning.learn(known("")));
-        assert_eq!(provisioning.begin(true), Ok((1, true)));
-        assert!(!provisioning.learn(known("10.0.0.1")), "it is under way");
-        assert_eq!(provisioning.finish(Report::default(), false), 1);
-        assert!(!provisioning.learn(known("10.0.0.2")));
+        let mut provisioning = enabled();
+        assert_eq!(learn(&mut provisioning, Identity::default()), None);
+        assert_eq!(provisioning.begin(Cause::Asked, true).unwrap_err().kind, ErrorKind::NotReady);
+        assert_eq!(learn(&mut provisioning, known("")), Some(Cause::StartUp));
+        assert_eq!(provisioning.begin(Cause::StartUp, true), Ok((1, true)));
+        assert_eq!(learn(&mut provisioning, known("10.0.0.1")), None, "it is under way");
+        assert_eq!(provisioning.finish(NOW, Report::default(), false), (1, Some(Cause::StartUp)));
+        assert_eq!(learn(&mut provisioning, known("10.0.0.2")), None);
     }
 
     #[test]
     fn a_run_at_start_up_that_reached_no_server_is_made_again_when_the_network_changes() {
-        let mut provisioning = Provisioning::default();
-        assert!(provisioning.learn(known("")));
-        provisioning.begin(true).unwrap();
-        provisioning.finish(Report::default(), true);
-        assert!(!provisioning.learn(known("")));
-        assert!(provisioning.learn(known("10.0.0.1")));
-        assert_eq!(provisioning.begin(true), Ok((2, true)));
+        let mut provisioning = enabled();
+        assert_eq!(learn(&mut provisioning, known("")), Some(Cause::StartUp));
+        provisioning.begin(Cause::StartUp, true).unwrap();
+        provisioning.finish(NOW, Report::default(), true);
+        assert_eq!(learn(&mut provisioning, known("")), None);
+        assert_eq!(learn(&mut provisioning, known("10.0.0.1")), Some(Cause::StartUp));
+        assert_eq!(provisioning.begin(Cause::StartUp, true), Ok((2, true)));
     }
 
     #[test]
     fn a_board_that_goes_away_leaves_its_name_behind() {
-        let mut provisioning = Provisioning::default();
-        provisioning.learn(known(""));
-        provisioning.learn(Identity::default());
-        assert_eq!(provisioning.begin(true), Ok((1, true)));
+        let mut provisioning = enabled();
+        learn(&mut provisioning, known(""));
+        learn(&mut provisioning, Identity::default());
+        assert_eq!(provisioning.begin(Cause::Asked, true), Ok((1, true)));
     }
 
     #[test]
     fn a_wish_during_a_run_joins_it() {
-        let mut provisioning = Provisioning::default();
-        provisioning.learn(known(""));
-        assert_eq!(provisioning.begin(true), Ok((1, true)));
-        assert_eq!(provisioning.begin(true), Ok((1, false)));
+        let mut provisioning = enabled();
+        learn(&mut provisioning, known(""));
+        assert_eq!(provisioning.begin(Cause::StartUp, true), Ok((1, true)));
+        assert_eq!(provisioning.begin(Cause::Asked, true), Ok((1, false)));
     }
 
     #[test]
     fn a_unit_whose_provisioning_is_switched_off_never_asks() {
         // B48
         let mut provisioning = Provisioning::default();
-        assert!(provisioning.learn(known("")));
-        assert_eq!(provisioning.begin(false).unwrap_err().kind, ErrorKind::ProvisioningDisabled);
-        assert!(!provisioning.learn(known("10.0.0.1")));
-        assert_eq!((provisioning.finished(), provisioning.is_running()), (0, false));
+        assert_eq!(learn(&mut provisioning, known("")), None);
+        assert_eq!(provisioning.begin(Cause::Asked, false).unwrap_err().kind, ErrorKind::ProvisioningDisabled);
+        assert_eq!(learn(&mut provisioning, known("10.0.0.1")), None);
+    }
+
+    #[test]
+    fn a_wish_of_the_sip_server_counts_once_whoever_restarts_meanwhile() {
+        // B45
+        let mut provisioning = enabled();
+        learn(&mut provisioning, known(""));
+        let mut asked = |epoch, resyncs| {
+            provisioning.learn_phone(NOW, Some(Phone { epoch, calls_up: 0, resyncs }));
+            let wait = provisioning.wait(NOW, None);
+            let due = provisioning.due(NOW + wait.unwrap_or_default(), None);
+            due == Some(Cause::Resync)
+        };
+        assert!(!asked(1, 5), "asked before this process lived");
+        assert!(asked(1, 6) && !asked(1, 6));
+        assert!(!asked(2, 0), "sip-agent has started again");
+        assert!(asked(2, 1));
     }
 }

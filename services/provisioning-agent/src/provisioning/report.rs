@@ -74,7 +74,7 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: a
     });
     let unusable =
         run.unusable.iter().map(|(kind, diagnosis)| (kind.as_str().to_owned(), diagnosis.file.clone(), "failed".to_owned(), 0, 0));
-    let about_paths = run.unusable.iter().map(|(_, diagnosis)| diagnosis).chain(&run.notes);
+    let about_paths = run.unusable.iter().map(|(_, diagnosis)| diagnosis);
     let diagnoses = about_paths.chain(&notes).chain(&plan.plan.diagnoses).map(tuple).collect();
     let report = Report { files: unusable.chain(told).collect(), diagnoses };
     let failed = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "failed");
@@ -87,11 +87,11 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: a
     RunResult { plan, report, failed, lessons }
 }
 
-/// Only a file that was applied as it stands is known next time: a value that had to give way to another layer's may have its
-/// turn later.
+/// Only a file that was applied whole is known next time: a value that had to give way to another layer's may have its turn later,
+/// and what is wrong with a line is told by every run until it is mended.
 fn lesson(layer: Layer, url: &str, fetched: &Fetched, report: &FileReport) -> Option<Lesson> {
-    let as_it_stands = !report.rejected && report.skipped == fetched.outcome.skipped;
-    let known = fetched.known.clone().filter(|_| as_it_stands);
+    let whole = !report.rejected && report.skipped == 0;
+    let known = fetched.known.clone().filter(|_| whole);
     (fetched.fetch == Fetch::Read).then(|| (layer, url.to_owned(), known, (report.applied, report.skipped)))
 }
 

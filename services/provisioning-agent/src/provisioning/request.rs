@@ -2,7 +2,7 @@
 
 use agreements::{Diagnosis, Secret, Severity};
 use settings::container::Slot;
-use settings::layers::{Layer, Layers};
+use settings::layers::Layers;
 use settings::template::{FileKind, expand, file_url, without_password};
 
 use super::exchange::{FileKey, HttpAccount, Request, RootCertificate, Verification, Wanted};
@@ -23,8 +23,6 @@ pub struct Run {
     pub kinds: Vec<FileKind>,
     /// Paths that cannot be asked for.
     pub unusable: Vec<(FileKind, Diagnosis)>,
-    /// What else is to be said.
-    pub notes: Vec<Diagnosis>,
 }
 
 /// What the settings ask for. An empty path: there is no such file.
@@ -45,17 +43,14 @@ pub fn of(layers: &Layers, identity: &Identity, memory: &Memory) -> Run {
         },
         kinds: Vec::new(),
         unusable: Vec::new(),
-        notes: Vec::new(),
     };
     for kind in FileKind::ALL {
         let Some(url) = file_url(kind, setting(kind.parameter()), &identity.facts) else { continue };
         let shown = without_password(&url);
-        if layers.layer(kind.parameter()) == Some(Layer::Factory) {
-            run.notes.push(nobody_said_so(kind, shown));
-        } else if usable(&url) {
+        if usable(&url) {
             let known = memory.file(layers, kind.into(), &url).map(|file| file.known.clone());
             let key = Slot::of(&url).map(|slot| file_key(layers, slot));
-            run.request.files.push(Wanted { url, shown, known, key });
+            run.request.files.push(Wanted { url, shown, known, key, content: None });
             run.kinds.push(kind);
         } else {
             run.unusable.push((kind, not_a_url(kind, shown)));
@@ -73,14 +68,15 @@ fn verification(setting: &str, clock_set: bool) -> Verification {
     }
 }
 
-fn file_key(layers: &Layers, slot: Slot) -> FileKey {
+/// The key of encrypted files with this extension.
+pub fn file_key(layers: &Layers, slot: Slot) -> FileKey {
     let setting = |name: &str| layers.effective(name).unwrap_or("").to_owned();
     FileKey { key: setting(slot.parameter()), length: setting("CFG_FILE_KEY_LENGTH") }
 }
 
 /// With what came from the same URL before, which counts while its server is away.
 fn root_certificate(url: &str, memory: &Memory) -> Option<RootCertificate> {
-    let wanted = Wanted { url: url.to_owned(), shown: without_password(url), known: None, key: None };
+    let wanted = Wanted { url: url.to_owned(), shown: without_password(url), known: None, key: None, content: None };
     usable(url).then(|| RootCertificate { wanted, kept: memory.root_certificate(url) })
 }
 
@@ -100,29 +96,20 @@ fn usable(url: &str) -> bool {
 }
 
 fn not_a_url(kind: FileKind, shown: String) -> Diagnosis {
-    let mut diagnosis = about_a_path(kind, shown, Severity::Error, "file.not-a-url");
+    let mut diagnosis = about_a_path(kind, shown, "file.not-a-url");
     diagnosis.reason = "the path is not a URL that can be asked for".to_owned();
     diagnosis.suggestion = "scheme://host/path with http, https, ftp or tftp".to_owned();
     diagnosis
 }
 
-/// The factory default names a host of the phone's maker. It is asked only when somebody has written it down: a dealer, a file,
-/// or a person.
-fn nobody_said_so(kind: FileKind, shown: String) -> Diagnosis {
-    let mut diagnosis = about_a_path(kind, shown, Severity::Note, "file.factory-path");
-    diagnosis.reason = "the factory default is not asked".to_owned();
-    diagnosis.suggestion = format!("set {}", kind.parameter());
-    diagnosis
-}
-
-fn about_a_path(kind: FileKind, shown: String, severity: Severity, code: &str) -> Diagnosis {
+fn about_a_path(kind: FileKind, shown: String, code: &str) -> Diagnosis {
     Diagnosis {
         file: shown,
         line: 0,
         column: 0,
         code: code.to_owned(),
         name: kind.parameter().to_owned(),
-        severity,
+        severity: Severity::Error,
         reason: String::new(),
         suggestion: String::new(),
         arguments: std::collections::BTreeMap::new(),
@@ -149,10 +136,13 @@ mod tests {
     }
 
     #[test]
-    fn the_hosts_of_the_factory_defaults_are_never_asked() {
+    fn a_path_of_the_factory_defaults_is_asked_for_and_a_preset_can_empty_it() {
+        // B280, C66; nothing is sent here: this only says what would be asked for
         let run = of(&Layers::new(), &identity(), &Memory::default());
-        assert!(run.request.files.is_empty() && run.unusable.is_empty());
-        assert_eq!(run.notes.len(), 1);
+        let shown: Vec<&str> = run.request.files.iter().map(|wanted| wanted.shown.as_str()).collect();
+        assert_eq!(shown, ["http://provisioning.e-connecting.net/redirect/conf/0080f0abcdef.cfg"]);
+        let emptied = of(&layers("CFG_STANDARD_FILE_PATH=\"\""), &identity(), &Memory::default());
+        assert!(emptied.request.files.is_empty() && emptied.unusable.is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use provisioning_agent::provisioning::exchange::{Fetched, Reply, Request, Verification, Wanted};
 
 pub fn request(urls: &[&str]) -> Request {
-    let wanted = |url: &&str| Wanted { url: (*url).to_owned(), shown: "shown".to_owned(), known: None, key: None };
+    let wanted = |url: &&str| Wanted { url: (*url).to_owned(), shown: "shown".to_owned(), known: None, key: None, content: None };
     Request {
         user_agent: "test".into(),
         http_1_0: false,

@@ -52,9 +52,13 @@ impl House {
         self.folder.path().join(name)
     }
 
-    /// Writes a preset; `lines` in the form NAME="value".
+    /// Writes a preset; `lines` in the form NAME="value". The factory default of CFG_STANDARD_FILE_PATH names a host of the
+    /// phone's maker, which no test may look up: a preset that does not name the parameter empties it. Nothing waits for its part
+    /// of a fleet's spread either.
     pub fn preset(&self, name: &str, lines: &[&str]) -> PathBuf {
-        self.write(name, &configuration(lines))
+        let own = ["CFG_STANDARD_FILE_PATH=\"\"", "PROVISION_START_SPREAD=\"0\""];
+        // The first value of a file counts (B87).
+        self.write(name, &configuration(&[lines, &own].concat()))
     }
 
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
@@ -65,6 +69,8 @@ impl House {
     }
 
     pub fn start(&self, presets: &[&Path]) -> Agent {
+        let own = self.preset("own.cfg", &[]);
+        let presets = &[presets, &[own.as_path()]].concat();
         self.start_program(Path::new(env!("CARGO_BIN_EXE_provisioning-agent")), presets)
     }
 
@@ -88,6 +94,8 @@ impl House {
 
     /// Starts the agent and kills it after this time, ready or not.
     pub fn start_and_kill(&self, presets: &[&Path], after: Duration) {
+        let own = self.preset("own.cfg", &[]);
+        let presets = &[presets, &[own.as_path()]].concat();
         let program = Path::new(env!("CARGO_BIN_EXE_provisioning-agent"));
         let mut child = self.command(program, presets, &self.path("nobody-listens")).stderr(Stdio::null()).spawn().unwrap();
         let (_alive, never) = std::sync::mpsc::channel::<()>();
@@ -280,4 +288,65 @@ fn nginx_configuration(folder: &Path, port: u16, extra: &str) -> String {
          access_log {folder}/access.log plain;\nserver {{ listen 127.0.0.1:{port}{}; root {folder}/root; {extra} }} }}\n",
         if extra.contains("ssl_certificate") { " ssl" } else { "" }
     )
+}
+
+/// sip-agent as it shows itself to provisioning-agent.
+pub struct Phone {
+    pub calls_up: u32,
+    pub resync_requests: u64,
+    read: std::sync::Arc<tokio::sync::Notify>,
+}
+
+#[zbus::interface(name = "org.deskphone.Sip1.Phone")]
+impl Phone {
+    #[zbus(property)]
+    fn epoch(&self) -> u64 {
+        7
+    }
+    #[zbus(property)]
+    fn calls_up(&self) -> u32 {
+        self.calls_up
+    }
+    #[zbus(property)]
+    fn resync_requests(&self) -> u64 {
+        self.read.notify_one();
+        self.resync_requests
+    }
+}
+
+/// Puts it on the bus; it is gone with the connection.
+pub async fn phone(house: &House, calls_up: u32) -> zbus::Connection {
+    let connection = house.connect().await;
+    let path = phone_proto::dbus::SIP_PATH;
+    connection.object_server().at(path, Phone { calls_up, resync_requests: 0, read: Default::default() }).await.unwrap();
+    connection.request_name(phone_proto::dbus::SIP_NAME).await.unwrap();
+    connection
+}
+
+/// Changes what it shows.
+pub async fn phone_shows(connection: &zbus::Connection, change: impl FnOnce(&mut Phone)) {
+    let object = connection.object_server().interface::<_, Phone>(phone_proto::dbus::SIP_PATH).await.unwrap();
+    let mut phone = object.get_mut().await;
+    change(&mut phone);
+    phone.calls_up_changed(object.signal_emitter()).await.unwrap();
+    phone.resync_requests_changed(object.signal_emitter()).await.unwrap();
+}
+
+/// Waits until somebody has read it.
+pub async fn phone_was_read(connection: &zbus::Connection) {
+    let object = connection.object_server().interface::<_, Phone>(phone_proto::dbus::SIP_PATH).await.unwrap();
+    let read = object.get().await.read.clone();
+    read.notified().await;
+}
+
+/// Every change of what provisioning-agent shows of provisioning.
+pub async fn provisioning_changes(connection: &zbus::Connection) -> zbus::MessageStream {
+    let rule = zbus::MatchRule::builder()
+        .msg_type(zbus::message::Type::Signal)
+        .path(phone_proto::dbus::PROVISIONING_PATH)
+        .interface("org.freedesktop.DBus.Properties")
+        .member("PropertiesChanged")
+        .build()
+        .unwrap();
+    zbus::MessageStream::for_match_rule(rule, connection, None).await.unwrap()
 }

@@ -133,6 +133,9 @@ impl Agent {
         {
             shown.state.clone_from(state);
         }
+        if let Event::ResyncRequested { .. } = &event {
+            self.facts.phone.resync_requests += 1;
+        }
         self.happened.push(event.clone());
         self.phone.handle(now, telephone::Input::Sip(event));
     }

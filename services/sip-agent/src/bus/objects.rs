@@ -75,6 +75,10 @@ impl Phone {
     fn hook(&self) -> String {
         self.shown.read(|phone| phone.hook.to_owned())
     }
+    #[zbus(property)]
+    fn resync_requests(&self) -> u64 {
+        self.shown.read(|phone| phone.resync_requests)
+    }
 }
 
 fn line_number(line: u8) -> Result<LineNumber, HouseError> {

@@ -2,6 +2,7 @@
 
 use agreements::Tick;
 use sip_stack::{Input, LineState, Output, Stack};
+use testbed::virtual_net::peer::Caller;
 
 use crate::configured::{Lab, line, stack_settings, values};
 
@@ -142,4 +143,19 @@ fn each_lines_socket_is_asked_for_with_its_dscp() {
         }
     }
     assert!(marks.contains(&(line(1), 46)) && marks.contains(&(line(2), 26)), "{marks:?}");
+}
+
+/// B45, B47: the configured event of the line's server is taken, another one is not known.
+#[test]
+fn the_resync_event_is_the_configured_one() {
+    for (event, other) in [("check-sync", "resync"), ("resync", "check-sync")] {
+        let mut lab = Lab::calling(&[("CFG_RESYNC_FROM_SIP", event)]);
+        let mut server = Caller::new(lab.far, lab.net.nodes[0].ip, "200");
+        lab.titles();
+        for (sent, expected) in [(event, "200 NOTIFY"), (other, "489 NOTIFY")] {
+            server.cseq += 1;
+            server.send(&mut lab.net, "NOTIFY", sent, &format!("Event: {sent}\r\n"), "");
+            assert_eq!(lab.titles(), [expected], "{event} {sent}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
 use agreements::{Diagnosis, Secret};
+use base64::Engine as _;
 use provisioning_agent::provisioning::exchange::{Fetch, Fetched, Known, LONGEST_REQUEST, MOST_FILES, Reply, Request, Wanted};
 use settings::container::{self, KeyLength};
 use settings::file::{self, FileOutcome, Form, MOST_BYTES, Size};
@@ -59,6 +60,9 @@ fn read_request() -> Result<Request, Box<dyn std::error::Error>> {
 }
 
 fn one(request: &Request, wanted: &Wanted, root: &Root) -> Result<File, Miss> {
+    if let Some(content) = &wanted.content {
+        return Ok(File::New(opened(wanted, brought(wanted, content)?)?, None));
+    }
     let verification = request.verification;
     let trust = match root {
         Root::System => Trust { verification, root: None },
@@ -74,6 +78,15 @@ fn one(request: &Request, wanted: &Wanted, root: &Root) -> Result<File, Miss> {
         File::New(body, known) => Ok(File::New(opened(wanted, body)?, known)),
         File::Unchanged => Ok(File::Unchanged),
     }
+}
+
+/// A file that somebody has brought.
+fn brought(wanted: &Wanted, content: &str) -> Result<Vec<u8>, Miss> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(content);
+    let bytes = bytes.map_err(|_| {
+        Miss::Failed(Box::new(findings::about(wanted, "file.cut-off", "it did not arrive whole", "import it again")))
+    })?;
+    if bytes.len() > MOST_BYTES { Err(Miss::TooLarge(bytes.len())) } else { Ok(bytes) }
 }
 
 /// Decrypted where the file's name says so (B59).
