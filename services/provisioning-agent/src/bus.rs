@@ -11,6 +11,7 @@ use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::bus;
 use settings::layers::{Entry, Explanation, Layer, LayerValue, Origin, Reset};
 use tokio::sync::{mpsc, watch};
+use zbus::connection::Builder;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::{Connection, OwnedVariant, Variant, interface};
@@ -356,9 +357,19 @@ pub async fn serve(
     facts: watch::Receiver<Published>,
     announcements: mpsc::Receiver<Announcement>,
 ) -> zbus::Result<Connection> {
+    serve_on(bus::builder(), commands, facts, announcements).await
+}
+
+/// The same on any bus.
+async fn serve_on(
+    bus: Builder<'_>,
+    commands: Commands,
+    facts: watch::Receiver<Published>,
+    announcements: mpsc::Receiver<Announcement>,
+) -> zbus::Result<Connection> {
     let settings = SettingsObject { commands: commands.clone(), facts: facts.clone() };
     let provisioning = ProvisioningObject { commands, facts: facts.clone() };
-    let connection = bus::builder().serve_at(SETTINGS_PATH, settings).serve_at(PROVISIONING_PATH, provisioning).build().await?;
+    let connection = bus.serve_at(SETTINGS_PATH, settings).serve_at(PROVISIONING_PATH, provisioning).build().await?;
     tokio::spawn(publish(connection.clone(), facts, announcements));
     connection.request_name(SETTINGS_NAME).await?;
     connection.request_name(PROVISIONING_NAME).await?;
@@ -462,5 +473,36 @@ async fn announce(connection: &Connection, announcement: Announcement) -> zbus::
             let outcome = if done { "done" } else { "failed" };
             ProvisioningObject::run_finished(&emitter, run, outcome, revision, HashMap::new()).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use phone_proto::dbus::ProvisioningProxy;
+    use zbus::fdo::PropertiesProxy;
+
+    use super::*;
+    use crate::command;
+
+    /// The wish for a restart is there to be read, and whoever follows it learns that it has come.
+    #[tokio::test]
+    async fn a_wish_for_a_restart_is_shown_and_announced() {
+        let bus = testbed::open_bus::OpenBus::start().unwrap();
+        let (published, facts) = watch::channel(Published::default());
+        let (_announce, announcements) = mpsc::channel(1);
+        let (commands, _received) = command::channel();
+        let _served = serve_on(Builder::address(bus.address()), commands, facts, announcements).await.unwrap();
+
+        let peer = bus.connect().await.unwrap();
+        let provisioning = ProvisioningProxy::new(&peer).await.unwrap();
+        assert_eq!(provisioning.restart_wanted().await.unwrap(), (String::new(), false));
+        let properties = PropertiesProxy::new(&peer, PROVISIONING_NAME, PROVISIONING_PATH).await.unwrap();
+        let mut changes = properties.receive_properties_changed().await.unwrap();
+        let wish = ("LAN_PORT_MODE has changed".to_owned(), false);
+        published.send_modify(|shown| shown.restart_wanted = wish.clone());
+        let change = changes.next().await.unwrap();
+        assert_eq!(change.args().unwrap().changed_properties.keys().collect::<Vec<_>>(), [&"RestartWanted"]);
+        assert_eq!(provisioning.restart_wanted().await.unwrap(), wish);
     }
 }

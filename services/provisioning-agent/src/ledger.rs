@@ -9,7 +9,7 @@ use phone_proto::settings::Change;
 use settings::catalogue;
 use settings::layers::{Entry, Explanation, FORMAT, Layer, Layers, Plan, Reset};
 use settings::plain::FileOutcome;
-use settings::row::{Effect, Visibility};
+use settings::row::{Effect, Row, Visibility};
 use store::{Batch, FolderStore, Record, Store, StoreError};
 use tokio::sync::mpsc;
 
@@ -314,7 +314,8 @@ impl Ledger {
     /// The plan is on the disk: it is the state from now on.
     fn settle(&mut self, plan: Plan, correlation: &Correlation) -> Committed {
         let names: Vec<String> = plan.changed.iter().map(|change| change.name.to_owned()).collect();
-        let restart = names.iter().filter(|name| needs_restart(name)).cloned().collect();
+        let restart = names.iter().filter(|name| catalogue::parameter(name).is_some_and(|known| needs_restart(known.row)));
+        let restart = restart.cloned().collect();
         let written = plan.writes.iter().filter_map(|write| write.key().split_once('/').map(|(_, name)| name.to_owned())).collect();
         let changed = plan.changed.clone();
         self.layers.commit(plan);
@@ -335,9 +336,9 @@ fn ours(key: &str) -> bool {
     [chronicle::PREFIX, unit::KEY, clearing::KEY].iter().any(|prefix| key.starts_with(prefix))
 }
 
-fn needs_restart(name: &str) -> bool {
-    catalogue::parameter(name)
-        .is_some_and(|parameter| parameter.row.effect == Effect::RestartUnit && parameter.row.pending.is_none())
+/// A row whose effect is still to come would not come into effect by a restart either.
+fn needs_restart(row: &Row) -> bool {
+    row.effect == Effect::RestartUnit && row.pending.is_none()
 }
 
 /// A service sees only the rows that name it; a person at the bus (none) sees all, with secrets masked.
@@ -354,4 +355,24 @@ fn may_see(service: Option<&str>, name: &str) -> Result<(), HouseError> {
 fn unknown(name: &str) -> HouseError {
     let shown: String = name.chars().filter(|character| !character.is_control()).take(40).collect();
     HouseError::new(ErrorKind::UnknownParameter, format!("there is no parameter \"{shown}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use settings::catalogue;
+    use settings::row::{Effect, Row};
+
+    use super::needs_restart;
+
+    /// Only the effect "restart unit" asks for a restart, and only once it is there.
+    #[test]
+    fn a_row_asks_for_a_restart_of_the_unit_once_it_has_that_effect() {
+        for row in catalogue::ROWS {
+            let built = Row { pending: None, ..*row };
+            assert_eq!(needs_restart(&built), row.effect == Effect::RestartUnit, "{}", row.name);
+            assert!(!needs_restart(&Row { pending: Some("network"), ..built }), "{}", row.name);
+        }
+        let ethernet = catalogue::parameter("LAN_PORT_MODE").unwrap().row;
+        assert_eq!(ethernet.effect, Effect::RestartUnit);
+    }
 }

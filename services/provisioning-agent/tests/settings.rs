@@ -168,6 +168,24 @@ async fn the_bus_shows_values_masks_secrets_and_lets_an_administrator_set() {
     );
 }
 
+/// Catalogue: a row whose effect is still to come is stored; a restart would not bring it about, so none is asked for.
+#[tokio::test]
+async fn saving_what_has_no_effect_yet_asks_for_no_restart() {
+    let pending = |row: &&settings::Row| row.effect == settings::row::Effect::RestartUnit && row.pending.is_some();
+    let Some(row) = settings::catalogue::ROWS.iter().filter(pending).find(|row| row.name == "LAN_PORT_MODE") else {
+        panic!("LAN_PORT_MODE has its effect now: this test wants another row, and that one a restart");
+    };
+    let house = House::new();
+    let _agent = house.start(&[]);
+    let connection = house.connect().await;
+    let settings = SettingsProxy::new(&connection).await.unwrap();
+    let provisioning = ProvisioningProxy::new(&connection).await.unwrap();
+    let revision = settings.set(HashMap::from([(row.name, "100FULL")]), 0, HashMap::new()).await.unwrap();
+    assert_eq!(settings.revision().await.unwrap(), revision);
+    assert_eq!(settings.get(row.name).await.unwrap(), "100FULL");
+    assert_eq!(provisioning.restart_wanted().await.unwrap(), (String::new(), false));
+}
+
 #[tokio::test]
 async fn a_password_inside_a_url_is_masked_like_any_other() {
     let house = House::new();
