@@ -5,10 +5,12 @@
 
 pub mod far_exchange;
 pub mod far_phone;
+pub mod far_script;
 pub mod namespace;
 pub mod phone;
 pub mod programs;
 pub mod registrar;
+pub mod watch;
 pub mod web_server;
 
 use std::time::Duration;

@@ -1,0 +1,89 @@
+//! Journey: far ends that do what no friendly phone does, on a real wire: sipp follows a script to the letter.
+
+use house_tests::far_script::{FarScript, SCRIPT_TONE};
+use house_tests::may_make_namespaces;
+use house_tests::namespace::{FAR, Namespace};
+use house_tests::phone::{Phone, Setup};
+use house_tests::registrar::Registrar;
+
+/// A stretch of sound, long enough to be measured.
+const STRETCH: f64 = 1.0;
+
+struct Story {
+    phone: Phone,
+    _registrar: Registrar,
+    // Last: it ends what is still there.
+    namespace: Namespace,
+}
+
+impl Story {
+    async fn begin(preset: &[&str]) -> Story {
+        let namespace = Namespace::new();
+        let registrar = Registrar::start(&namespace);
+        let phone = Phone::start(&namespace, &Setup::at_the_registrar(preset)).await;
+        phone.registered().await;
+        Story { phone, _registrar: registrar, namespace }
+    }
+
+    async fn hear_the_script(&self) {
+        let (begin, end) = self.phone.hear(STRETCH).await;
+        let stretch = begin + 0.4..end - 0.1;
+        let heard = self.phone.heard();
+        assert!(heard.is_tone(&[SCRIPT_TONE], stretch.clone()), "{:?} in {stretch:?}", heard.frequency(stretch.clone()));
+    }
+
+    async fn hang_up(&self) {
+        self.phone.run(&["hangup"]);
+        assert_eq!(self.phone.call_in("ended").await.ended_by, "local");
+    }
+}
+
+/// RFC 3264 4: a call without an offer rings, our 200 offers, and the answer comes with the ACK.
+#[tokio::test]
+async fn a_call_without_an_offer_is_answered_with_ours() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let story = Story::begin(&[]).await;
+    let script = FarScript::start(&story.namespace, "delayed_offer");
+    assert_eq!(story.phone.call_in("incoming").await.number, "400");
+    story.phone.run(&["answer"]);
+    let call = story.phone.call_that("talking with sound", |call| call.state == "talking" && call.media == "flowing").await;
+    assert_eq!(call.codec, "PCMU");
+    story.hear_the_script().await;
+    story.hang_up().await;
+    script.went_as_written().await;
+    story.phone.stop().await;
+}
+
+/// RFC 3261 13.2.2.1: what the far end plays before it answers is heard in place of our ringback tone.
+#[tokio::test]
+async fn early_media_is_heard_before_and_after_the_answer() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let far = format!("SIP_PRXY_ADDR_1=\"{FAR}\"");
+    let story = Story::begin(&[&far]).await;
+    let script = FarScript::start(&story.namespace, "early_media");
+    story.phone.run(&["call", "400"]);
+    story.phone.call_that("early media", |call| call.state == "ringback" && call.media == "flowing").await;
+    story.hear_the_script().await;
+    assert_eq!(story.phone.call_in("talking").await.codec, "PCMU");
+    story.hear_the_script().await;
+    story.hang_up().await;
+    script.went_as_written().await;
+    story.phone.stop().await;
+}
+
+/// RFC 3261 8.2, 18.3, 21.4 and 21.5; what is turned away leaves no call behind.
+#[tokio::test]
+async fn requests_that_are_not_for_a_phone_are_turned_away_by_the_book() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let story = Story::begin(&[]).await;
+    FarScript::start(&story.namespace, "odd_requests").went_as_written().await;
+    assert_eq!(story.phone.calls().await, []);
+    assert_eq!(story.phone.line(1, "State").await, "registered");
+    story.phone.stop().await;
+}
