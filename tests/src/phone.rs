@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -290,6 +291,31 @@ impl Phone {
         let heard = tokio::time::timeout(LIMIT, enough).await;
         heard.unwrap_or_else(|_| panic!("the earpiece plays nothing\n{}", logs(self.folder.path())));
         (begin, self.mark())
+    }
+
+    /// Listens to half a second after the other until one is as it should be. The first ones may hold what was on its way
+    /// before, or gaps of a busy machine.
+    pub async fn hears(&self, what: &str, fits: impl Fn(&Recording, Range<f64>) -> bool) {
+        let mut strongest = Vec::new();
+        for _ in 0..16 {
+            let (begin, end) = self.hear(0.5).await;
+            let heard = self.heard();
+            if fits(&heard, begin..end) {
+                return;
+            }
+            strongest.push(heard.frequency(begin..end));
+        }
+        panic!("the earpiece does not play {what}, but {strongest:?}\n{}", logs(self.folder.path()));
+    }
+
+    /// Listens until this tone is heard.
+    pub async fn hears_tone(&self, hertz: &[f64]) {
+        self.hears(&format!("{hertz:?}"), |heard, stretch| heard.is_tone(hertz, stretch)).await;
+    }
+
+    /// Listens until there is nothing to be heard.
+    pub async fn hears_nothing(&self) {
+        self.hears("silence", Recording::is_silent).await;
     }
 
     /// What the earpiece has played so far.

@@ -11,8 +11,6 @@ use serde_json::json;
 const OUR_TONE: f64 = 440.0;
 /// DIAL_TONE1_FRQ.
 const DIAL_TONE: [f64; 2] = [350.0, 440.0];
-/// A stretch of sound, long enough to be measured.
-const STRETCH: f64 = 1.0;
 
 struct Desk {
     phone: Phone,
@@ -52,22 +50,6 @@ impl Desk {
         self.phone.until(&format!("the lamps {lit:?}"), shown).await;
     }
 
-    /// The earpiece plays a tone of these frequencies.
-    async fn hear(&self, hertz: &[f64]) {
-        // What was on its way before the last event does not count.
-        let (begin, end) = self.phone.hear(STRETCH).await;
-        let stretch = begin + 0.4..end - 0.1;
-        let heard = self.phone.heard();
-        assert!(heard.is_tone(hertz, stretch.clone()), "{:?} in {stretch:?}", heard.frequency(stretch.clone()));
-    }
-
-    async fn hear_nothing(&self) {
-        let (begin, end) = self.phone.hear(STRETCH).await;
-        let stretch = begin + 0.4..end - 0.1;
-        let heard = self.phone.heard();
-        assert!(heard.is_silent(stretch.clone()), "{:?} in {stretch:?}", heard.frequency(stretch.clone()));
-    }
-
     async fn talking_to_the_echo(&self) -> String {
         let call = self.phone.call_that("talking with the echo", |call| call.state == "talking" && call.media == "flowing").await;
         assert_eq!(call.number, "100");
@@ -90,24 +72,24 @@ async fn handset_and_keys_make_hold_mute_and_end_a_call_and_the_lamps_follow() {
     desk.lamps(&[]).await;
     desk.lift();
     desk.lamps(&[("line-1", "on")]).await;
-    desk.hear(&DIAL_TONE).await;
+    desk.phone.hears_tone(&DIAL_TONE).await;
     desk.press(&["1", "0", "0", "pound"]);
     let call = desk.talking_to_the_echo().await;
     desk.lamps(&[("line-1", "on")]).await;
-    desk.hear(&[OUR_TONE]).await;
+    desk.phone.hears_tone(&[OUR_TONE]).await;
 
     desk.press(&["mute"]);
     desk.lamps(&[("line-1", "on"), ("mute", "on")]).await;
-    desk.hear_nothing().await;
+    desk.phone.hears_nothing().await;
     desk.press(&["mute"]);
     desk.lamps(&[("line-1", "on")]).await;
 
     desk.press(&["hold"]);
     desk.lamps(&[("line-1", "flash-slow")]).await;
-    desk.hear_nothing().await;
+    desk.phone.hears_nothing().await;
     desk.press(&["hold"]);
     desk.lamps(&[("line-1", "on")]).await;
-    desk.hear(&[OUR_TONE]).await;
+    desk.phone.hears_tone(&[OUR_TONE]).await;
 
     desk.put_down();
     desk.over(&call).await;
@@ -131,7 +113,7 @@ async fn the_speaker_keeps_the_call_and_redial_makes_it_again() {
     desk.lamps(&[("line-1", "on"), ("speaker", "on")]).await;
     desk.put_down();
     // The hook is in order behind the key: had it ended the call, its end would be seen here.
-    desk.hear(&[OUR_TONE]).await;
+    desk.phone.hears_tone(&[OUR_TONE]).await;
     assert_eq!(desk.talking_to_the_echo().await, first);
     desk.press(&["speaker"]);
     desk.over(&first).await;
