@@ -16,6 +16,9 @@ use crate::sound::feed::Feed;
 use crate::sound::mixer::{Mixer, Report, Reports};
 use crate::sound::{BLOCK, BLOCK_NS, Block, RATE, Sum, add, clip};
 
+/// What waits for the loudspeaker at most: 80 ms. By its size, for the blocks carry no time.
+const SPEAKER_BYTES: usize = 4 * BLOCK * size_of::<i16>();
+
 /// What the engine plays on.
 pub enum Sound {
     /// A sound card, if there is one.
@@ -150,7 +153,7 @@ impl Driven {
         let format = format!("audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels=1");
         let description = format!(
             "{source} ! audioconvert ! audioresample ! {format} ! {canceller} identity name=microphone \
-             queue name=speaker leaky=downstream max-size-time=80000000 max-size-buffers=0 max-size-bytes=0 \
+             queue name=speaker leaky=downstream max-size-bytes={SPEAKER_BYTES} max-size-buffers=0 max-size-time=0 \
              ! audioconvert ! audioresample ! {probe} audioconvert ! {sink} sync=false"
         );
         let pipeline = gst::parse::launch(&description)?;
@@ -283,5 +286,24 @@ mod tests {
             assert!(played > 0, "nothing was played");
             device.play(false).unwrap();
         }
+    }
+
+    /// A loudspeaker that stands still for a while is not heard late for the rest of the day.
+    #[test]
+    fn what_waits_for_the_loudspeaker_is_bounded() {
+        plugins::start().unwrap();
+        plugins::load("audiotestsrc").unwrap();
+        let (reports, _) = tokio::sync::mpsc::channel(8);
+        let mixer = Arc::new(Mutex::new(Mixer::new(reports)));
+        // A sink that waits for its clock keeps its first buffer until the pipeline plays.
+        let device = Driven::around("audiotestsrc is-live=true", "fakesink", &mixer).unwrap();
+        device.pipeline.set_state(gst::State::Paused).unwrap();
+        let queue = device.pipeline.by_name("speaker").unwrap();
+        let feed = queue.static_pad("sink").unwrap().peer().unwrap();
+        for _ in 0..100 {
+            feed.push(gst::Buffer::from_slice(vec![0; 2 * BLOCK])).unwrap();
+            assert!(queue.property::<u32>("current-level-bytes") as usize <= SPEAKER_BYTES);
+        }
+        assert!(queue.property::<u32>("current-level-bytes") > 0);
     }
 }
