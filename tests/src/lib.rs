@@ -10,6 +10,7 @@ pub mod namespace;
 pub mod phone;
 pub mod programs;
 pub mod registrar;
+pub mod sound_server;
 pub mod watch;
 pub mod web_server;
 

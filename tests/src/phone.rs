@@ -27,6 +27,10 @@ pub struct Setup {
     pub preset: Option<Vec<String>>,
     /// The tone that the microphone hears, in hertz; none: silence.
     pub tone: Option<f64>,
+    /// A sound card in place of the simulated handset; then there is no tone and no recording.
+    pub sound_card: bool,
+    /// For all its processes.
+    pub environment: Vec<(String, String)>,
     /// Its address.
     pub address: String,
     /// With the lab exchange.
@@ -56,12 +60,20 @@ impl Setup {
         let replaced = |line: &String| further.iter().any(|other| named(other) == named(line));
         let kept = own.into_iter().filter(|line| !replaced(line));
         let preset = Some(kept.chain(further.iter().map(|line| (*line).to_owned())).collect());
-        Setup { preset, tone: Some(440.0), address: PHONE.to_owned(), exchange: false, options: Vec::new() }
+        Setup { preset, address: PHONE.to_owned(), exchange: false, ..Setup::with_the_exchange() }
     }
 
     /// The lab's own preset, with the lab exchange.
     pub fn with_the_exchange() -> Setup {
-        Setup { preset: None, tone: Some(440.0), address: "127.0.0.1".to_owned(), exchange: true, options: Vec::new() }
+        Setup {
+            preset: None,
+            tone: Some(440.0),
+            sound_card: false,
+            environment: Vec::new(),
+            address: "127.0.0.1".to_owned(),
+            exchange: true,
+            options: Vec::new(),
+        }
     }
 }
 
@@ -116,6 +128,7 @@ impl Phone {
     async fn start_in(namespace: &Namespace, setup: &Setup, folder: tempfile::TempDir) -> Phone {
         let mut command = namespace.command(programs::ours("phonelab"));
         command.arg("up").args(arguments(folder.path(), setup)).stdout(Stdio::piped());
+        command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
         command.stderr(std::fs::File::create(folder.path().join("phonelab.log")).expect("its log"));
         let mut child = command.spawn().expect("phonelab");
         let output = child.stdout.take().expect("its output");
@@ -379,7 +392,16 @@ fn arguments(folder: &Path, setup: &Setup) -> Vec<std::ffi::OsString> {
     if !setup.exchange {
         arguments.push("--no-exchange".into());
     }
-    let feed: std::ffi::OsString = match setup.tone {
+    if !setup.sound_card {
+        arguments.extend(handset(folder, setup.tone));
+    }
+    arguments.extend(setup.options.iter().map(Into::into));
+    arguments
+}
+
+/// A simulated one.
+fn handset(folder: &Path, tone: Option<f64>) -> [std::ffi::OsString; 4] {
+    let feed = match tone {
         None => "silence".into(),
         Some(hertz) => {
             let path = folder.join("feed.wav");
@@ -387,9 +409,7 @@ fn arguments(folder: &Path, setup: &Setup) -> Vec<std::ffi::OsString> {
             path.into()
         }
     };
-    arguments.extend(["--audio-feed".into(), feed, "--audio-record".into(), folder.join("ear.wav").into()]);
-    arguments.extend(setup.options.iter().map(Into::into));
-    arguments
+    ["--audio-feed".into(), feed, "--audio-record".into(), folder.join("ear.wav").into()]
 }
 
 fn state(folder: &Path) -> Vec<std::ffi::OsString> {
