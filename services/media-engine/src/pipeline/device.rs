@@ -3,6 +3,7 @@
 //! Where there is no device, the simulated handset (handset.rs) stands in.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use gstreamer as gst;
@@ -147,9 +148,15 @@ impl Driven {
         for plugin in ["coreelements", "audioconvert", "audioresample"] {
             plugins::load(plugin)?;
         }
-        // The echo canceller wants its probe before the loudspeaker, and refuses to start without it.
-        let cancels = plugins::load("webrtcdsp").is_ok();
-        let (canceller, probe) = if cancels { ("webrtcdsp !", "webrtcechoprobe !") } else { ("", "") };
+        // The echo canceller wants its probe before the loudspeaker, and refuses to start without it. It looks for it by name in the
+        // whole process, where a pipeline that did not start has been before.
+        static TURN: AtomicU32 = AtomicU32::new(0);
+        let turn = TURN.fetch_add(1, Ordering::Relaxed);
+        let (canceller, probe) = if plugins::load("webrtcdsp").is_ok() {
+            (format!("webrtcdsp probe=probe-{turn} !"), format!("webrtcechoprobe name=probe-{turn} !"))
+        } else {
+            (String::new(), String::new())
+        };
         let format = format!("audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels=1");
         let description = format!(
             "{source} ! audioconvert ! audioresample ! {format} ! {canceller} identity name=microphone \
