@@ -74,15 +74,16 @@ fn the_table_of_the_house_is_closed() {
     assert_eq!(users.len(), house.len(), "every service has its own user");
 }
 
-/// The product code of a service in one text.
+/// The product code of a service in one text; its unit tests, which stand at the end of their files, are none.
 fn code_of(service: &str) -> String {
     fn add(folder: &Path, text: &mut String) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 add(&path, text);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                text.push_str(&std::fs::read_to_string(path).unwrap());
+            } else if path.extension().is_some_and(|end| end == "rs") && path.file_name().is_some_and(|name| name != "tests.rs") {
+                let source = std::fs::read_to_string(path).unwrap();
+                text.push_str(source.split("#[cfg(test)]\nmod ").next().unwrap());
             }
         }
     }
