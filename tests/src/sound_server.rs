@@ -29,6 +29,10 @@ impl<'a> SoundServer<'a> {
         let configuration = folder.path().join("config/pipewire/pipewire.conf.d");
         std::fs::create_dir_all(&configuration).expect("its folder");
         std::fs::copy(programs::lab("pipewire/devices.conf"), configuration.join("devices.conf")).expect("its devices");
+        // Its monitor of Bluetooth wants a login manager, without which the whole session manager ends.
+        let without = folder.path().join("config/wireplumber/bluetooth.lua.d");
+        std::fs::create_dir_all(&without).expect("its folder");
+        std::fs::write(without.join("80-none.lua"), "bluez_monitor.enabled = false\n").expect("its switch");
         let mut server = SoundServer { namespace, folder, children: Vec::new() };
         let address = format!("--address=unix:path={}", server.path("bus").display());
         server.run("dbus-daemon", &["--session", "--nofork", &address]);

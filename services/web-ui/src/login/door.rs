@@ -152,8 +152,9 @@ pub enum Output {
 pub struct Door {
     mint: Mint,
     rules: Option<Rules>,
-    /// Closed here although EMBEDDED_WEB_ENABLE still says Y.
-    closed_here: bool,
+    /// What the port was told here while EMBEDDED_WEB_ENABLE does not say so yet: closed, or opened again before the closing
+    /// was written.
+    told: Option<bool>,
     open: bool,
     session: Option<Session>,
     /// When somebody last did something, or the port was opened.
@@ -172,7 +173,7 @@ impl Door {
         Door {
             mint: Mint::new(seed),
             rules: None,
-            closed_here: false,
+            told: None,
             open: false,
             session: None,
             last_activity: Tick::default(),
@@ -193,17 +194,18 @@ impl Door {
                 self.credentials_changed(now, account);
             }
         }
-        if self.closed_here && self.enabled() {
-            self.outputs.push_back(Output::WriteEnabled(false));
-        }
-        self.closed_here &= self.enabled();
+        self.told = self.told.filter(|told| *told != self.enabled());
+        self.outputs.extend(self.told.map(Output::WriteEnabled));
         self.settle(now);
     }
 
     /// Somebody wants the port open (Web1.OpenPort).
     pub fn open(&mut self, now: Tick) {
-        self.closed_here = false;
-        if !self.enabled() {
+        if self.told == Some(false) {
+            // The closing may be on its way into the settings: it must not close the port again when it comes back from there.
+            self.told = Some(true);
+            self.outputs.push_back(Output::WriteEnabled(true));
+        } else if !self.enabled() {
             self.outputs.push_back(Output::WriteEnabled(true));
         }
         self.settle(now);
@@ -213,8 +215,8 @@ impl Door {
     pub fn close(&mut self, now: Tick) {
         self.end_session(now);
         if !self.rules.as_ref().is_some_and(|rules| rules.stays_open) {
-            self.closed_here |= self.enabled();
-            if self.enabled() {
+            if self.told.unwrap_or(self.enabled()) {
+                self.told = Some(false);
                 self.outputs.push_back(Output::WriteEnabled(false));
             }
         }
@@ -422,10 +424,10 @@ impl Door {
         self.rules.as_ref().is_some_and(|rules| rules.enabled)
     }
 
-    /// Makes `open` what the rules and `closed_here` say.
+    /// Makes `open` what the rules and `told` say.
     fn settle(&mut self, now: Tick) {
         let stays_open = self.rules.as_ref().is_some_and(|rules| rules.stays_open);
-        let wanted = stays_open || (self.enabled() && !self.closed_here);
+        let wanted = stays_open || self.told.unwrap_or(self.enabled());
         if wanted == self.open {
             return;
         }

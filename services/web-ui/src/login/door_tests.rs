@@ -299,6 +299,24 @@ fn a_close_that_was_not_written_is_written_later() {
     assert!(house.is_open());
 }
 
+/// The closing is still being written when somebody opens the port again: it comes back from the settings, and closes nothing.
+#[test]
+fn a_port_that_is_opened_again_is_not_closed_by_what_was_written_before() {
+    let mut house = House::new(rules());
+    house.door.close(house.now);
+    house.drain();
+    house.outputs.clear();
+    house.door.open(house.now);
+    house.drain();
+    assert!(house.is_open() && house.outputs.contains(&Output::WriteEnabled(true)));
+    house.apply(Rules { enabled: false, ..rules() });
+    assert!(house.is_open());
+    house.apply(rules());
+    assert!(house.is_open());
+    house.apply(Rules { enabled: false, ..rules() });
+    assert!(!house.is_open(), "from now on the settings say");
+}
+
 /// B126, B141.
 #[test]
 fn three_wrong_passwords_in_a_row_close_the_port() {
