@@ -214,11 +214,10 @@ impl Door {
     /// Web Port Close, on the page (B124) or on the bus: the session ends, and the port closes unless it has to stay open.
     pub fn close(&mut self, now: Tick) {
         self.end_session(now);
-        if !self.rules.as_ref().is_some_and(|rules| rules.stays_open) {
-            if self.told.unwrap_or(self.enabled()) {
-                self.told = Some(false);
-                self.outputs.push_back(Output::WriteEnabled(false));
-            }
+        let stays_open = self.rules.as_ref().is_some_and(|rules| rules.stays_open);
+        if !stays_open && self.told.unwrap_or(self.enabled()) {
+            self.told = Some(false);
+            self.outputs.push_back(Output::WriteEnabled(false));
         }
         self.settle(now);
     }
