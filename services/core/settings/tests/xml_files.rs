@@ -336,3 +336,21 @@ fn every_default_is_written_and_read_back_in_both_forms() {
         assert_eq!(got, expected);
     }
 }
+
+/// B102, B165: what a name may hold comes back out of both forms; the mark of a lost character, and what no XML file can hold, are refused.
+#[test]
+fn odd_characters_of_a_name_come_back_or_are_refused() {
+    let parameter = catalogue::parameter("DISPLAY_NAME_1").unwrap();
+    for legal in ['\u{fffc}', '\u{1fffe}', '\u{10ffff}', '\u{e000}', '\u{feff}', '&', '<', '\''] {
+        let name = format!("a{legal}b");
+        assert!(settings::value::check(&parameter, &name).is_ok(), "{name:?}");
+        for text in [plain::write([Entry::new(parameter, &name)]), xml::write([Entry::new(parameter, &name)])] {
+            let outcome = file::parse(text.as_bytes(), "some.cfg");
+            assert_eq!(values(&outcome).first().map(|value| value.1), Some(name.as_str()), "{name:?}: {:?}", outcome.diagnoses);
+        }
+    }
+    for wrong in ['\u{fffd}', '\u{fffe}', '\u{ffff}'] {
+        let refused = settings::value::check(&parameter, &wrong.to_string()).unwrap_err();
+        assert_eq!((refused.code.as_str(), refused.reason.contains("is no character")), ("value.illegal-character", true));
+    }
+}

@@ -47,6 +47,7 @@ fn characters(parameter: &Parameter, value: &str) -> Result<(), Diagnosis> {
     }
     let reason = match wrong {
         c if c.is_control() => format!("the control character U+{:04X} is not allowed here", u32::from(c)),
+        '\u{fffd}'..='\u{ffff}' => format!("U+{:04X} is no character", u32::from(wrong)),
         ' ' => "a space is not allowed here".to_owned(),
         c => format!("the character {c} is not allowed here"),
     };
@@ -62,7 +63,8 @@ fn first_illegal(charset: Charset, value: &str) -> Option<char> {
 fn legal(charset: Charset, c: char) -> bool {
     let ascii = matches!(c, ' '..='~') && c != '"';
     match charset {
-        Charset::Unicode => !c.is_control() && c != '"',
+        // The mark of a character that was lost, and what no XML file can hold (XML 1.0, 2.2), are none.
+        Charset::Unicode => !c.is_control() && !matches!(c, '"' | '\u{fffd}'..='\u{ffff}'),
         Charset::Ascii => ascii,
         Charset::Host => ascii && !"&'<> ".contains(c),
         Charset::Account => ascii && !"&':<> ".contains(c),
