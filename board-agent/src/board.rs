@@ -7,6 +7,8 @@ use agreements::{Hook, LampPattern};
 use phone_proto::errors::{ErrorKind, HouseError};
 use tokio::sync::mpsc;
 
+use crate::dhcp::Asker;
+
 /// The facts of a board. An empty text means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -55,8 +57,6 @@ pub enum BoardEvent {
         /// Down.
         pressed: bool,
     },
-    /// `facts()` has changed.
-    Facts,
 }
 
 /// The events of a board on their way to the driver. Bounded: a board whose events are not taken waits.
@@ -74,10 +74,15 @@ pub trait Board: Send {
     fn facts(&self) -> Facts;
     /// The hook as it is now.
     fn hook(&self) -> Hook;
-    /// Takes the values of the rows whose consumer is hal-agent; true when the facts have changed by it.
-    fn apply_settings(&mut self, values: &BTreeMap<String, String>) -> bool;
+    /// Takes the values of the rows whose consumer is hal-agent; the facts may change by it.
+    fn apply_settings(&mut self, values: &BTreeMap<String, String>);
+    /// On whose behalf the DHCP server is asked for what leads to configuration files; none while the address does not come from
+    /// DHCP (B30).
+    fn dhcp_asker(&self) -> Option<Asker>;
     /// Lights a lamp. Level-triggered. Errors: InvalidArgument.
     fn light(&mut self, lamp: &str, pattern: LampPattern) -> Result<(), HouseError>;
+    /// Restarts the whole unit, as a reboot does; the caller is ended soon after. Errors: WrongState, where this board cannot.
+    fn restart(&mut self) -> Result<(), HouseError>;
     /// What a hand does, where the board is simulated.
     fn hand(&mut self) -> Option<&mut dyn Hand>;
 }

@@ -28,6 +28,10 @@ pub struct Shown {
     pub hook: Hook,
     /// lamp -> pattern
     pub lamps: HashMap<String, String>,
+    /// What the DHCP server has said: `Answer::as_str`.
+    pub dhcp_state: &'static str,
+    /// Why the unit will restart, or empty.
+    pub restart_pending: String,
 }
 
 /// What callers of the bus want.
@@ -146,8 +150,16 @@ impl Hal {
         self.fact(|shown| shown.facts.network.name_servers.clone())
     }
     #[zbus(property)]
+    fn dhcp_state(&self) -> String {
+        self.fact(|shown| shown.dhcp_state.to_owned())
+    }
+    #[zbus(property)]
     fn clock_set(&self) -> bool {
         self.fact(|shown| shown.facts.clock_set)
+    }
+    #[zbus(property)]
+    fn restart_pending(&self) -> String {
+        self.fact(|shown| shown.restart_pending.clone())
     }
     #[zbus(signal)]
     async fn key(emitter: &SignalEmitter<'_>, name: &str, action: &str, options: HashMap<&str, Variant<'_>>) -> zbus::Result<()>;
@@ -218,6 +230,8 @@ impl Served {
         tell!(
             old.hook != new.hook => hook_changed,
             old.lamps != new.lamps => lamps_changed,
+            old.restart_pending != new.restart_pending => restart_pending_changed,
+            old.dhcp_state != new.dhcp_state => dhcp_state_changed,
             was.mac_address != is.mac_address => mac_address_changed,
             was.clock_set != is.clock_set => clock_set_changed,
             was.network.link_lan != is.network.link_lan => link_lan_changed,

@@ -1,14 +1,20 @@
 //! The one loop: board events, wishes from the bus, settings and the watchdog, each put where it belongs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use phone_proto::dbus::{PROVISIONING_NAME, PROVISIONING_PATH};
 use phone_proto::errors::HouseError;
+use service_kit::bus::Facts;
+use service_kit::clock;
 use service_kit::settings_client::SettingsEvent;
 use tokio::sync::mpsc;
 
 use crate::board::{Board, BoardEvent, Hand, invalid};
 use crate::boards;
 use crate::bus::{self, Request, Served, Shown, Wish};
+use crate::dhcp::{Answer, Client};
+use crate::restart::Restart;
 
 /// Why hal-agent ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +40,9 @@ pub async fn run(board: &str) -> Result<(), RunError> {
     let mut settings = service_kit::settings_client::start("hal-agent");
     let simulated = board.hand().is_some();
     let served = bus::serve(&connection, first(board.as_ref()), simulated, requests).await?;
+    let mut provisioning = Facts::watch(&connection, PROVISIONING_NAME, PROVISIONING_PATH, PROVISIONING_NAME).await?;
+    let mut restart = Restart::default();
+    let mut dhcp = Client::new();
     service_kit::notify::ready();
     let mut watchdog = service_kit::notify::Watchdog::from_environment();
     let stop = service_kit::shutdown::signal();
@@ -41,17 +50,71 @@ pub async fn run(board: &str) -> Result<(), RunError> {
     loop {
         tokio::select! {
             () = &mut stop => break,
-            Some(event) = events.recv() => on_event(event, board.as_ref(), &served).await?,
+            Some(event) = events.recv() => on_event(event, &served).await?,
             Some(request) = wishes.recv() => on_wish(request, board.as_mut(), &served).await?,
             Some(event) = settings.recv() => {
-                if learn(&mut values, event) && board.apply_settings(&values) {
-                    on_event(BoardEvent::Facts, board.as_ref(), &served).await?;
+                let owner_is_new = matches!(event, SettingsEvent::Snapshot { .. });
+                if learn(&mut values, event) {
+                    board.apply_settings(&values);
+                    dhcp.set_asker(board.dhcp_asker());
+                    show_facts(board.as_ref(), &dhcp, &served).await?;
                 }
+                if owner_is_new {
+                    tell_options(dhcp.answer());
+                }
+            }
+            answer = dhcp.answered() => {
+                tell_options(answer);
+                show_facts(board.as_ref(), &dhcp, &served).await?;
+            }
+            Some(facts) = provisioning.changed() => restart.learn(clock::now(), facts),
+            () = passed(restart.wait(clock::now())) => {
+                restart.due(clock::now()).into_iter().for_each(|reason| restart_unit(board.as_mut(), &reason));
             }
             () = watchdog.due() => service_kit::notify::alive(),
         }
+        show_restart(&restart, &served).await?;
     }
     Ok(())
+}
+
+async fn show_facts(board: &dyn Board, dhcp: &Client, served: &Served) -> zbus::Result<()> {
+    served.show(Shown { facts: board.facts(), dhcp_state: dhcp.answer().as_str(), ..served.shown() }).await
+}
+
+/// provisioning-agent is told, and again when it has started anew; it may be down, and the next snapshot says when it is not.
+fn tell_options(answer: &Answer) {
+    if let Answer::Heard(options) = answer {
+        let options = options.clone();
+        tokio::spawn(async move {
+            if let Err(error) = service_kit::settings_client::tell_dhcp_options("hal-agent", options).await {
+                tracing::info!(%error, "what the DHCP server said could not be told");
+            }
+        });
+    }
+}
+
+/// The end of this time; never, when there is none.
+async fn passed(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn restart_unit(board: &mut dyn Board, reason: &str) {
+    tracing::warn!(reason, "the unit restarts");
+    if let Err(error) = board.restart() {
+        tracing::error!(%error, "the unit cannot be restarted: switch it off and on again");
+    }
+}
+
+async fn show_restart(restart: &Restart, served: &Served) -> zbus::Result<()> {
+    let shown = served.shown();
+    if shown.restart_pending == restart.reason() {
+        return Ok(());
+    }
+    served.show(Shown { restart_pending: restart.reason().to_owned(), ..shown }).await
 }
 
 fn first(board: &dyn Board) -> Shown {
@@ -62,6 +125,8 @@ fn first(board: &dyn Board) -> Shown {
         facts: board.facts(),
         hook: board.hook(),
         lamps: board.lamps().iter().map(|lamp| ((*lamp).to_owned(), "off".to_owned())).collect(),
+        dhcp_state: Answer::Off.as_str(),
+        restart_pending: String::new(),
     }
 }
 
@@ -80,11 +145,10 @@ fn learn(values: &mut BTreeMap<String, String>, event: SettingsEvent) -> bool {
     }
 }
 
-async fn on_event(event: BoardEvent, board: &dyn Board, served: &Served) -> zbus::Result<()> {
+async fn on_event(event: BoardEvent, served: &Served) -> zbus::Result<()> {
     match event {
         BoardEvent::Hook(hook) => served.show(Shown { hook, ..served.shown() }).await,
         BoardEvent::Key { name, pressed } => served.key(name, pressed).await,
-        BoardEvent::Facts => served.show(Shown { facts: board.facts(), ..served.shown() }).await,
     }
 }
 
@@ -119,7 +183,7 @@ async fn by_hand(
     match movement(hand) {
         Ok(events) => {
             for event in events {
-                on_event(event, board, served).await?;
+                on_event(event, served).await?;
             }
             Ok(Ok(()))
         }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 mod board;
 mod boards;
 mod bus;
+mod dhcp;
 mod driver;
+mod restart;
 
 const SERVICE: &str = "hal-agent";
 

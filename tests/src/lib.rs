@@ -3,6 +3,7 @@
 //!
 //! Everything waits for events, with a limit; nothing outlives its value.
 
+pub mod dhcp_server;
 pub mod far_exchange;
 pub mod far_phone;
 pub mod far_script;

@@ -22,6 +22,8 @@ pub const LINK: &str = "v0";
 /// A network namespace.
 pub struct Namespace {
     name: String,
+    /// The one at the far end of the link.
+    far: std::sync::OnceLock<String>,
 }
 
 impl Namespace {
@@ -30,7 +32,7 @@ impl Namespace {
         static TURN: AtomicU32 = AtomicU32::new(0);
         let name = format!("deskphone-{}-{}", std::process::id(), TURN.fetch_add(1, Ordering::Relaxed));
         ip(&["netns", "add", &name]);
-        let namespace = Namespace { name };
+        let namespace = Namespace { name, far: std::sync::OnceLock::new() };
         let inside = |arguments: &[&str]| ip(&[&["-n", &namespace.name], arguments].concat());
         inside(&["link", "set", "lo", "up"]);
         inside(&["link", "add", LINK, "type", "veth", "peer", "name", "v1"]);
@@ -40,6 +42,22 @@ impl Namespace {
             inside(&["addr", "add", &format!("{address}/24"), "dev", LINK]);
         }
         namespace
+    }
+
+    /// A second namespace at the far end of the link, with this address there; its name. From then on everybody may use every port
+    /// here, as the services of a device may use those of their units.
+    pub fn beyond_the_link(&self, address: &str) -> &str {
+        self.far.get_or_init(|| {
+            let far = format!("{}-far", self.name);
+            ip(&["netns", "add", &far]);
+            ip(&["-n", &self.name, "link", "set", "v1", "netns", &far]);
+            ip(&["-n", &far, "link", "set", "lo", "up"]);
+            ip(&["-n", &far, "link", "set", "v1", "up"]);
+            ip(&["-n", &far, "addr", "add", &format!("{address}/24"), "dev", "v1"]);
+            let every_port = || std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+            self.inside(every_port).expect("ports for everybody");
+            far
+        })
     }
 
     /// A command that runs in it, without standard input, and that is asked to end when the test's thread does.
@@ -67,8 +85,8 @@ impl Namespace {
         rustix::thread::move_into_link_name_space(file.as_fd(), Some(kind)).expect("entering the namespace");
     }
 
-    fn pids(&self) -> Vec<Pid> {
-        let output = Command::new("ip").args(["netns", "pids", &self.name]).output();
+    fn pids(name: &str) -> Vec<Pid> {
+        let output = Command::new("ip").args(["netns", "pids", name]).output();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         let pids = text.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
         // Whoever has entered it outlives it.
@@ -84,10 +102,12 @@ impl Default for Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        for pid in self.pids() {
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        for name in [self.far.get(), Some(&self.name)].into_iter().flatten() {
+            for pid in Namespace::pids(name) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
+            }
+            let _ = Command::new("ip").args(["netns", "del", name]).status();
         }
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
 }
 

@@ -275,6 +275,23 @@ impl Phone {
         self.until("line 1 registered", async |phone| (phone.line(1, "State").await == "registered").then_some(())).await;
     }
 
+    /// The epochs of the services that a restart of the unit gives new ones; none of one that is not there.
+    pub async fn epochs(&self) -> [Option<u64>; 3] {
+        let settings = self.facts("org.deskphone.Settings1", "org.deskphone.Settings1").await;
+        let board = self.facts("org.deskphone.Hal1", "org.deskphone.Hal1").await;
+        let sip = self.facts("org.deskphone.Sip1", "org.deskphone.Sip1.Phone").await;
+        [settings, board, sip].map(|facts| facts["Epoch"].as_u64())
+    }
+
+    /// Waits until the unit has restarted since these epochs, and all its services are there again.
+    pub async fn restarted(&self, before: [Option<u64>; 3]) {
+        let all_new = async |phone: &Phone| {
+            let now = phone.epochs().await;
+            now.iter().zip(&before).all(|(new, old)| new.is_some() && new != old).then_some(())
+        };
+        self.until("the restart of the unit", all_new).await;
+    }
+
     /// Waits until the newest call fulfils a condition.
     pub async fn call_that(&self, what: &str, fits: impl Fn(&Call) -> bool) -> Call {
         self.until(what, async |phone| phone.calls().await.pop().filter(|call| fits(call))).await

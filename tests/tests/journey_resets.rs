@@ -67,17 +67,23 @@ async fn an_administrator_looks_back_takes_back_and_resets() {
     let unasked = phone.phonectl(&["reset", "factory"]);
     assert_eq!(unasked.status.code(), Some(2), "nobody was there to ask, and nobody said --yes");
     assert_eq!(restart_wanted(&phone).await[0], "");
+    let before = phone.epochs().await;
     phone.run(&["reset", "web", "--yes"]);
     assert_eq!(phone.explain("ADMIN_PASS").1, "factory");
     assert_eq!(restart_wanted(&phone).await, serde_json::json!(["Reset Web Settings", true]));
+    phone.restarted(before).await;
+    phone.registered().await;
+    assert_eq!(restart_wanted(&phone).await, serde_json::json!(["", false]), "it has happened");
 
     let key = phone.json(&["settings", "get", "CFG_FILE_KEY1", "--reveal"])["value"].clone();
     phone.run(&["settings", "set", "ADMIN_PASS=quite-secret"]);
+    let before = phone.epochs().await;
     phone.run(&["reset", "factory", "--yes"]);
     assert_eq!(newest(&phone).1, "reset");
     assert_eq!(phone.json(&["settings", "history"]).as_array().map(Vec::len), Some(1), "the history begins anew");
     assert_eq!(phone.phonectl(&["settings", "undo"]).status.code(), Some(8), "nothing is left to come back");
     assert_eq!(phone.json(&["settings", "get", "CFG_FILE_KEY1", "--reveal"])["value"], key);
+    phone.restarted(before).await;
     assert!(!phone.logs().contains("quite-secret"));
     phone.stop().await;
 }

@@ -8,9 +8,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use agreements::{Hook, LampPattern};
-use phone_proto::errors::HouseError;
+use phone_proto::errors::{ErrorKind, HouseError};
 
 use crate::board::{Board, BoardEvent, Facts, Hand, NetworkFacts, invalid, shortened};
+use crate::dhcp::Asker;
 
 const KEYS: &[&str] = &[
     "1",
@@ -64,6 +65,10 @@ pub struct Sim {
     cradle: Option<PathBuf>,
     mac: String,
     address: Option<IpAddr>,
+    /// The PC's link whose DHCP server is asked; empty: none is.
+    dhcp_interface: String,
+    /// CONNECTION_MODE.
+    is_static: bool,
     lamps: BTreeMap<&'static str, LampPattern>,
     os_version: String,
     name_servers: Vec<String>,
@@ -81,6 +86,8 @@ impl Sim {
             cradle,
             mac: String::new(),
             address: None,
+            dhcp_interface: String::new(),
+            is_static: false,
             lamps: BTreeMap::new(),
             os_version: os_version(&release),
             name_servers: name_servers(&resolv),
@@ -109,6 +116,12 @@ fn mask(address: IpAddr) -> &'static str {
     }
 }
 
+/// Twelve hexadecimal digits.
+fn bytes_of(mac: &str) -> Option<[u8; 6]> {
+    let digits = u64::from_str_radix(mac, 16).ok().filter(|_| mac.len() == 12)?;
+    digits.to_be_bytes().get(2..)?.try_into().ok()
+}
+
 impl Board for Sim {
     fn name(&self) -> &'static str {
         "sim"
@@ -128,7 +141,7 @@ impl Board for Sim {
             network: NetworkFacts {
                 link_lan: "connected".to_owned(),
                 link_pc: "disconnected".to_owned(),
-                connection_mode: "dhcp".to_owned(),
+                connection_mode: if self.is_static { "static" } else { "dhcp" }.to_owned(),
                 address: self.address.map(|address| address.to_string()).unwrap_or_default(),
                 subnet_mask: self.address.map(mask).unwrap_or_default().to_owned(),
                 gateway: String::new(),
@@ -141,21 +154,37 @@ impl Board for Sim {
     fn hook(&self) -> Hook {
         self.hook
     }
-    fn apply_settings(&mut self, values: &BTreeMap<String, String>) -> bool {
-        let before = self.facts();
+    fn apply_settings(&mut self, values: &BTreeMap<String, String>) {
         if let Some(text) = values.get("SIM_ADDRESS") {
             self.address = text.parse().ok();
         }
         if let Some(mac) = values.get("SIM_MAC") {
             self.mac = mac.to_ascii_uppercase();
         }
-        self.facts() != before
+        if let Some(interface) = values.get("SIM_DHCP_INTERFACE") {
+            interface.clone_into(&mut self.dhcp_interface);
+        }
+        if let Some(mode) = values.get("CONNECTION_MODE") {
+            self.is_static = mode == "STATIC";
+        }
+    }
+    fn dhcp_asker(&self) -> Option<Asker> {
+        let (IpAddr::V4(address), Some(mac)) = (self.address?, bytes_of(&self.mac)) else { return None };
+        let asks = !self.is_static && !self.dhcp_interface.is_empty();
+        asks.then(|| Asker { interface: self.dhcp_interface.clone(), address, mac })
     }
     fn light(&mut self, lamp: &str, pattern: LampPattern) -> Result<(), HouseError> {
         let lamp = LAMPS.iter().find(|known| **known == lamp);
         let lamp = lamp.ok_or_else(|| invalid(format!("this board has no such lamp; it has {}", LAMPS.join(", "))))?;
         self.lamps.insert(lamp, pattern);
         Ok(())
+    }
+    fn restart(&mut self) -> Result<(), HouseError> {
+        match service_kit::notify::restart_unit() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(HouseError::new(ErrorKind::WrongState, "the simulated unit has no supervisor that could restart it")),
+            Err(error) => Err(HouseError::new(ErrorKind::WrongState, format!("the supervisor cannot be asked: {error}"))),
+        }
     }
     fn hand(&mut self) -> Option<&mut dyn Hand> {
         Some(self)
@@ -187,6 +216,13 @@ impl Hand for Sim {
 mod tests {
     use super::*;
 
+    /// Whether the facts are others with this value.
+    fn differs(sim: &mut Sim, name: &str, value: &str) -> bool {
+        let before = sim.facts();
+        sim.apply_settings(&BTreeMap::from([(name.to_owned(), value.to_owned())]));
+        sim.facts() != before
+    }
+
     fn board(address: &str) -> Sim {
         let mut sim = Sim::new(None);
         let values = [("SIM_ADDRESS", address), ("SIM_MAC", "0080f0abcdef")];
@@ -205,7 +241,7 @@ mod tests {
     #[test]
     fn the_mac_address_is_that_of_its_row() {
         let mut sim = board("127.0.0.1");
-        assert!(sim.apply_settings(&BTreeMap::from([("SIM_MAC".to_owned(), "0080F0111111".to_owned())])));
+        assert!(differs(&mut sim, "SIM_MAC", "0080F0111111"));
         assert_eq!((sim.facts().mac_address.as_str(), sim.facts().network.address.as_str()), ("0080F0111111", "127.0.0.1"));
     }
 
@@ -217,8 +253,20 @@ mod tests {
     #[test]
     fn the_same_settings_again_change_nothing() {
         let mut sim = board("127.0.0.1");
-        assert!(!sim.apply_settings(&BTreeMap::from([("SIM_ADDRESS".to_owned(), "127.0.0.1".to_owned())])));
-        assert!(sim.apply_settings(&BTreeMap::from([("SIM_ADDRESS".to_owned(), "127.0.0.3".to_owned())])));
+        assert!(!differs(&mut sim, "SIM_ADDRESS", "127.0.0.1"));
+        assert!(differs(&mut sim, "SIM_ADDRESS", "127.0.0.3"));
+    }
+
+    /// B30: with a static address no DHCP server is asked.
+    #[test]
+    fn a_dhcp_server_is_asked_where_the_address_comes_from_one() {
+        let mut sim = board("10.77.0.1");
+        assert_eq!(sim.dhcp_asker(), None, "no link is named");
+        assert!(!differs(&mut sim, "SIM_DHCP_INTERFACE", "v0"));
+        let asker = sim.dhcp_asker().unwrap();
+        assert_eq!((asker.interface.as_str(), asker.mac), ("v0", [0, 0x80, 0xf0, 0xab, 0xcd, 0xef]));
+        assert!(differs(&mut sim, "CONNECTION_MODE", "STATIC"), "a fact of the network, too");
+        assert_eq!(sim.dhcp_asker(), None);
     }
 
     #[test]

@@ -449,11 +449,12 @@ async fn tell_facts(connection: &Connection, old: &Published, new: &Published) -
     if old.last_run != new.last_run {
         object.last_run_changed(emitter).await?;
     }
-    if old.restart_wanted != new.restart_wanted {
-        object.restart_wanted_changed(emitter).await?;
-    }
+    // What it waits for comes first: nobody shall see a wish that seems to wait for nothing.
     if old.restart_waits_for != new.restart_waits_for {
         object.restart_waits_for_changed(emitter).await?;
+    }
+    if old.restart_wanted != new.restart_wanted {
+        object.restart_wanted_changed(emitter).await?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use phone_proto::settings::Change;
 use settings::layers::{Entry, Explanation, Layer, Origin, Reset};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::provisioning::dhcp_options::Options;
 use crate::provisioning::import::Import;
 
 /// Commands that may wait. More than that at once is refused as `Busy`.
@@ -112,6 +113,13 @@ pub enum Command {
         /// The number of its run, at once.
         answer: Answer<u64>,
     },
+    /// What the DHCP server says about provisioning.
+    DhcpOptions {
+        /// Option number to its bytes.
+        options: Options,
+        /// Taken in.
+        answer: oneshot::Sender<()>,
+    },
     /// What the newest finished run did.
     Report {
         /// Answered at once.
@@ -177,6 +185,13 @@ pub struct Report {
     pub files: Vec<(String, String, String, u32, u32)>,
     /// See Provisioning1.
     pub diagnoses: Vec<DiagnosisTuple>,
+}
+
+impl Report {
+    /// Whether a file of the run is in effect.
+    pub fn something_is_in_effect(&self) -> bool {
+        self.files.iter().any(|(_, _, outcome, _, _)| outcome == "applied" || outcome == "unchanged")
+    }
 }
 
 /// The handlers' end.

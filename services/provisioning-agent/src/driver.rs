@@ -16,13 +16,14 @@ use crate::chronicle::Deed;
 use crate::command::{Answer, Applied, Command, Wish};
 use crate::ledger::{Committed, Ledger};
 use crate::provisioning::child::Done;
+use crate::provisioning::dhcp_options::Options;
 use crate::provisioning::identity::Identity;
 use crate::provisioning::import::Import;
 use crate::provisioning::memory::Memory;
 use crate::provisioning::report::{self, Outcome};
 use crate::provisioning::request::{self, Run};
 use crate::provisioning::schedule::Cause;
-use crate::provisioning::{Phone, Provisioning, child, rules};
+use crate::provisioning::{Phone, Provisioning, child, dhcp_options, rules};
 
 /// Signals that may wait for the bus.
 const ANNOUNCEMENTS: usize = 64;
@@ -36,6 +37,8 @@ pub struct Driver {
     provisioning: Provisioning,
     commands: mpsc::Receiver<Command>,
     under_way: Option<UnderWay>,
+    /// What the DHCP server said last.
+    dhcp_options: Option<Options>,
     /// Why, and whether a call may be interrupted.
     restart_wanted: (String, bool),
     published: watch::Sender<Published>,
@@ -64,6 +67,7 @@ impl Driver {
             provisioning: Provisioning::default(),
             commands,
             under_way: None,
+            dhcp_options: None,
             restart_wanted,
             published,
             announcements,
@@ -124,6 +128,11 @@ impl Driver {
             Command::Reveal { layer, answer } => drop(answer.send(self.ledger.reveal(layer))),
             Command::Provision { answer } => drop(answer.send(self.begin_run(Cause::Asked))),
             Command::Import { import, answer } => drop(answer.send(self.begin_import(import))),
+            Command::DhcpOptions { options, answer } => {
+                self.dhcp_options = Some(options);
+                self.learn_places();
+                let _ = answer.send(());
+            }
             Command::Report { answer } => drop(answer.send(self.provisioning.report().clone())),
         }
     }
@@ -173,8 +182,23 @@ impl Driver {
     }
 
     fn handle_identity(&mut self, identity: Identity) {
-        let configured = self.ledger.layers().records().any(|record| record.layer.is_file());
+        let configured = self.is_configured();
         self.provisioning.learn(clock::now(), identity, &boot(), configured);
+        self.learn_places();
+    }
+
+    /// Where the DHCP server points to, once the unit knows itself: macros want that.
+    fn learn_places(&mut self) {
+        let identity = self.provisioning.identity();
+        let Some(options) = self.dhcp_options.as_ref().filter(|_| identity.is_complete()) else { return };
+        let places = dhcp_options::places(options, self.ledger.layers(), &identity.facts);
+        let configured = self.is_configured();
+        self.provisioning.learn_places(places, configured);
+    }
+
+    /// Whether a file has been applied to this unit (B27).
+    fn is_configured(&self) -> bool {
+        self.ledger.layers().records().any(|record| record.layer.is_file())
     }
 
     /// How long nothing is due.
@@ -190,6 +214,9 @@ impl Driver {
 
     fn begin_what_is_due(&mut self) {
         self.provisioning.set_rules(clock::now(), rules::of(self.ledger.layers()));
+        if let Some(url) = self.provisioning.place_due() {
+            self.begin_pre_provisioning(&url);
+        }
         let Some(cause) = self.provisioning.due(clock::now(), self.local()) else { return };
         if let Err(error) = self.begin_run(cause) {
             tracing::info!(?cause, reason = %error, "no provisioning");
@@ -205,6 +232,17 @@ impl Driver {
             self.start(number, cause, run);
         }
         Ok(number)
+    }
+
+    /// PROVISION_ENABLE has no say in it (C51).
+    fn begin_pre_provisioning(&mut self, url: &str) {
+        match self.provisioning.begin(Cause::PreProvisioning, true) {
+            Ok((number, _)) => {
+                let run = request::pre_provisioning(self.ledger.layers(), self.provisioning.identity(), &self.memory, url);
+                self.start(number, Cause::PreProvisioning, run);
+            }
+            Err(error) => tracing::info!(reason = %error, "no pre-provisioning"),
+        }
     }
 
     /// Begins to read a file that a person brings; its run's number. Not while a call is up (B107).
@@ -253,7 +291,7 @@ impl Driver {
         for (file, line, _, code, name, severity, reason, _) in &report.diagnoses {
             tracing::warn!(file, line, code, name, severity, reason, correlation = correlation.as_str(), "provisioning");
         }
-        let taken = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "applied" || outcome == "unchanged");
+        let taken = report.something_is_in_effect();
         let (number, cause) = self.provisioning.finish(clock::now(), report, failed);
         if cause == Some(Cause::Resync) {
             // B46, C68: whatever the files said.
@@ -261,6 +299,9 @@ impl Driver {
         } else if cause == Some(Cause::Import) && taken {
             // B105, C68
             self.want_restart("a configuration file was imported".to_owned());
+        } else if cause == Some(Cause::PreProvisioning) && taken {
+            // B31
+            self.want_restart("the unit was pre-provisioned".to_owned());
         }
         self.publish();
         let revision = self.ledger.revision();

@@ -4,8 +4,8 @@ use agreements::Correlation;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::settings_server::{Settings, SettingsServer};
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, Diagnosis, ExplainReply, ExplainRequest, LayerValue, Origin, ResetReply, ResetRequest,
-    ResetScope, SnapshotReply, SnapshotRequest, Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, DhcpOptions, DhcpOptionsTaken, Diagnosis, ExplainReply, ExplainRequest, LayerValue, Origin,
+    ResetReply, ResetRequest, ResetScope, SnapshotReply, SnapshotRequest, Value, WatchRequest,
 };
 use service_kit::grpc;
 use service_kit::peers::PeerTable;
@@ -91,6 +91,17 @@ impl Settings for SettingsService {
         let correlation = Correlation::new(&request.correlation);
         let revision = self.commands.ask(|answer| Command::Reset { reset, source, correlation, answer }).await??;
         Ok(Response::new(ResetReply { revision }))
+    }
+
+    async fn tell_dhcp_options(&self, request: Request<DhcpOptions>) -> Result<Response<DhcpOptionsTaken>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        if service != "hal-agent" {
+            return Err(Status::permission_denied(format!("{service} asks no DHCP server")));
+        }
+        let options = request.into_inner().options.into_iter();
+        let options = options.filter_map(|option| Some((u8::try_from(option.code).ok()?, option.value))).collect();
+        self.commands.ask(|answer| Command::DhcpOptions { options, answer }).await?;
+        Ok(Response::new(DhcpOptionsTaken {}))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {

@@ -56,6 +56,7 @@ impl Ground {
             },
             watchdog,
             log: self.path(&format!("{name}.log")),
+            restarts_all: false,
         }
     }
 
@@ -237,5 +238,26 @@ signal.pause()";
     let notes = ground.noted(2).await;
     assert_eq!(notes[0], "none");
     assert!(notes[1].parse::<u32>().unwrap() <= 64);
+    supervisor.stop().await;
+}
+
+/// The service of a board asks for a restart of the unit; another service's wish is nobody's business.
+#[tokio::test]
+async fn only_a_unit_that_may_do_so_restarts_all() {
+    let ground = Ground::new();
+    let script = "notify('READY=1'); notify('X_DESKPHONE_RESTART_UNIT=1'); note('asked'); time.sleep(3600)";
+    let board = UnitSpec { restarts_all: true, ..ground.unit("board", script) };
+    let supervisor = ground.start(vec![(0, ground.unit("other", script))]);
+    supervisor.all_ready().await.unwrap();
+    ground.noted(1).await;
+    // Messages of one unit keep their order: the next one is seen after the wish.
+    let pid = supervisor.pids().borrow()["other"];
+    rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    next_pid(&supervisor, "other", pid).await;
+    assert!(futures_util::FutureExt::now_or_never(supervisor.restart_wished()).is_none());
+    supervisor.stop().await;
+
+    let supervisor = ground.start(vec![(0, board)]);
+    tokio::time::timeout(LONG, supervisor.restart_wished()).await.unwrap();
     supervisor.stop().await;
 }

@@ -34,6 +34,18 @@ pub fn alive() {
     tell("WATCHDOG=1");
 }
 
+/// The line by which a simulated board asks its supervisor to start the whole unit again, as a reboot would. systemd does not know
+/// it: there a board of its own asks the system.
+pub const RESTART_UNIT: &str = "X_DESKPHONE_RESTART_UNIT=1";
+
+/// Sends [`RESTART_UNIT`]. False: there is no supervisor that could hear it.
+///
+/// # Errors
+/// The supervisor's socket is gone.
+pub fn restart_unit() -> std::io::Result<bool> {
+    send(RESTART_UNIT, &[])
+}
+
 /// When [`alive`] is due.
 pub struct Watchdog(Option<Interval>);
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::settings_client::SettingsClient;
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, ExplainReply, ExplainRequest, Origin, SnapshotRequest, Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, DhcpOption, DhcpOptions, ExplainReply, ExplainRequest, Origin, SnapshotRequest, Value,
+    WatchRequest,
 };
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
@@ -151,6 +152,16 @@ pub async fn apply(service: &str, changes: Changes) -> Result<ApplyReply, HouseE
 pub async fn explain(service: &str, name: &str) -> Result<ExplainReply, HouseError> {
     let request = ExplainRequest { service: service.to_owned(), name: name.to_owned() };
     limited(client().explain(request)).await.map(tonic::Response::into_inner).map_err(|status| house_error(&status))
+}
+
+/// Tells what the DHCP server says about provisioning: option number to its bytes.
+///
+/// # Errors
+/// `ServiceUnavailable`, `AccessDenied`.
+pub async fn tell_dhcp_options(service: &str, options: BTreeMap<u8, Vec<u8>>) -> Result<(), HouseError> {
+    let options = options.into_iter().map(|(code, value)| DhcpOption { code: code.into(), value }).collect();
+    let request = DhcpOptions { service: service.to_owned(), options };
+    limited(client().tell_dhcp_options(request)).await.map(drop).map_err(|status| house_error(&status))
 }
 
 /// A status of the Settings service as an error of the house.

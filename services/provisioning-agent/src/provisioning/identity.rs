@@ -14,6 +14,8 @@ pub struct Identity {
     pub clock_set: bool,
     /// Link, address, gateway and name servers: a change is a reason to try again.
     pub network: Vec<String>,
+    /// Whether the DHCP server has been asked for pre-provisioning: Hal1.DhcpState.
+    pub dhcp_state: String,
 }
 
 impl Identity {
@@ -28,6 +30,7 @@ impl Identity {
             facts: Facts { mac: text("MacAddress"), model: text("Model"), firmware: text("FirmwareVersion") },
             clock_set,
             network: vec![text("LinkLan"), text("Address"), text("Gateway"), servers],
+            dhcp_state: text("DhcpState"),
         }
     }
 

@@ -49,13 +49,10 @@ impl Import {
 
     /// As a run of this one file.
     pub fn run(self, layers: &Layers, identity: &Identity, memory: &Memory) -> Run {
-        let mut run = request::of(layers, identity, memory);
         let key = Slot::of(&self.name).map(|slot| request::file_key(layers, slot));
         let content = Some(base64::engine::general_purpose::STANDARD.encode(&self.content));
-        run.request.files = vec![Wanted { url: self.name.clone(), shown: self.name, known: None, key, content }];
-        run.kinds = vec![self.kind];
-        run.unusable.clear();
-        run
+        let wanted = Wanted { url: self.name.clone(), shown: self.name, known: None, key, content };
+        request::of(layers, identity, memory).with_only(self.kind.into(), wanted)
     }
 }
 

@@ -2,11 +2,13 @@
 //! starts the child and commits what it has read.
 
 pub mod child;
+pub mod dhcp_options;
 pub mod exchange;
 pub mod identity;
 pub mod import;
 pub mod memory;
 pub mod place;
+pub mod pre_provisioning;
 pub mod report;
 pub mod request;
 pub mod rules;
@@ -17,6 +19,7 @@ use phone_proto::errors::{ErrorKind, HouseError};
 
 use crate::command::Report;
 use identity::Identity;
+use pre_provisioning::PreProvisioning;
 use schedule::{Cause, Rules, Schedule};
 
 /// What sip-agent shows that counts here.
@@ -36,6 +39,7 @@ pub struct Provisioning {
     identity: Identity,
     phone: Option<Phone>,
     schedule: Schedule,
+    pre_provisioning: PreProvisioning,
     /// Number of the newest run that was begun.
     begun: u64,
     running: Option<Cause>,
@@ -53,6 +57,7 @@ impl Provisioning {
         if !identity.is_complete() && self.identity.is_complete() {
             identity.facts = self.identity.facts.clone();
         }
+        self.pre_provisioning.learn_dhcp_state(now, &identity.dhcp_state, configured);
         self.identity = identity;
         if self.identity.is_complete() {
             self.schedule.start(now, schedule::seed(&self.identity.facts.mac, boot), configured);
@@ -72,6 +77,16 @@ impl Provisioning {
         self.phone = Some(new);
     }
 
+    /// Where the DHCP server points to; `configured` as in [`Provisioning::learn`].
+    pub fn learn_places(&mut self, places: Vec<String>, configured: bool) {
+        self.pre_provisioning.learn_places(places, configured);
+    }
+
+    /// The next place of pre-provisioning, taken. While a run is under way, or the unit does not know itself, none.
+    pub fn place_due(&mut self) -> Option<String> {
+        if self.running.is_some() || !self.identity.is_complete() { None } else { self.pre_provisioning.due() }
+    }
+
     /// The settings are these.
     pub fn set_rules(&mut self, now: Tick, rules: Rules) {
         self.schedule.set_rules(now, rules);
@@ -87,14 +102,21 @@ impl Provisioning {
         self.phone.is_some_and(|phone| phone.calls_up > 0)
     }
 
-    /// What is due now, taken. While a run is under way nothing is.
+    /// What is due now, taken. While a run is under way or pre-provisioning comes first nothing is.
     pub fn due(&mut self, now: Tick, local: Option<i64>) -> Option<Cause> {
-        if self.running.is_some() { None } else { self.schedule.due(now, local) }
+        if self.running.is_some() || self.pre_provisioning.holds(now).is_some() { None } else { self.schedule.due(now, local) }
     }
 
     /// How long nothing is due; none: until something happens.
     pub fn wait(&self, now: Tick, local: Option<i64>) -> Option<std::time::Duration> {
-        if self.running.is_some() { None } else { self.schedule.wait(now, local) }
+        if self.running.is_some() {
+            return None;
+        }
+        match self.pre_provisioning.holds(now) {
+            Some(std::time::Duration::MAX) => None,
+            Some(wait) => Some(wait),
+            None => self.schedule.wait(now, local),
+        }
     }
 
     /// A run is wanted: its number, and whether it has to be begun now (else it is under way).
@@ -123,14 +145,19 @@ impl Provisioning {
         self.finished = self.begun;
         self.report = report;
         let cause = self.running.take();
-        if cause != Some(Cause::Import) {
-            self.schedule.ended(now, failed);
+        match cause {
+            Some(Cause::PreProvisioning) => self.pre_provisioning.ended(self.report.something_is_in_effect()),
+            Some(Cause::Import) => {}
+            Some(Cause::StartUp | Cause::Interval | Cause::FixedTime | Cause::Resync | Cause::Asked) | None => {
+                self.schedule.ended(now, failed);
+            }
         }
         (self.finished, cause)
     }
 
     /// The unit was reset: the run under way has come to nothing, and what the last one did is nobody's business any more.
     pub fn forget(&mut self) {
+        self.pre_provisioning = PreProvisioning::default();
         if self.running.take().is_some() {
             self.finished = self.begun;
         }

@@ -3,7 +3,6 @@
 use agreements::{Diagnosis, Severity};
 use phone_proto::dbus::DiagnosisTuple;
 use settings::layers::{FileReport, Layer, Layers, RunFile, RunPlan};
-use settings::template::FileKind;
 
 use super::child::Done;
 use super::exchange::{Fetch, Fetched, Known};
@@ -60,17 +59,17 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: a
     };
     let Done { files: fetched, notes, root_certificate } = outcome.unwrap_or_else(lost);
     let files: Vec<RunFile<'_>> = run
-        .kinds
+        .layers
         .iter()
         .zip(&run.request.files)
         .zip(&fetched)
-        .map(|((kind, wanted), fetched)| RunFile { layer: (*kind).into(), source: &wanted.shown, outcome: &fetched.outcome })
+        .map(|((layer, wanted), fetched)| RunFile { layer: *layer, source: &wanted.shown, outcome: &fetched.outcome })
         .collect();
     let plan = layers.provision(&files, time);
-    let each = || run.kinds.iter().zip(&run.request.files).zip(fetched.iter().zip(&plan.files));
-    let told = each().map(|((kind, wanted), (fetched, report))| {
-        let remembered = memory.file(layers, (*kind).into(), &wanted.url).map(|file| (file.applied, file.skipped));
-        told(*kind, fetched, report, remembered.unwrap_or_default())
+    let each = || run.layers.iter().zip(&run.request.files).zip(fetched.iter().zip(&plan.files));
+    let told = each().map(|((layer, wanted), (fetched, report))| {
+        let remembered = memory.file(layers, *layer, &wanted.url).map(|file| (file.applied, file.skipped));
+        told(*layer, fetched, report, remembered.unwrap_or_default())
     });
     let unusable =
         run.unusable.iter().map(|(kind, diagnosis)| (kind.as_str().to_owned(), diagnosis.file.clone(), "failed".to_owned(), 0, 0));
@@ -79,9 +78,7 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: a
     let report = Report { files: unusable.chain(told).collect(), diagnoses };
     let failed = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "failed");
     let lessons = Lessons {
-        files: each()
-            .filter_map(|((kind, wanted), (fetched, report))| lesson((*kind).into(), &wanted.url, fetched, report))
-            .collect(),
+        files: each().filter_map(|((layer, wanted), (fetched, report))| lesson(*layer, &wanted.url, fetched, report)).collect(),
         root_certificate: run.request.root_certificate.as_ref().map(|root| root.wanted.url.clone()).zip(root_certificate),
     };
     RunResult { plan, report, failed, lessons }
@@ -95,7 +92,7 @@ fn lesson(layer: Layer, url: &str, fetched: &Fetched, report: &FileReport) -> Op
     (fetched.fetch == Fetch::Read).then(|| (layer, url.to_owned(), known, (report.applied, report.skipped)))
 }
 
-fn told(kind: FileKind, fetched: &Fetched, report: &FileReport, remembered: (u32, u32)) -> (String, String, String, u32, u32) {
+fn told(layer: Layer, fetched: &Fetched, report: &FileReport, remembered: (u32, u32)) -> (String, String, String, u32, u32) {
     let outcome = match fetched.fetch {
         Fetch::NotFound => "not-found",
         Fetch::Unchanged => "unchanged",
@@ -105,7 +102,7 @@ fn told(kind: FileKind, fetched: &Fetched, report: &FileReport, remembered: (u32
         Fetch::Read => "applied",
     };
     let (applied, skipped) = if fetched.fetch == Fetch::Unchanged { remembered } else { (report.applied, report.skipped) };
-    (kind.as_str().to_owned(), report.source.clone(), outcome.to_owned(), applied, skipped)
+    (layer.as_str().to_owned(), report.source.clone(), outcome.to_owned(), applied, skipped)
 }
 
 fn lost(shown: &str, reason: &str) -> Fetched {

@@ -2,7 +2,7 @@
 
 use agreements::{Diagnosis, Secret, Severity};
 use settings::container::Slot;
-use settings::layers::Layers;
+use settings::layers::{Layer, Layers};
 use settings::template::{FileKind, expand, file_url, without_password};
 
 use super::exchange::{FileKey, HttpAccount, Request, RootCertificate, Verification, Wanted};
@@ -19,8 +19,8 @@ const FILE: u64 = 30_000;
 pub struct Run {
     /// For the child.
     pub request: Request,
-    /// One per file of the request.
-    pub kinds: Vec<FileKind>,
+    /// The layer of each file of the request.
+    pub layers: Vec<Layer>,
     /// Paths that cannot be asked for.
     pub unusable: Vec<(FileKind, Diagnosis)>,
 }
@@ -41,7 +41,7 @@ pub fn of(layers: &Layers, identity: &Identity, memory: &Memory) -> Run {
             file_timeout: FILE,
             files: Vec::new(),
         },
-        kinds: Vec::new(),
+        layers: Vec::new(),
         unusable: Vec::new(),
     };
     for kind in FileKind::ALL {
@@ -51,12 +51,29 @@ pub fn of(layers: &Layers, identity: &Identity, memory: &Memory) -> Run {
             let known = memory.file(layers, kind.into(), &url).map(|file| file.known.clone());
             let key = Slot::of(&url).map(|slot| file_key(layers, slot));
             run.request.files.push(Wanted { url, shown, known, key, content: None });
-            run.kinds.push(kind);
+            run.layers.push(kind.into());
         } else {
             run.unusable.push((kind, not_a_url(kind, shown)));
         }
     }
     run
+}
+
+/// The one file of pre-provisioning at this place (B29).
+pub fn pre_provisioning(layers: &Layers, identity: &Identity, memory: &Memory, url: &str) -> Run {
+    let key = Slot::of(url).map(|slot| file_key(layers, slot));
+    let wanted = Wanted { url: url.to_owned(), shown: without_password(url), known: None, key, content: None };
+    of(layers, identity, memory).with_only(Layer::PreProvisioning, wanted)
+}
+
+impl Run {
+    /// In place of the files that the settings name.
+    pub fn with_only(mut self, layer: Layer, wanted: Wanted) -> Run {
+        self.request.files = vec![wanted];
+        self.layers = vec![layer];
+        self.unusable.clear();
+        self
+    }
 }
 
 /// The check needs the right time: without it there is none, whatever the setting says.
@@ -132,7 +149,7 @@ mod tests {
 
     fn identity() -> Identity {
         let facts = settings::template::Facts { mac: "0080F0ABCDEF".into(), model: "KX-UT670".into(), firmware: "01.070".into() };
-        Identity { facts, clock_set: true, network: Vec::new() }
+        Identity { facts, clock_set: true, ..Identity::default() }
     }
 
     #[test]
@@ -152,7 +169,7 @@ mod tests {
         let run = of(&layers(&format!("{paths}\r\nHTTP_VER=\"0\"\r\nHTTP_SSL_VERIFY=\"2\"")), &identity(), &Memory::default());
         let urls: Vec<&str> = run.request.files.iter().map(|wanted| wanted.url.as_str()).collect();
         assert_eq!(urls, ["http://c/sip.cfg", "http://b/KX-UT670.cfg", "http://joe:secret@a/Config0080f0abcdef.cfg"]);
-        assert_eq!(run.kinds, FileKind::ALL);
+        assert_eq!(run.layers, FileKind::ALL.map(Layer::from));
         assert!(!run.request.files[2].shown.contains("secret"));
         assert_eq!((run.request.http_1_0, run.request.verification), (false, Verification::ChainAndName));
         assert_eq!(run.request.user_agent, "Panasonic_KX-UT670/01.070 (0080f0abcdef)");

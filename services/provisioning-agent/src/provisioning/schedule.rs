@@ -38,6 +38,8 @@ pub enum Cause {
     Asked,
     /// A person brings a file; nothing is fetched.
     Import,
+    /// The DHCP server points to a file, and none has been applied yet.
+    PreProvisioning,
 }
 
 /// What the settings say.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use phone_proto::settings::settings_server::{Settings as Service, SettingsServer};
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, ExplainReply, ExplainRequest, ResetReply, ResetRequest, SnapshotReply, SnapshotRequest,
-    Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, DhcpOptions, DhcpOptionsTaken, ExplainReply, ExplainRequest, ResetReply, ResetRequest,
+    SnapshotReply, SnapshotRequest, Value, WatchRequest,
 };
 use tokio::sync::broadcast;
 use tokio_stream::StreamExt as _;
@@ -80,6 +80,9 @@ impl Service for Server {
     }
     async fn reset(&self, _: Request<ResetRequest>) -> Result<Response<ResetReply>, Status> {
         Err(Status::unimplemented("sip-agent resets nothing"))
+    }
+    async fn tell_dhcp_options(&self, _: Request<DhcpOptions>) -> Result<Response<DhcpOptionsTaken>, Status> {
+        Err(Status::unimplemented("sip-agent asks no DHCP server"))
     }
     async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
         Err(Status::unimplemented("sip-agent explains no settings"))

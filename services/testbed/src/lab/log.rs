@@ -21,9 +21,11 @@ pub struct Log {
 }
 
 impl Log {
-    /// Begins a new file.
+    /// Goes on with the file that is there, or begins one.
     pub fn open(path: &Path) -> io::Result<Log> {
-        let file = Copy { file: File::create(path)?, path: path.to_owned(), size: 0 };
+        let file = File::options().append(true).create(true).open(path)?;
+        let size = file.metadata()?.len();
+        let file = Copy { file, path: path.to_owned(), size };
         let (reader, writer) = io::pipe()?;
         rustix::io::ioctl_fionbio(&reader, true)?;
         let reader = pipe::Receiver::from_owned_fd(reader.into())?;

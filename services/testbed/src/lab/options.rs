@@ -27,6 +27,9 @@ pub struct Options {
     /// MAC address of the phone, twelve hexadecimal digits
     #[arg(long, default_value = MAC, value_parser = mac)]
     pub mac: String,
+    /// Link of this PC on which the phone asks the DHCP server where its pre-provisioning file is [default: it asks nobody]
+    #[arg(long, value_name = "LINK", default_value = "")]
+    pub dhcp_interface: String,
     /// Without the lab exchange
     #[arg(long)]
     pub no_exchange: bool,

@@ -101,6 +101,7 @@ fn overlay(options: &Options, empty_standard_file: bool) -> String {
     row("SIM_ADDRESS", &options.address);
     row("SIM_MAC", &options.mac);
     row("WEB_SERVER_PORT", &options.web_port);
+    row("SIM_DHCP_INTERFACE", &options.dhcp_interface);
     if empty_standard_file {
         row(STANDARD_FILE, &"");
     }

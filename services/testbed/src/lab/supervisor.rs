@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::notify::NotifySocket;
@@ -37,17 +37,21 @@ pub struct Supervisor {
     ranks: Vec<(u8, String, UnitHandle)>,
     pids: watch::Receiver<Pids>,
     notices: JoinHandle<()>,
+    ground: Arc<Ground>,
 }
 
 impl Supervisor {
-    /// Starts all units. `launcher` is the phonelab executable; the notify socket is made at `socket`.
+    /// Starts all units. `launcher` is the phonelab executable; the notify socket is made at `socket`, in the place of an earlier one.
     pub fn start(launcher: &Path, socket: &Path, units: Vec<(u8, UnitSpec)>) -> std::io::Result<Supervisor> {
+        // There is none before the first start.
+        let _ = std::fs::remove_file(socket);
         let incoming = NotifySocket::bind(socket)?;
         let ground = Arc::new(Ground {
             launcher: launcher.to_owned(),
             notify_socket: socket.to_owned(),
             incoming,
             routes: Routes::default(),
+            restart_wish: Notify::new(),
         });
         let notices = tokio::spawn(deliver(ground.clone()));
         let (pids_now, pids) = watch::channel(Pids::new());
@@ -59,7 +63,12 @@ impl Supervisor {
             ranks.push((rank, name, handle));
         }
         ranks.sort_by_key(|(rank, _, _)| *rank);
-        Ok(Supervisor { ranks, pids, notices })
+        Ok(Supervisor { ranks, pids, notices, ground })
+    }
+
+    /// Waits until a unit asks for a restart of all.
+    pub async fn restart_wished(&self) {
+        self.ground.restart_wish.notified().await;
     }
 
     /// Waits until every unit was ready once.

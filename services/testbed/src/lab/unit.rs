@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 use tokio::process::Child;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
 use super::fd_store::FdStore;
@@ -47,6 +47,8 @@ pub struct UnitSpec {
     pub watchdog: Option<Duration>,
     /// Where its standard output and standard error go.
     pub log: PathBuf,
+    /// Whether it may ask for a restart of all units, as the service of a board does.
+    pub restarts_all: bool,
 }
 
 /// What is known about a unit.
@@ -97,6 +99,8 @@ pub struct Ground {
     pub incoming: NotifySocket,
     /// Where messages of a pid go.
     pub routes: Routes,
+    /// Told when a unit that may do so asks for a restart of all.
+    pub restart_wish: Notify,
 }
 
 /// The supervisor's hold on a unit.
@@ -270,6 +274,9 @@ impl Unit {
         }
         if notice.says("WATCHDOG", "trigger") && running {
             self.ask_to_end(life, Signal::ABORT, ABORT_LIMIT, "asked for it by WATCHDOG=trigger");
+        }
+        if self.spec.restarts_all && notice.says("X_DESKPHONE_RESTART_UNIT", "1") && running {
+            self.ground.restart_wish.notify_one();
         }
         self.keep_descriptors(notice);
     }

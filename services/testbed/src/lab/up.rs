@@ -1,6 +1,7 @@
 //! `phonelab up`: everything in its order, and everything down again whatever happens. It must not wait for anything without
 //! also waiting for the signal that ends it.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ impl Plan {
             folders.make_of_service(name, isolation.identity(name))?;
         }
         let log = folders.state.join("log");
+        // A restart of the unit goes on with the logs; another start of the lab does not.
+        let _ = std::fs::remove_dir_all(&log);
         std::fs::create_dir_all(&log).map_err(LabError::file(&log))?;
         let presets = preset::install(&preset, &folders.run, isolation.identity("provisioning-agent"))?;
         let audio = audio_arguments(&options, &isolation, &mut folders)?;
@@ -81,7 +84,7 @@ impl Plan {
             identity,
         };
         let log = log.join(format!("{name}.log"));
-        (row.rank, UnitSpec { name: name.to_owned(), program, watchdog: Some(WATCHDOG), log })
+        (row.rank, UnitSpec { name: name.to_owned(), program, watchdog: Some(WATCHDOG), log, restarts_all: name == "hal-agent" })
     }
 
     fn arguments(&self, name: &str) -> Vec<OsString> {
@@ -213,23 +216,44 @@ async fn run(plan: &Plan) -> Result<(), LabError> {
 async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<(), LabError> {
     let address = bus.address().to_owned();
     let exchange = if plan.options.no_exchange { None } else { Some(start_exchange()?) };
-    let units = plan.house.services().into_iter().map(|(name, row)| plan.unit(&address, name, row)).collect();
-    let socket = plan.folders.run.join("notify");
-    let supervisor = Supervisor::start(&plan.launcher, &socket, units).map_err(LabError::file(&plan.folders.run))?;
-    let outcome = tokio::select! {
-        outcome = serve(plan, &address, &supervisor) => outcome,
-        error = bus.ended() => Err(error),
-        () = end.comes() => Ok(()),
-    };
-    tokio::select! {
-        () = supervisor.stop() => {}
-        // The second signal: whatever still runs is killed as this process ends.
-        () = end.comes() => {}
+    let mut outcome = Ok(Life::Restarts);
+    let mut first = true;
+    while let Ok(Life::Restarts) = outcome {
+        outcome = one_life(plan, &address, std::mem::take(&mut first), bus, end).await;
     }
     if let Some(exchange) = exchange {
         exchange.stop().await;
     }
-    outcome
+    outcome.map(|_| ())
+}
+
+/// How a life of the unit ended.
+enum Life {
+    /// It is over.
+    Ended,
+    /// The board restarts it.
+    Restarts,
+}
+
+/// All services from their start to their end, and what they kept with the supervisor is gone, as after a reboot.
+async fn one_life(plan: &Plan, address: &str, first: bool, bus: &mut Bus, end: &mut EndSignals) -> Result<Life, LabError> {
+    let units = plan.house.services().into_iter().map(|(name, row)| plan.unit(address, name, row)).collect();
+    let socket = plan.folders.run.join("notify");
+    let supervisor = Supervisor::start(&plan.launcher, &socket, units).map_err(LabError::file(&plan.folders.run))?;
+    let outcome = tokio::select! {
+        Err(error) = serve(plan, address, &supervisor, first) => Err(error),
+        error = bus.ended() => Err(error),
+        () = supervisor.restart_wished() => Ok(Life::Restarts),
+        () = end.comes() => Ok(Life::Ended),
+    };
+    if let Ok(Life::Restarts) = outcome {
+        eprintln!("The unit restarts.");
+    }
+    tokio::select! {
+        () = supervisor.stop() => outcome,
+        // The second signal: whatever still runs is killed as this process ends.
+        () = end.comes() => outcome.map(|_| Life::Ended),
+    }
 }
 
 fn start_exchange() -> Result<Exchange, LabError> {
@@ -237,15 +261,17 @@ fn start_exchange() -> Result<Exchange, LabError> {
     Exchange::start(options).map_err(|error| LabError::Exchange(error.to_string()))
 }
 
-/// From the start of the services on; returns only with an error.
-async fn serve(plan: &Plan, bus: &str, supervisor: &Supervisor) -> Result<(), LabError> {
+/// From the start of the services on; returns only with an error. `first`: nobody has been told yet.
+async fn serve(plan: &Plan, bus: &str, supervisor: &Supervisor, first: bool) -> Result<Infallible, LabError> {
     supervisor.all_ready().await?;
     let mut pids = supervisor.pids();
     let status = plan.status(bus, &pids.borrow_and_update());
     status.publish(&plan.folders.state)?;
-    println!("{}", status.line());
-    eprint!("{}", hints(plan, &status));
-    if plan.options.audio_feed.is_none() {
+    if first {
+        println!("{}", status.line());
+        eprint!("{}", hints(plan, &status));
+    }
+    if first && plan.options.audio_feed.is_none() {
         tokio::spawn(say_what_cannot_be_heard(status.bus.clone()));
     }
     loop {
