@@ -2,6 +2,7 @@
 //! decides nothing, and it knows nothing of the bus.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use agreements::{Hook, LampPattern};
 use phone_proto::errors::{ErrorKind, HouseError};
@@ -24,6 +25,8 @@ pub struct Facts {
     pub network: NetworkFacts,
     /// The wall clock is right (B44, B218).
     pub clock_set: bool,
+    /// Where the SD card is mounted; none: no card is in.
+    pub sd_card: Option<PathBuf>,
 }
 
 /// The network facts of guide 4.3.2. An empty text means unknown.
@@ -57,6 +60,8 @@ pub enum BoardEvent {
         /// Down.
         pressed: bool,
     },
+    /// `facts()` are others now.
+    Facts,
 }
 
 /// The events of a board on their way to the driver. Bounded: a board whose events are not taken waits.
@@ -91,6 +96,8 @@ pub trait Board: Send {
 pub trait Hand {
     /// Lifts or replaces the handset; nothing happens when it is there already.
     fn move_handset(&mut self, to: Hook) -> Vec<BoardEvent>;
+    /// Puts a folder in as the SD card, or takes out what is in. Errors: InvalidArgument.
+    fn move_card(&mut self, folder: Option<&Path>) -> Result<Vec<BoardEvent>, HouseError>;
     /// Presses and releases a key. Errors: InvalidArgument.
     fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError>;
 }

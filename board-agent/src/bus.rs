@@ -1,6 +1,7 @@
 //! org.deskphone.Hal1 on the bus: reads what the driver last published and sends it commands. Decides nothing.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use agreements::{BoardWordError, Hook, LampPattern};
@@ -42,6 +43,8 @@ pub enum Wish {
     Handset(Hook),
     /// Press a simulated key.
     Key(String),
+    /// Put a folder in as the SD card, or take out what is in.
+    Card(Option<PathBuf>),
 }
 
 /// A wish with the place for its answer.
@@ -150,6 +153,10 @@ impl Hal {
         self.fact(|shown| shown.facts.network.name_servers.clone())
     }
     #[zbus(property)]
+    fn sd_card(&self) -> String {
+        self.fact(|shown| shown.facts.sd_card.as_ref().map(|path| path.display().to_string()).unwrap_or_default())
+    }
+    #[zbus(property)]
     fn dhcp_state(&self) -> String {
         self.fact(|shown| shown.dhcp_state.to_owned())
     }
@@ -189,6 +196,15 @@ impl Simulator {
     ) -> Result<(), HouseError> {
         service_kit::bus::caller_is_admin(bus, &header).await?;
         self.desk.ask(Wish::Key(name)).await
+    }
+    async fn move_card(
+        &self,
+        folder: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), HouseError> {
+        service_kit::bus::caller_is_admin(bus, &header).await?;
+        self.desk.ask(Wish::Card(Some(folder).filter(|folder| !folder.is_empty()).map(PathBuf::from))).await
     }
 }
 
@@ -234,6 +250,7 @@ impl Served {
             old.dhcp_state != new.dhcp_state => dhcp_state_changed,
             was.mac_address != is.mac_address => mac_address_changed,
             was.clock_set != is.clock_set => clock_set_changed,
+            was.sd_card != is.sd_card => sd_card_changed,
             was.network.link_lan != is.network.link_lan => link_lan_changed,
             was.network.link_pc != is.network.link_pc => link_pc_changed,
             was.network.connection_mode != is.network.connection_mode => connection_mode_changed,

@@ -50,7 +50,7 @@ pub async fn run(board: &str) -> Result<(), RunError> {
     loop {
         tokio::select! {
             () = &mut stop => break,
-            Some(event) = events.recv() => on_event(event, &served).await?,
+            Some(event) = events.recv() => on_event(event, board.as_ref(), &served).await?,
             Some(request) = wishes.recv() => on_wish(request, board.as_mut(), &served).await?,
             Some(event) = settings.recv() => {
                 let owner_is_new = matches!(event, SettingsEvent::Snapshot { .. });
@@ -145,10 +145,11 @@ fn learn(values: &mut BTreeMap<String, String>, event: SettingsEvent) -> bool {
     }
 }
 
-async fn on_event(event: BoardEvent, served: &Served) -> zbus::Result<()> {
+async fn on_event(event: BoardEvent, board: &dyn Board, served: &Served) -> zbus::Result<()> {
     match event {
         BoardEvent::Hook(hook) => served.show(Shown { hook, ..served.shown() }).await,
         BoardEvent::Key { name, pressed } => served.key(name, pressed).await,
+        BoardEvent::Facts => served.show(Shown { facts: board.facts(), ..served.shown() }).await,
     }
 }
 
@@ -166,6 +167,7 @@ async fn on_wish((wish, answer): Request, board: &mut dyn Board, served: &Served
         },
         Wish::Handset(to) => by_hand(board, served, |hand| Ok(hand.move_handset(to))).await?,
         Wish::Key(key) => by_hand(board, served, |hand| hand.press(&key)).await?,
+        Wish::Card(folder) => by_hand(board, served, |hand| hand.move_card(folder.as_deref())).await?,
     };
     // A caller that has gone away needs no answer.
     let _ = answer.send(outcome);
@@ -183,7 +185,7 @@ async fn by_hand(
     match movement(hand) {
         Ok(events) => {
             for event in events {
-                on_event(event, served).await?;
+                on_event(event, board, served).await?;
             }
             Ok(Ok(()))
         }

@@ -127,6 +127,8 @@ mod proxies {
     pub trait Provisioning {
         fn run(&self, options: Options<'_>) -> zbus::Result<u64>;
         fn import(&self, kind: &str, name: &str, content: &[u8], options: Options<'_>) -> zbus::Result<u64>;
+        fn card_files(&self) -> zbus::Result<Vec<String>>;
+        fn import_from_card(&self, kind: &str, name: &str, options: Options<'_>) -> zbus::Result<u64>;
         fn files(&self) -> zbus::Result<Vec<(String, String, String, u32, u32)>>;
         fn diagnoses(&self) -> zbus::Result<Vec<DiagnosisTuple>>;
         #[zbus(property(emits_changed_signal = "false"))]
@@ -163,6 +165,7 @@ mod proxies {
     pub trait Simulator {
         fn set_hook(&self, position: &str) -> zbus::Result<()>;
         fn press_key(&self, name: &str) -> zbus::Result<()>;
+        fn move_card(&self, folder: &str) -> zbus::Result<()>;
     }
 
     #[proxy(interface = "org.deskphone.Media1", default_service = "org.deskphone.Media1", default_path = "/org/deskphone/Media1")]

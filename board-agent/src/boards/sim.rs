@@ -1,11 +1,12 @@
 //! The simulated board for a PC: a handset, keys and lamps that only the bus moves and shows, and the PC's own network.
 //!
 //! Its address and MAC come from the rows SIM_ADDRESS and SIM_MAC, which a dealer preset sets; it touches nothing of the PC. A
-//! real handset stays where it is when a process dies, so this one lies in a file of the state folder.
+//! real handset and a real SD card stay where they are when a process dies, so what is simulated of them lies in files of the state
+//! folder.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use agreements::{Hook, LampPattern};
 use phone_proto::errors::{ErrorKind, HouseError};
@@ -58,11 +59,17 @@ const LAMPS: &[&str] =
 const MODEL: &str = "KX-UT670";
 const FIRMWARE: &str = "01.070";
 
+/// Files of the state folder.
+const HANDSET: &str = "handset";
+const CARD: &str = "sd-card";
+
 /// See the module.
 pub struct Sim {
     hook: Hook,
-    /// Where the handset lies; none without a state folder.
-    cradle: Option<PathBuf>,
+    /// The folder that outlives the process.
+    state: Option<PathBuf>,
+    /// The folder that is the SD card.
+    sd_card: Option<PathBuf>,
     mac: String,
     address: Option<IpAddr>,
     /// The PC's link whose DHCP server is asked; empty: none is.
@@ -77,13 +84,14 @@ pub struct Sim {
 impl Sim {
     /// A board with no address yet. `state` is the folder that outlives the process; without one the handset is in its cradle.
     pub fn new(state: Option<PathBuf>) -> Sim {
-        let cradle = state.map(|folder| folder.join("handset"));
-        let lies = cradle.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        let kept = |name: &str| std::fs::read_to_string(state.as_ref()?.join(name)).ok();
+        let (lies, card) = (kept(HANDSET), kept(CARD).filter(|path| !path.is_empty()));
         let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
         let resolv = std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         Sim {
             hook: lies.and_then(|text| text.trim().parse().ok()).unwrap_or(Hook::On),
-            cradle,
+            sd_card: card.map(PathBuf::from),
+            state,
             mac: String::new(),
             address: None,
             dhcp_interface: String::new(),
@@ -91,6 +99,15 @@ impl Sim {
             lamps: BTreeMap::new(),
             os_version: os_version(&release),
             name_servers: name_servers(&resolv),
+        }
+    }
+}
+
+impl Sim {
+    fn keep(&self, name: &str, text: &str) {
+        let Some(folder) = &self.state else { return };
+        if let Err(error) = std::fs::write(folder.join(name), text) {
+            tracing::warn!(%error, name, folder = %folder.display(), "what is simulated will be forgotten with this process");
         }
     }
 }
@@ -149,6 +166,7 @@ impl Board for Sim {
             },
             // The clock of a PC is set by the PC.
             clock_set: true,
+            sd_card: self.sd_card.clone(),
         }
     }
     fn hook(&self) -> Hook {
@@ -197,12 +215,16 @@ impl Hand for Sim {
             return Vec::new();
         }
         self.hook = to;
-        if let Some(file) = &self.cradle
-            && let Err(error) = std::fs::write(file, to.as_str())
-        {
-            tracing::warn!(%error, file = %file.display(), "the simulated handset will be forgotten with this process");
-        }
+        self.keep(HANDSET, to.as_str());
         vec![BoardEvent::Hook(to)]
+    }
+    fn move_card(&mut self, folder: Option<&Path>) -> Result<Vec<BoardEvent>, HouseError> {
+        if let Some(folder) = folder.filter(|folder| !folder.is_absolute() || folder.to_str().is_none()) {
+            return Err(invalid(format!("{} is no path of a folder from the root on", shortened(&folder.display().to_string()))));
+        }
+        self.sd_card = folder.map(Path::to_owned);
+        self.keep(CARD, folder.and_then(Path::to_str).unwrap_or_default());
+        Ok(vec![BoardEvent::Facts])
     }
     fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError> {
         let known = KEYS.iter().find(|known| **known == key);
@@ -284,6 +306,17 @@ mod tests {
         assert_eq!(board().hook(), Hook::On);
         board().move_handset(Hook::Off);
         assert_eq!(board().hook(), Hook::Off);
+    }
+
+    #[test]
+    fn the_card_stays_in_until_it_is_taken_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let board = || Sim::new(Some(folder.path().to_owned()));
+        assert!(board().move_card(Some(Path::new("card"))).is_err());
+        board().move_card(Some(Path::new("/media/card"))).unwrap();
+        assert_eq!(board().facts().sd_card.as_deref(), Some(Path::new("/media/card")));
+        board().move_card(None).unwrap();
+        assert_eq!(board().facts().sd_card, None);
     }
 
     #[test]

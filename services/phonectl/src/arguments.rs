@@ -130,8 +130,16 @@ pub enum SettingsVerb {
 pub enum ProvisionVerb {
     /// Fetch the configuration files, wait, and show what came of it
     Now,
-    /// Take a configuration file from this computer or an SD card into the layer of its type; refused during a call
-    Import { kind: FileType, file: PathBuf },
+    /// Take a configuration file into the layer of its type; refused during a call. The unit restarts afterwards
+    Import {
+        kind: FileType,
+        file: PathBuf,
+        /// FILE is a name on the SD card in the unit, not on this computer
+        #[arg(long)]
+        card: bool,
+    },
+    /// The files on the SD card that can be imported
+    Card,
 }
 
 /// Which layer a file is for.
@@ -160,6 +168,8 @@ impl FileType {
 pub enum BoardVerb {
     /// Lift the handset of the simulated board (off) or put it back (on)
     Hook { position: Hook },
+    /// Put a folder of this computer into the simulated board as its SD card; without FOLDER take out what is in
+    Card { folder: Option<PathBuf> },
     /// Press and release a key of the simulated board
     Key { name: String },
     /// The lamps

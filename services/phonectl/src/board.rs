@@ -1,6 +1,9 @@
 //! The board: the handset and the keys of a simulated one, the lamps of any.
 
+use std::path::Path;
+
 use phone_proto::dbus::{HAL_NAME, HalProxy, SimulatorProxy};
+use phone_proto::errors::ErrorKind;
 use serde_json::json;
 use zbus::proxy::CacheProperties;
 
@@ -27,6 +30,17 @@ pub async fn hook(output: &mut Output, position: Hook) -> Result<(), Failure> {
 pub async fn key(output: &mut Output, name: &str) -> Result<(), Failure> {
     simulator().await?.press_key(name).await.map_err(failed)?;
     output.result(&json!({"key": name}), String::new)
+}
+
+/// `phonectl board card`
+pub async fn card(output: &mut Output, folder: Option<&Path>) -> Result<(), Failure> {
+    let whole = |folder: &Path| {
+        let path = std::path::absolute(folder).ok().and_then(|path| path.to_str().map(str::to_owned));
+        path.ok_or_else(|| Failure::new(ErrorKind::InvalidArgument, "the path of the folder is not UTF-8"))
+    };
+    let folder = folder.map_or(Ok(String::new()), whole)?;
+    simulator().await?.move_card(&folder).await.map_err(failed)?;
+    output.result(&json!({"card": folder}), String::new)
 }
 
 /// `phonectl board leds`

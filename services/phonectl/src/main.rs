@@ -61,7 +61,14 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Reset { scope, yes } => revisions::reset(output, scope, yes).await,
         Verb::Config(verb) => config::run(verb, output).await,
         Verb::Provision(ProvisionVerb::Now) => provisioning::run_now(output).await,
-        Verb::Provision(ProvisionVerb::Import { kind, file }) => provisioning::import(output, kind.as_str(), &file).await,
+        Verb::Provision(ProvisionVerb::Import { kind, file, card: false }) => {
+            provisioning::import(output, kind.as_str(), &file).await
+        }
+        Verb::Provision(ProvisionVerb::Import { kind, file, card: true }) => {
+            provisioning::import_from_card(output, kind.as_str(), &file).await
+        }
+        Verb::Provision(ProvisionVerb::Card) => provisioning::card(output).await,
+        Verb::Board(BoardVerb::Card { folder }) => board::card(output, folder.as_deref()).await,
         Verb::Board(BoardVerb::Hook { position }) => board::hook(output, position).await,
         Verb::Board(BoardVerb::Key { name }) => board::key(output, &name).await,
         Verb::Board(BoardVerb::Leds) => board::leds(output).await,

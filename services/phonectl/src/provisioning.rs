@@ -39,6 +39,20 @@ pub async fn import(output: &mut Output, kind: &str, file: &Path) -> Result<(), 
     waited(output, async |service| service.import(kind, name, &content, Options::new()).await).await
 }
 
+/// `phonectl provision import --card`
+pub async fn import_from_card(output: &mut Output, kind: &str, file: &Path) -> Result<(), Failure> {
+    let name = file.to_str().ok_or_else(|| Failure::new(ErrorKind::InvalidArgument, "the name of the file is not UTF-8"))?;
+    waited(output, async |service| service.import_from_card(kind, name, Options::new()).await).await
+}
+
+/// `phonectl provision card`
+pub async fn card(output: &mut Output) -> Result<(), Failure> {
+    let connection = bus::connect().await?;
+    let service = ProvisioningProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
+    let files = service.card_files().await.map_err(failed)?;
+    output.result(&json!(files), || files.iter().map(|name| format!("{name}\n")).collect())
+}
+
 /// Begins a run, waits for its end and shows what came of it.
 async fn waited(output: &mut Output, begin: impl AsyncFnOnce(&ProvisioningProxy<'_>) -> zbus::Result<u64>) -> Result<(), Failure> {
     let connection = bus::connect().await?;

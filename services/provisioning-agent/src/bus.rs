@@ -2,6 +2,7 @@
 //! it publishes, and signals are sent from a task of their own, so that a slow bus does not hold the driver up.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use phone_proto::dbus::{
     CommitTuple, DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH, SIP_NAME,
@@ -18,9 +19,9 @@ use zbus::{Connection, OwnedVariant, Variant, interface};
 
 use crate::clearing::Clearing;
 use crate::command::{Applied, Command, Commands, Removal, Wish};
-use crate::provisioning::Phone;
 use crate::provisioning::identity::Identity;
 use crate::provisioning::import::Import;
+use crate::provisioning::{Phone, card};
 
 /// What the properties show; only the newest counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -309,6 +310,32 @@ impl ProvisioningObject {
     }
 
     #[zbus(out_args("files"))]
+    async fn card_files(
+        &self,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<Vec<String>, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        self.read_card(|card| card::files(&card)).await
+    }
+
+    #[zbus(out_args("run"))]
+    async fn import_from_card(
+        &self,
+        kind: String,
+        name: String,
+        #[allow(unused_variables)] options: Options,
+        #[zbus(connection)] connection: &Connection,
+        #[zbus(header)] header: Header<'_>,
+    ) -> Result<u64, HouseError> {
+        bus::caller_is_admin(connection, &header).await?;
+        let of_card = name.clone();
+        let content = self.read_card(move |card| card::read(&card, &of_card)).await?;
+        let import = Import::new(&kind, &name, content)?;
+        self.commands.ask(|answer| Command::Import { import, answer }).await?
+    }
+
+    #[zbus(out_args("files"))]
     async fn files(&self) -> Result<Vec<(String, String, String, u32, u32)>, HouseError> {
         Ok(self.commands.ask(|answer| Command::Report { answer }).await?.files)
     }
@@ -346,6 +373,19 @@ impl ProvisioningObject {
         revision: u64,
         options: HashMap<&str, Variant<'_>>,
     ) -> zbus::Result<()>;
+}
+
+impl ProvisioningObject {
+    /// Reads something of the SD card that is in, beside the loop: a card may be slow.
+    async fn read_card<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(PathBuf) -> Result<T, HouseError> + Send + 'static,
+    ) -> Result<T, HouseError> {
+        let card = self.commands.ask(|answer| Command::Card { answer }).await?;
+        let card = card.ok_or_else(|| HouseError::new(ErrorKind::WrongState, "no SD card is in the unit"))?;
+        let lost = |_| HouseError::new(ErrorKind::Internal, "the card was not read to its end");
+        tokio::task::spawn_blocking(|| read(card)).await.map_err(lost)?
+    }
 }
 
 /// Connects, serves both objects, then takes the names.

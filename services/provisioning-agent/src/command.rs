@@ -2,6 +2,7 @@
 //! its answer.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use agreements::{Correlation, Diagnosis};
 use phone_proto::dbus::DiagnosisTuple;
@@ -112,6 +113,11 @@ pub enum Command {
         import: Import,
         /// The number of its run, at once.
         answer: Answer<u64>,
+    },
+    /// Where the SD card is.
+    Card {
+        /// At once; none: no card is in.
+        answer: oneshot::Sender<Option<PathBuf>>,
     },
     /// What the DHCP server says about provisioning.
     DhcpOptions {

@@ -128,6 +128,7 @@ impl Driver {
             Command::Reveal { layer, answer } => drop(answer.send(self.ledger.reveal(layer))),
             Command::Provision { answer } => drop(answer.send(self.begin_run(Cause::Asked))),
             Command::Import { import, answer } => drop(answer.send(self.begin_import(import))),
+            Command::Card { answer } => drop(answer.send(self.provisioning.identity().sd_card.clone())),
             Command::DhcpOptions { options, answer } => {
                 self.dhcp_options = Some(options);
                 self.learn_places();

@@ -1,6 +1,7 @@
 //! What provisioning needs of hal-agent's facts. Unknown is legal for each of them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use settings::template::Facts;
 use zbus::OwnedVariant;
@@ -16,6 +17,8 @@ pub struct Identity {
     pub network: Vec<String>,
     /// Whether the DHCP server has been asked for pre-provisioning: Hal1.DhcpState.
     pub dhcp_state: String,
+    /// Where the SD card is mounted; none: no card is in.
+    pub sd_card: Option<PathBuf>,
 }
 
 impl Identity {
@@ -31,6 +34,7 @@ impl Identity {
             clock_set,
             network: vec![text("LinkLan"), text("Address"), text("Gateway"), servers],
             dhcp_state: text("DhcpState"),
+            sd_card: known("SdCard").filter(|path| !path.is_empty()).map(PathBuf::from),
         }
     }
 

@@ -34,12 +34,8 @@ impl Import {
         let invalid = |text: &str| HouseError::new(ErrorKind::InvalidArgument, text);
         let kind = FileKind::ALL.into_iter().find(|known| known.as_str() == kind);
         let kind = kind.ok_or_else(|| invalid("the type of a file is standard, product or master"))?;
-        if name.chars().count() > LONGEST_NAME || name.contains(['/', '\\']) || name.contains(char::is_control) {
-            return Err(invalid("this is not the name of a file in the root folder of a card"));
-        }
-        let lower = name.to_ascii_lowercase();
-        if !EXTENSIONS.iter().any(|extension| lower.ends_with(extension)) {
-            return Err(invalid("the name of a file that is imported ends with .cfg, .xml, .e1c, .e2c or .e3c"));
+        if !is_importable(name) {
+            return Err(wrong_name());
         }
         if content.len() > MOST_BYTES {
             return Err(invalid("the file is larger than any configuration file may be"));
@@ -54,6 +50,19 @@ impl Import {
         let wanted = Wanted { url: self.name.clone(), shown: self.name, known: None, key, content };
         request::of(layers, identity, memory).with_only(self.kind.into(), wanted)
     }
+}
+
+/// Whether a file of this name may be imported, as far as the name tells.
+pub fn is_importable(name: &str) -> bool {
+    let is_plain = name.chars().count() <= LONGEST_NAME && !name.contains(['/', '\\']) && !name.contains(char::is_control);
+    let lower = name.to_ascii_lowercase();
+    is_plain && EXTENSIONS.iter().any(|extension| lower.ends_with(extension))
+}
+
+/// What is said of a name that is not.
+pub fn wrong_name() -> HouseError {
+    let text = "a file that is imported has a name without a folder, which ends with .cfg, .xml, .e1c, .e2c or .e3c";
+    HouseError::new(ErrorKind::InvalidArgument, text)
 }
 
 #[cfg(test)]

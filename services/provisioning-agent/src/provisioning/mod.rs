@@ -1,6 +1,7 @@
 //! Provisioning: when a run is due, what it asks for, and what came of it. The state alone; the driver brings the facts in,
 //! starts the child and commits what it has read.
 
+pub mod card;
 pub mod child;
 pub mod dhcp_options;
 pub mod exchange;
