@@ -202,6 +202,28 @@ proptest! {
     }
 }
 
+/// Every row that a file may set, in each round with another value, through files of either form. As many of them as fit into one
+/// plain file stand together.
+#[test]
+fn a_value_of_every_row_round_trips_through_both_forms() {
+    for round in 0..8 {
+        let values = testbed::any_values::of_every_row(round);
+        let rows: Vec<Parameter> = catalogue::parameters().filter(|one| one.row.set_by.file).collect();
+        for rows in rows.chunks(100) {
+            let expected: Vec<_> =
+                rows.iter().map(|row| (row.name.to_owned(), value::canonical(row, &values[row.name]).into_owned())).collect();
+            let entries = || rows.iter().map(|row| Entry::new(*row, &values[row.name]));
+            for file in [plain::write(entries()), xml::write(entries())] {
+                assert!(file.len() < MAX_BYTES, "{} bytes", file.len());
+                let outcome = file::parse(file.as_bytes(), "some.cfg");
+                let mut got: Vec<_> = outcome.accepted.into_iter().map(|one| (one.name, one.value)).collect();
+                got.sort();
+                assert_eq!(got, expected, "round {round}: {:?}", outcome.diagnoses);
+            }
+        }
+    }
+}
+
 /// Every factory default that is a legal value survives a file.
 #[test]
 fn factory_defaults_round_trip_through_a_file() {
