@@ -149,7 +149,7 @@ fn templates_are_right_files_and_the_schema_is_at_hand() {
     assert!(done(&["config", "template", "--form", "schema"]).contains("<xs:schema "));
 }
 
-/// C8, B60 to B65: what openssl makes is read and the other way; a wrong key is a clear error, and nothing is written.
+/// C8, B63, B65: what openssl makes is read and the other way; a wrong key is a clear error, and nothing is written.
 #[test]
 fn files_are_encrypted_and_decrypted_as_openssl_does() {
     let desk = Desk::new();

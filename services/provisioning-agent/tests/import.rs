@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use phone_proto::dbus::{ProvisioningProxy, SettingsProxy};
 use support::{House, board, configuration, phone, phone_shows, provisioning_changes};
 
-/// B104 to B107, C64, C68.
+/// B104, B105, B107, C64, C68: type and file are named, and the wish to restart is there.
 #[tokio::test]
 async fn an_imported_file_goes_into_the_layer_of_its_type_but_not_during_a_call() {
     let house = House::new();

@@ -133,7 +133,7 @@ async fn a_file_that_says_nothing_new_costs_no_revision_and_no_write() {
     assert_eq!(run_again(&connection).await, revision);
     assert_eq!(files(&connection).await, told(&[("standard", "unchanged", 1, 0)]));
     assert_eq!((written("copy-0"), written("copy-1")), before);
-    // C67: what a file does not name any more keeps its value.
+    // B38, C67: what a file does not name any more keeps its value.
     server.serve("phone.cfg", &configuration(&["DISPLAY_NAME_2=\"Berta\""]));
     run_again(&connection).await;
     let settings = SettingsProxy::new(&connection).await.unwrap();
@@ -201,7 +201,7 @@ async fn a_child_that_cannot_be_had_fails_the_run_and_nothing_else() {
 
 #[tokio::test]
 async fn an_xml_file_is_taken_beside_a_plain_one() {
-    // B94 to B97, C47, C48, C56, C64
+    // B94, B95, C47, C48, C56, C64
     let house = House::new();
     let server = WebServer::start(&house, "");
     let fill = format!("<!-- {} -->", "a comment ".repeat(13 * 1024));

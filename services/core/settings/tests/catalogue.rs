@@ -225,6 +225,22 @@ fn intervals_have_the_units_of_the_guide() {
     }
 }
 
+/// C17, C30, C31, C42: what is decided where the guide is silent or says two things.
+#[test]
+fn rows_that_the_guide_leaves_open_are_as_decided() {
+    let row = |name: &str| catalogue::family(name).unwrap_or_else(|| panic!("{name}"));
+    assert_eq!(row("HOLD_RECALL_TIM").unit, Some("seconds"));
+    assert!((1..=6).all(|line| catalogue::parameter(&format!("SDP_USER_ID_{line}")).is_some_and(|one| one.default().is_empty())));
+    for name in ["VLAN_ID_PC", "VLAN_PRI_PC", "LLDP_VLAN_ID_PC", "LLDP_VLAN_PRI_PC"] {
+        assert!(row(name).set_by.phone, "{name}");
+    }
+    let pairs = ["DHCP_DNS1", "DHCP_DNS2", "STATIC_DNS1", "STATIC_DNS2"].map(|name| row(name).web.expect(name));
+    assert_eq!(pairs.map(|web| (web.section, web.label)), {
+        let (dhcp, fixed) = ("DHCP Settings", "Static Settings");
+        [(dhcp, "DNS1"), (dhcp, "DNS2"), (fixed, "DNS1"), (fixed, "DNS2")]
+    });
+}
+
 /// C5: 560, then twenty times 100, then 0; up to 22 values.
 #[test]
 fn stutter_tone_has_twenty_two_values() {

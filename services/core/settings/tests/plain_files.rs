@@ -103,7 +103,7 @@ fn a_wrong_first_line_rejects_the_file_and_says_what_it_looks_like() {
     assert_eq!(findings(&plain::parse(carriage.as_bytes(), "phone.cfg")), [(1, 1, "file.cr-line-ends")]);
 }
 
-/// C63: accepted with a warning each.
+/// C63, B66, B68, B76: each oddity at the beginning, at the ends of lines and at the end is accepted with a warning of its own.
 #[test]
 fn harmless_oddities_are_taken_with_a_warning() {
     let text = format!("\u{feff}{MAGIC}\n # indented\nTALK_PACKAGE=\"Y\"\n# trailing \nHOLD_PACKAGE=\"Y\"");

@@ -17,6 +17,7 @@ fn check(name: &str, text: &str) -> Result<(), Diagnosis> {
     value::check(&catalogue::parameter(name).unwrap_or_else(|| panic!("{name}")), text)
 }
 
+/// B58, C39: the ends of what is legal.
 #[test]
 fn legal_values_are_taken() {
     let url = format!("http://{}:{}@host/{}", "u".repeat(127), "p".repeat(127), "x".repeat(232));
@@ -64,6 +65,7 @@ fn legal_values_are_taken() {
     }
 }
 
+/// B58, B82, C4, C14, C39: one step beyond.
 #[test]
 fn illegal_values_are_refused_with_a_code_and_a_way_out() {
     let long_user = format!("http://{}@host/", "u".repeat(128));

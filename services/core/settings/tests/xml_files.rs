@@ -36,7 +36,7 @@ fn codes(outcome: &FileOutcome) -> Vec<&str> {
     outcome.diagnoses.iter().map(|one| one.code.as_str()).collect()
 }
 
-/// B96 to B101: lines, buttons and codecs in the places of the guide are taken without a word.
+/// B99 to B101: lines, buttons and codecs in the places of the guide are taken without a word.
 #[test]
 fn lines_buttons_and_codecs_are_taken_from_their_places() {
     let outcome = read(

@@ -111,7 +111,7 @@ fn timer(rest: &mut std::str::Chars<'_>, plan: &str) -> Result<usize, Diagnosis>
 mod tests {
     use super::check;
 
-    /// B221 to B231, C20, C22, C23.
+    /// B221 to B231, C20 to C23.
     #[test]
     fn plans_of_the_guide_are_legal() {
         for plan in ["123", "12xxxxx", "[123]", "[1-5]", "1.", "<101:9999>", "1x.S2", "1x.T", "123xxx!", "1xxxx|2xxx"] {
