@@ -13,15 +13,20 @@ pub const SCRIPT_PORT: u16 = 5060;
 /// What it plays where the script says so.
 pub const SCRIPT_TONE: f64 = 660.0;
 
-/// A running sipp, at [`FAR`]; ends with this value.
+/// A running sipp; ends with this value.
 pub struct FarScript {
     child: Child,
     folder: tempfile::TempDir,
 }
 
 impl FarScript {
-    /// Follows `lab/sipp/NAME.xml` once. A script that begins with a request begins at once, to the phone's first line.
+    /// Follows `lab/sipp/NAME.xml` once, at [`FAR`]. A script that begins with a request begins at once, to the phone's first line.
     pub fn start(namespace: &Namespace, name: &str) -> FarScript {
+        FarScript::start_at(namespace, (FAR, SCRIPT_PORT), name)
+    }
+
+    /// The same at another address and port.
+    pub fn start_at(namespace: &Namespace, (address, port): (&str, u16), name: &str) -> FarScript {
         let folder = tempfile::tempdir().expect("a folder");
         let tone = folder.path().join("tone.pcmu");
         std::fs::write(&tone, pcmu_tone(SCRIPT_TONE)).expect("its tone");
@@ -33,7 +38,7 @@ impl FarScript {
         let child = namespace
             .command("sipp")
             .arg(format!("{PHONE}:5060"))
-            .args(["-s", PHONE_ACCOUNT.0, "-i", FAR, "-mi", FAR, "-p", &SCRIPT_PORT.to_string(), "-m", "1", "-l", "1", "-nostdin"])
+            .args(["-s", PHONE_ACCOUNT.0, "-i", address, "-mi", address, "-p", &port.to_string(), "-m", "1", "-l", "1", "-nostdin"])
             .args(["-timeout", &limit, "-timeout_error", "-trace_err", "-error_file"])
             .arg(folder.path().join("errors"))
             .arg("-sf")

@@ -3,10 +3,12 @@
 //!
 //! Everything waits for events, with a limit; nothing outlives its value.
 
+pub mod authority;
 pub mod dhcp_server;
 pub mod far_exchange;
 pub mod far_phone;
 pub mod far_script;
+pub mod file_servers;
 pub mod namespace;
 pub mod phone;
 pub mod programs;

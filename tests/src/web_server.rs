@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Instant;
 
+use crate::authority::Certificate;
 use crate::namespace::{FILES, Namespace};
 use crate::{LIMIT, programs};
 
-/// A running nginx on port 80 of [`FILES`].
+/// A running nginx on port 80 of [`FILES`], and on port 443 where it has a certificate.
 pub struct WebServer {
     child: Child,
     folder: tempfile::TempDir,
@@ -17,13 +18,24 @@ pub struct WebServer {
 impl WebServer {
     /// Starts it and waits until it accepts.
     pub fn start(namespace: &Namespace) -> WebServer {
+        WebServer::start_with(namespace, "")
+    }
+
+    /// The same with TLS besides.
+    pub fn start_with_certificate(namespace: &Namespace, own: &Certificate) -> WebServer {
+        let (certificate, key) = (own.certificate.display(), own.key.display());
+        let listen = format!("listen {FILES}:443 ssl; ssl_certificate {certificate}; ssl_certificate_key {key};");
+        WebServer::start_with(namespace, &listen)
+    }
+
+    fn start_with(namespace: &Namespace, secure: &str) -> WebServer {
         let folder = tempfile::tempdir().expect("a folder");
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("its rights");
         std::fs::create_dir(folder.path().join("files")).expect("the served folder");
         let root = folder.path().display().to_string();
         let configuration = folder.path().join("nginx.conf");
-        let text = programs::filled("nginx/nginx.conf", &[("LISTEN", FILES), ("FOLDER", &root)]);
+        let text = programs::filled("nginx/nginx.conf", &[("LISTEN", FILES), ("FOLDER", &root), ("SECURE", secure)]);
         std::fs::write(&configuration, text).expect("its configuration");
         let child = namespace
             .command("nginx")

@@ -60,7 +60,7 @@ impl Network {
     }
 }
 
-/// 2.4.3.5: two units, each with the common file and its own (B39, B53).
+/// 2.4.3.5: two units, each with the common file and its own (B39, B56).
 #[tokio::test]
 async fn two_units_read_the_common_file_and_each_its_own() {
     if !may_make_namespaces() {
