@@ -4,6 +4,7 @@
 //! Everything waits for events, with a limit; nothing outlives its value.
 
 pub mod authority;
+pub mod citations;
 pub mod dhcp_server;
 pub mod far_exchange;
 pub mod far_phone;
