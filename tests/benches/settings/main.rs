@@ -1,6 +1,8 @@
 //! What a saved setting costs: from the call until it is flushed, over gRPC as the web page does it; and the memory of
 //! provisioning-agent at rest, after many saves, and at its peak: a save of every row at once and a provisioning run at the size
-//! limit. Prints a table; asserts nothing about time.
+//! limit; and what a run of three files costs until it is in effect. Prints a table; asserts nothing about time.
+
+mod three_files;
 
 use std::collections::HashMap;
 use std::os::unix::net::UnixDatagram;
@@ -197,5 +199,6 @@ fn main() {
         let namespace = Namespace::new();
         namespace.enter();
         measure(&namespace).await;
+        three_files::measure().await;
     });
 }
