@@ -1,5 +1,5 @@
 //! Any bytes as an encrypted file: no panic, and what it holds is a text.
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run container -- -max_total_time=120` in this folder; the corpus is replayed by tests/properties.rs.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none container -- -max_total_time=600` in this folder; the corpus is replayed by tests/properties.rs.
 #![no_main]
 
 use agreements::Secret;

@@ -1,5 +1,5 @@
 //! Any bytes as a configuration file: no panic, no illegal value, bounded findings, and a state without clashes afterwards.
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run plain -- -max_total_time=120` in this folder; the corpus is replayed by tests/properties.rs.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none plain -- -max_total_time=600` in this folder; the corpus is replayed by tests/properties.rs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
