@@ -38,6 +38,29 @@ async fn account_names_and_passwords_are_those_of_the_rows() {
     assert_eq!(admitted(&[("USER_PASS", "secret2")], &users).await, [false, false, true]);
 }
 
+/// B121, C45: whether the User account has the screen, sees it in its menu, and may save it; the administrator always has it.
+#[tokio::test]
+async fn the_dealer_may_take_basic_network_settings_from_the_user() {
+    let screen = "/network/basic-network-settings";
+    for (row, status) in [("0", 200), ("1", 404)] {
+        let rows = [("CUSTOM_WEB_PAGE", row), ("USER_PASS", "userpass1"), ("ADMIN_PASS", "opensesame")];
+        for (id, password, status) in [("user", "userpass1", status), ("admin", "opensesame", 200)] {
+            let house = House::new(&rows);
+            let port = house.serve().await;
+            let mut browser = Browser::new(port.address);
+            let page = browser.log_in("/status/network-status", id, password).await;
+            assert_eq!(page.status, 200, "{id}");
+            let reply = browser.get(screen).await;
+            assert_eq!(reply.status, status, "{id} {row}");
+            let token = if status == 200 { reply.hidden("token") } else { String::new() };
+            let fields = [("token", token.as_str()), ("revision", "1"), ("HOST_NAME", "desk")];
+            assert_eq!(browser.post(screen, &fields).await.status == 404, status == 404, "{id} {row}");
+            let menu = browser.get("/network").await;
+            assert_eq!(menu.header("location") == screen, status == 200, "{id} {row}: {menu:?}");
+        }
+    }
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn closed(house: &House) -> bool {
