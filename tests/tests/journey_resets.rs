@@ -1,5 +1,6 @@
 //! Journey: an administrator looks at what was changed, takes it back, and resets the phone, with phonectl; nobody else may.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 use house_tests::may_make_namespaces;
@@ -31,7 +32,7 @@ async fn restart_wanted(phone: &Phone) -> Value {
     facts["RestartWanted"].clone()
 }
 
-/// B17, B62, B113, B265, B268, B269, B271, C61, C67.
+/// B17, B62, B113, B265, B266, B268, B269, B271, C61, C67.
 #[tokio::test]
 async fn an_administrator_looks_back_takes_back_and_resets() {
     if !may_make_namespaces() {
@@ -77,6 +78,10 @@ async fn an_administrator_looks_back_takes_back_and_resets() {
 
     let key = phone.json(&["settings", "get", "CFG_FILE_KEY1", "--reveal"])["value"].clone();
     phone.run(&["settings", "set", "ADMIN_PASS=quite-secret"]);
+    let card = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(card.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(card.path().join("phone.cfg"), "kept").unwrap();
+    phone.run(&["board", "card", &card.path().display().to_string()]);
     let before = phone.epochs().await;
     phone.run(&["reset", "factory", "--yes"]);
     assert_eq!(newest(&phone).1, "reset");
@@ -84,6 +89,8 @@ async fn an_administrator_looks_back_takes_back_and_resets() {
     assert_eq!(phone.phonectl(&["settings", "undo"]).status.code(), Some(8), "nothing is left to come back");
     assert_eq!(phone.json(&["settings", "get", "CFG_FILE_KEY1", "--reveal"])["value"], key);
     phone.restarted(before).await;
+    assert_eq!(phone.json(&["provision", "card"]), serde_json::json!(["phone.cfg"]));
+    assert_eq!(std::fs::read_to_string(card.path().join("phone.cfg")).unwrap(), "kept");
     assert!(!phone.logs().contains("quite-secret"));
     phone.stop().await;
 }
