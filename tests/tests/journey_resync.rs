@@ -47,8 +47,8 @@ fn put_name(server: &WebServer, name: &str) {
     server.put("phone.cfg", format!("{FIRST_LINE}\r\n\r\nDISPLAY_NAME_1=\"{name}\"\r\n\r\n"));
 }
 
-/// B45, B47, C68: from the registrar's address, during a call: the files are fetched, what they say is in effect at once, and the
-/// restart that belongs to it waits for the call's end.
+/// B45, B46, B47, C68: from the registrar's address, during a call: the files are fetched, what they say is in effect at once, and the
+/// restart that belongs to it waits for the call's end and then happens.
 #[tokio::test]
 async fn a_notify_of_the_lines_server_fetches_the_files_and_leaves_the_call_alone() {
     if !may_make_namespaces() {
@@ -76,6 +76,10 @@ async fn a_notify_of_the_lines_server_fetches_the_files_and_leaves_the_call_alon
     let after = story.phone.call_in("talking").await;
     assert_eq!((after.path, after.media.as_str()), (call.path, "flowing"));
     story.phone.hears_tone(&[660.0]).await;
+    let before = story.phone.epochs().await;
+    story.far.hangup().await;
+    story.phone.restarted(before).await;
+    story.phone.registered().await;
     story.phone.stop().await;
 }
 

@@ -28,8 +28,11 @@ async fn after_a_reset_of_web_settings_the_browser_has_to_log_in_again() {
     assert_eq!(browser.text("[data-fact=model]").await, "KX-UT670");
     assert_eq!(phone.facts(WEB, WEB).await["Session"], "admin");
 
+    let before = phone.epochs().await;
     phone.run(&["reset", "web", "--yes"]);
     phone.until("the session's end", async |phone| (phone.facts(WEB, WEB).await["Session"] == "").then_some(())).await;
+    phone.restarted(before).await;
+    phone.until("the web port is open", async |phone| (phone.facts(WEB, WEB).await["PortOpen"] == true).then_some(())).await;
     // The browser still knows the password of before.
     browser.open(&page("")).await;
     assert_eq!(browser.status().await, 401);
