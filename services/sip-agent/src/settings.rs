@@ -1,6 +1,8 @@
 //! From the catalogue's effective values and the board's facts to what the stack, the telephone and the media plan need. Pure:
 //! it reads one map and decides nothing about when.
 
+mod identity;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -191,6 +193,7 @@ impl<'v> Line<'_, 'v> {
             sdp_user: self.text("SDP_USER_ID_n").to_owned(),
             codecs: self.codecs(),
             telephone_event: self.flag("OUTBANDDTMF_n"),
+            identity: self.identity(),
             unregister_on_stop: self.flag("USE_DEL_REG_CLOSE_n"),
         }
     }

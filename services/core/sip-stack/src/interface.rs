@@ -7,6 +7,8 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber, Secret, Tick};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::IdentitySettings;
+
 /// One socket (or later one connection), named by the stack when it asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
@@ -456,6 +458,8 @@ pub struct LineSettings {
     pub codecs: Vec<Codec>,
     /// OUTBANDDTMF_n: offer RFC 4733 events (B305).
     pub telephone_event: bool,
+    /// How calls say whose they are.
+    pub identity: IdentitySettings,
 }
 
 /// A configured server.

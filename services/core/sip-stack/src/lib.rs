@@ -9,6 +9,7 @@ mod auth;
 mod client;
 mod dialog;
 mod flows;
+mod identity;
 mod interface;
 mod limits;
 mod locate;
@@ -26,6 +27,7 @@ mod transaction;
 mod transport;
 mod view;
 
+pub use identity::{AnonymousPart, IdentitySettings};
 pub use interface::*;
 pub use snapshot::SNAPSHOT_FORMAT;
 pub use stack::{Load, Stack};

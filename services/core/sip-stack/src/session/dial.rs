@@ -5,11 +5,12 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber};
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
 
-use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, own_address, sdp_of};
+use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, sdp_of};
 use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
+use crate::identity;
 use crate::interface::{EndedBy, Event, QueryId, StackSettings};
 use crate::limits::MOST_CALLS;
 use crate::locate::{Asker, Located};
@@ -59,11 +60,13 @@ impl Stack {
             Located::Asked(query) => {
                 let mut call = Call::new(identity, line, true, State::Locating { query, target });
                 call.correlation = correlation;
+                call.anonymous = own.identity.anonymous;
                 self.put_call(call);
             }
             Located::At(route) => {
                 let mut call = Call::new(identity, line, true, State::Preparing { target, route });
                 call.correlation = correlation;
+                call.anonymous = own.identity.anonymous;
                 self.prepare(call, route, &settings);
             }
         }
@@ -147,7 +150,7 @@ impl Stack {
             headers.push(HeaderName::ROUTE, outbound);
         }
         headers.push(HeaderName::MAX_FORWARDS, 70);
-        headers.push(HeaderName::FROM, own_address(settings, call.line)?.with_tag(&call.local_tag));
+        headers.push(HeaderName::FROM, identity::from(own, call.anonymous).with_tag(&call.local_tag));
         headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(target)));
         headers.push(HeaderName::CALL_ID, &call.sip_call_id);
         headers.push(HeaderName::CSEQ, CSeq::new(number, Method::INVITE));
@@ -156,6 +159,7 @@ impl Stack {
             headers.push(HeaderName::EXPIRES, own.invite_expires);
         }
         self.add_abilities(headers);
+        identity::declare(headers, own, call.anonymous);
         let media = call.media.as_mut()?;
         let sdp = media.offer(settings, own, media.wish());
         add_sdp(&mut request.headers, &mut request.body, sdp);

@@ -7,6 +7,7 @@ use super::{Call, Leaving, State};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
+use crate::identity;
 use crate::interface::{EndedBy, Event};
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
@@ -61,6 +62,7 @@ impl Stack {
         let Some(settings) = self.settings() else { return self.let_go(call) };
         let Some(own) = line_of(&settings, call.line) else { return self.let_go(call) };
         let mut bye = dialog.request(Method::BYE);
+        identity::declare(&mut bye.headers, own, call.anonymous);
         call.auth.sign(&mut bye, own, &mut self.random);
         match self.start_client(Owner::Bye(call.identity), call.line, dialog.peer, bye) {
             Some(transaction) => {

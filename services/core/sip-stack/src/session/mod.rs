@@ -23,14 +23,14 @@ mod theirs;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
 use serde::{Deserialize, Serialize};
-use sip_wire::{CSeq, HeaderName, MediaType, Method, NameAddr, Request, StatusCode, Uri};
+use sip_wire::{CSeq, HeaderName, MediaType, Method, Request, StatusCode, Uri};
 
 use crate::auth::AuthSession;
 use crate::dialog::Dialog;
 use crate::interface::{CallMedia, Command, EndedBy, Event, FlowId, Output, Party, QueryId, StackSettings};
 use crate::locate::{Asker, Located};
 use crate::media::{MediaSession, Offer};
-use crate::stack::{Stack, line_of};
+use crate::stack::Stack;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Route, TransactionId};
 use crate::view::{CallStage, CallView};
@@ -52,6 +52,8 @@ pub(crate) struct Call {
     media: Option<MediaSession>,
     port_tries: u8,
     flow: Option<FlowId>,
+    /// Ours, and made without saying whose it is (BLOCK_CALLER_ID_n).
+    anonymous: bool,
     /// People have been told that it is over.
     ended: bool,
     pub(crate) state: State,
@@ -155,6 +157,7 @@ impl Call {
             media: None,
             port_tries: 0,
             flow: None,
+            anonymous: false,
             ended: false,
             state,
         }
@@ -364,9 +367,4 @@ impl Stack {
         }
         self.respond(id, &response);
     }
-}
-
-/// Our From with our tag, or To without one.
-fn own_address(settings: &StackSettings, line: LineNumber) -> Option<NameAddr> {
-    line_of(settings, line).map(crate::addresses::own_address)
 }

@@ -19,6 +19,7 @@ use super::talking::HoldView;
 use super::{Call, State, add_sdp, sdp_of};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
+use crate::identity;
 use crate::interface::{Direction, EndedBy, Event, StackSettings};
 use crate::media::{hold_offer, sends};
 use crate::registration::in_words;
@@ -97,6 +98,7 @@ impl Stack {
         let mut request = call.dialog_mut()?.request(Method::INVITE);
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
+        identity::declare(&mut request.headers, own, call.anonymous);
         add_sdp(&mut request.headers, &mut request.body, sdp);
         call.auth.sign(&mut request, own, &mut self.random);
         Some((request, sends(direction)))

@@ -16,6 +16,7 @@ use sip_wire::{HeaderName, Request, RetryAfter, StatusCode};
 use super::reinvite::Ours;
 use super::talking::{Answered, HoldView};
 use super::{Call, Leaving, State, add_sdp, sdp_of};
+use crate::identity;
 use crate::interface::StackSettings;
 use crate::media::{MediaSession, usable_codecs};
 use crate::stack::{Stack, line_of};
@@ -133,6 +134,9 @@ impl Stack {
     fn answer_reinvite(&mut self, call: &mut Call, id: TransactionId, request: &Request, body: Vec<u8>, offer_open: bool) {
         let mut response = self.response(request, StatusCode::OK, &call.local_tag);
         self.add_dialog_headers(&mut response, request, call.line, call.flow);
+        if let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, call.line)) {
+            identity::conceal_contact(&mut response.headers, own, call.anonymous);
+        }
         add_sdp(&mut response.headers, &mut response.body, body);
         let unacked = self.answer_and_repeat(call.identity, id, request, &response, Answered { offer_open });
         if let State::Talking(talking) = &mut call.state {

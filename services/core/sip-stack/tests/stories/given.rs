@@ -80,6 +80,7 @@ fn line(index: u16) -> LineSettings {
         sdp_user: String::new(),
         codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
         telephone_event: true,
+        identity: Default::default(),
     }
 }
 

@@ -113,6 +113,13 @@ impl Uri {
     pub fn with_host(&self, host: impl Into<Host>, port: Option<u16>) -> Uri {
         self.rebuilt(Some(host.into()), port, self.raw_params(), self.raw_headers())
     }
+    /// With another user part, plain, or none; a password goes with the old one.
+    #[must_use]
+    pub fn with_user(&self, user: Option<&str>) -> Uri {
+        let (params, headers) = (self.raw_params().to_owned(), self.raw_headers().to_owned());
+        let bare = UriBuilder { host: self.host.clone(), port: self.port, params, headers, ..UriBuilder::new(self.scheme.clone()) };
+        user.into_iter().fold(bare, |uri, user| uri.user(user)).build()
+    }
     /// With this parameter set, in the place of any of that name.
     #[must_use]
     pub fn with_param(&self, name: &str, value: Option<&str>) -> Uri {

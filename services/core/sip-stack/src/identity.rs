@@ -1,0 +1,91 @@
+//! How a call of ours says whose it is: From, Contact, P-Preferred-Identity and Privacy (B321, B322; RFC 3323, RFC 3325). What
+//! the far end says of itself is not its affair.
+//!
+//! Whether a call is anonymous is decided when it is dialled and stays with it: a re-INVITE or BYE that said more than the INVITE
+//! would tell what was to be hidden.
+
+use serde::{Deserialize, Serialize};
+use sip_wire::{HeaderName, Headers, NameAddr, Uri};
+
+use crate::addresses::own_address;
+use crate::interface::LineSettings;
+
+/// Display name and user of anonymous calls (RFC 3323 4.1.1.3).
+const NAME: &str = "Anonymous";
+const USER: &str = "anonymous";
+/// Their host: it leads nowhere (RFC 2606).
+const HOST: &str = "anonymous.invalid";
+
+/// The rows of a line about its calls' identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentitySettings {
+    /// BLOCK_CALLER_ID_n: calls are anonymous; the three fields that follow say how.
+    pub anonymous: bool,
+    /// SIP_ANM_DISPNAME_n: the display name of From.
+    pub anonymous_name: AnonymousPart,
+    /// SIP_ANM_USERNAME_n: the user of From, and of Contact, which would tell it as well.
+    pub anonymous_user: AnonymousPart,
+    /// SIP_ANM_HOSTNAME_n: the host of From is anonymous.invalid.
+    pub anonymous_host: bool,
+    /// SIP_P_PREFERRED_ID_n: tells the line's servers the address of record in P-Preferred-Identity (RFC 3325 9.2).
+    pub preferred: bool,
+    /// SIP_PRIVACY_n: tells them in Privacy whether they may pass it on (RFC 3325 9.3).
+    pub privacy: bool,
+}
+
+/// What stands in one part of an anonymous call's From (guide 5982, 5991).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnonymousPart {
+    /// 0: as in any other call.
+    #[default]
+    Usual,
+    /// 1: Anonymous, anonymous.
+    Anonymous,
+    /// 2: nothing.
+    Absent,
+}
+
+/// The From of a call, without its tag.
+pub(crate) fn from(line: &LineSettings, anonymous: bool) -> NameAddr {
+    let usual = own_address(line);
+    if !anonymous {
+        return usual;
+    }
+    let name = match line.identity.anonymous_name {
+        AnonymousPart::Usual => line.display_name.as_str(),
+        AnonymousPart::Anonymous => NAME,
+        AnonymousPart::Absent => "",
+    };
+    let uri = conceal_user(&usual.uri, line.identity.anonymous_user);
+    let uri = if line.identity.anonymous_host { uri.with_host(sip_wire::Host::Name(HOST.into()), None) } else { uri };
+    NameAddr::new(uri).with_display_name(name)
+}
+
+/// A name that is no number does not stay one by ;user=phone.
+fn conceal_user(uri: &Uri, part: AnonymousPart) -> Uri {
+    match part {
+        AnonymousPart::Usual => uri.clone(),
+        AnonymousPart::Anonymous => uri.with_user(Some(USER)).without_param("user"),
+        AnonymousPart::Absent => uri.with_user(None).without_param("user"),
+    }
+}
+
+/// What a request of a call says of it beside From; its Contact stands there already where it has one.
+pub(crate) fn declare(headers: &mut Headers, line: &LineSettings, anonymous: bool) {
+    if line.identity.preferred {
+        headers.push(HeaderName::P_PREFERRED_IDENTITY, own_address(line));
+    }
+    if line.identity.privacy {
+        headers.push(HeaderName::PRIVACY, if anonymous { "id" } else { "none" });
+    }
+    conceal_contact(headers, line, anonymous);
+}
+
+/// Our Contact of an anonymous call says no more than its From.
+pub(crate) fn conceal_contact(headers: &mut Headers, line: &LineSettings, anonymous: bool) {
+    let contact = headers.contact().ok().and_then(|contacts| contacts.first().cloned()).filter(|_| anonymous);
+    if let Some(mut contact) = contact {
+        contact.uri = conceal_user(&contact.uri, line.identity.anonymous_user);
+        headers.set(HeaderName::CONTACT, contact);
+    }
+}
