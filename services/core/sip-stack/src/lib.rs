@@ -6,6 +6,7 @@
 
 mod addresses;
 mod auth;
+mod caller;
 mod client;
 mod dialog;
 mod flows;

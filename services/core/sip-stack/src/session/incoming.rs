@@ -7,7 +7,6 @@ use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Wa
 
 use super::talking::Answered;
 use super::{Call, Offered, State, Talking, add_sdp, sdp_of};
-use crate::addresses;
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
 use crate::limits::MOST_CALLS;
@@ -62,7 +61,7 @@ impl Stack {
     fn new_incoming(&mut self, id: TransactionId, arrived: &Arrived, tag: String, dialog: Dialog) -> Call {
         let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
         let identity = CallIdentity::from_parts(self.now.0 / 1_000_000, random);
-        let remote = addresses::party(&dialog.remote);
+        let remote = self.caller_of(arrived, &dialog.remote);
         let sip_call_id = dialog.call_id.clone();
         let offered = Offered { invite: id, dialog, offer: None, body: None, answer_wanted: false };
         let mut call = Call::new(identity, arrived.line, false, State::Offered(offered));
