@@ -2,6 +2,7 @@
 //! it reads one map and decides nothing about when.
 
 mod identity;
+mod screening;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -101,6 +102,7 @@ impl<'v> Rows<'v> {
                 busy: self.tone("BUSY_TONE"),
                 reorder: self.tone("REORDER_TONE"),
             },
+            screening: self.screening(),
         }
     }
 

@@ -8,8 +8,10 @@ mod call;
 mod desk;
 mod interface;
 mod phone;
+mod screening;
 mod settings;
 
 pub use interface::*;
 pub use phone::{CALLS_MAX, Phone};
+pub use screening::{LineScreening, Screening};
 pub use settings::{DisconnectionTone, TelephoneSettings, ToneSettings, Tones};

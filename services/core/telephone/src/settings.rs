@@ -6,6 +6,8 @@ use std::time::Duration;
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 
+use crate::screening::Screening;
+
 /// The rows of sections 5.6 and 5.7 that say how the phone behaves under the hand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TelephoneSettings {
@@ -37,6 +39,8 @@ pub struct TelephoneSettings {
     pub digit_pause_ms: u32,
     /// The tones of section 5.6.2.
     pub tones: Tones,
+    /// Who is not let in.
+    pub screening: Screening,
 }
 
 /// Which tone says that a call is over or could not be made (B292).
@@ -108,6 +112,7 @@ impl TelephoneSettings {
             digit_length_ms: 180,
             digit_pause_ms: 90,
             tones: Tones::default(),
+            screening: Screening::factory(),
         }
     }
 }

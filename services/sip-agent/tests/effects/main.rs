@@ -8,6 +8,7 @@ mod configured;
 mod identity;
 mod media;
 mod registration;
+mod screening;
 mod servers;
 mod telephone;
 mod timers;

@@ -44,13 +44,14 @@ impl Phone {
         remote: Party,
         sip_call_id: String,
     ) {
-        let refused = self.is_busy();
+        let screened = self.settings.screening.refusal(line, &remote, self.settings.reject_status);
+        let refused = screened.or_else(|| self.is_busy().then_some(BUSY));
         let alone = self.calls.iter().all(|call| !call.wants_answer());
         let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
         call.sip_call_id = sip_call_id;
-        if refused {
+        if let Some(status) = refused {
             self.keep(call);
-            return self.decide(identity, Command::Reject(identity, BUSY));
+            return self.decide(identity, Command::Reject(identity, status));
         }
         if self.settings.auto_answer && alone && self.desk.is_idle() {
             let answer_at = Some(now + self.settings.auto_answer_ring);
