@@ -1,6 +1,7 @@
 //! From the catalogue's effective values and the board's facts to what the stack, the telephone and the media plan need. Pure:
 //! it reads one map and decides nothing about when.
 
+mod details;
 mod identity;
 mod screening;
 
@@ -196,6 +197,7 @@ impl<'v> Line<'_, 'v> {
             codecs: self.codecs(),
             telephone_event: self.flag("OUTBANDDTMF_n"),
             identity: self.identity(),
+            details: self.details(),
             unregister_on_stop: self.flag("USE_DEL_REG_CLOSE_n"),
         }
     }

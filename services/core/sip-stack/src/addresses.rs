@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use sip_wire::{Host, NameAddr, Scheme, Uri};
 
+use crate::details;
 use crate::interface::{LineSettings, Party, Server};
 
 /// Longest number that is dialled.
@@ -64,7 +65,8 @@ pub(crate) fn call_hop(line: &LineSettings, target: &Uri) -> Option<Hop> {
 pub(crate) fn outbound_route(line: &LineSettings) -> Option<NameAddr> {
     let server = line.outbound_proxy.as_ref()?;
     let hop = hop_of(server, line);
-    Some(NameAddr::new(Uri::builder(Scheme::Sip).host(hop.host).port(hop.port).flag("lr").build()))
+    let uri = Uri::builder(Scheme::Sip).host(hop.host).port(hop.port).flag("lr").build();
+    Some(NameAddr::new(details::with_transport(uri, line)))
 }
 
 /// The port that B319 puts into the first Request-URI: the server's.
@@ -97,7 +99,8 @@ pub(crate) fn own_address(line: &LineSettings) -> NameAddr {
 
 /// Where we are reached.
 pub(crate) fn contact(line: &LineSettings, local: SocketAddr) -> NameAddr {
-    NameAddr::new(Uri::builder(Scheme::Sip).user(&line.user).host(Host::Ip(local.ip())).port(local.port()).build())
+    let uri = Uri::builder(Scheme::Sip).user(&line.user).host(Host::Ip(local.ip())).port(local.port()).build();
+    NameAddr::new(details::with_transport(uri, line))
 }
 
 /// What a user dials: a number of the line's domain, or a SIP URI.

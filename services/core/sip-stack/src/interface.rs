@@ -7,6 +7,7 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber, Secret, Tick};
 use serde::{Deserialize, Serialize};
 
+use crate::details::LineDetails;
 use crate::identity::IdentitySettings;
 
 /// One socket (or later one connection), named by the stack when it asks for it.
@@ -460,6 +461,8 @@ pub struct LineSettings {
     pub telephone_event: bool,
     /// How calls say whose they are.
     pub identity: IdentitySettings,
+    /// Rows about one header or one decision each.
+    pub details: LineDetails,
 }
 
 /// A configured server.

@@ -8,6 +8,7 @@ mod addresses;
 mod auth;
 mod caller;
 mod client;
+mod details;
 mod dialog;
 mod flows;
 mod identity;
@@ -28,6 +29,7 @@ mod transaction;
 mod transport;
 mod view;
 
+pub use details::LineDetails;
 pub use identity::{AnonymousPart, IdentitySettings};
 pub use interface::*;
 pub use snapshot::SNAPSHOT_FORMAT;

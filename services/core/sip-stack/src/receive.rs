@@ -29,6 +29,9 @@ impl Stack {
     /// A datagram.
     pub(crate) fn on_datagram(&mut self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) {
         let Some(line) = self.core.flows.find(flow).map(|flow| flow.line) else { return };
+        if !self.is_welcome(line, remote.ip()) {
+            return;
+        }
         let source = Route { flow, remote };
         match parse_datagram(bytes) {
             Ok(Message::Response(response)) => self.on_response(&response),

@@ -3,6 +3,7 @@
 
 use sip_wire::{HeaderName, Method, Request, StatusCode};
 
+use crate::details;
 use crate::interface::{Event, LineSettings};
 use crate::receive::Arrived;
 use crate::stack::{Stack, line_of};
@@ -73,6 +74,9 @@ impl Stack {
             // We are no proxy, but whoever has used up its hops looks for a loop.
             let spent = hops == Some(0);
             return Err(Refusal::Status(if spent { StatusCode::TOO_MANY_HOPS } else { StatusCode::NOT_FOUND }));
+        }
+        if own.is_some_and(|own| details::is_misaddressed(own, &arrived.request)) {
+            return Err(Refusal::Status(StatusCode::NOT_FOUND));
         }
         if self.is_merged(id, &arrived.request) {
             return Err(Refusal::Status(StatusCode::LOOP_DETECTED));

@@ -126,7 +126,7 @@ impl Lab {
     /// The registrar binds the contact for so long.
     pub fn grant(&mut self, register: &Request, seconds: u32) {
         let mut ok = answer(register, 200, "r");
-        ok.headers.push("Contact", format!("{};expires={seconds}", register.headers.get("Contact").unwrap()));
+        ok.headers.push("Contact", register.headers.contact().unwrap().first().unwrap().clone().with_param("expires", seconds));
         self.say(ok);
     }
 

@@ -5,6 +5,7 @@
 mod calls;
 mod codecs;
 mod configured;
+mod details;
 mod identity;
 mod media;
 mod registration;

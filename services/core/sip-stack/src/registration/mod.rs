@@ -126,8 +126,10 @@ impl Registration {
         headers.push(HeaderName::TO, own);
         headers.push(HeaderName::CALL_ID, &self.call_id);
         headers.push(HeaderName::CSEQ, CSeq::new(self.cseq, Method::REGISTER));
-        headers.push(HeaderName::CONTACT, contact);
-        headers.push(HeaderName::EXPIRES, expires);
+        headers.push(HeaderName::CONTACT, contact.with_param("expires", expires));
+        if line.details.expires_header {
+            headers.push(HeaderName::EXPIRES, expires);
+        }
         request
     }
 }
@@ -139,6 +141,7 @@ pub(crate) fn registers_anew(old: &LineSettings, new: &LineSettings) -> bool {
             (line.enabled, line.user.clone(), line.domain.clone(), line.display_name.clone(), line.auth_id.clone()),
             (line.password.clone(), line.registrar.clone(), line.outbound_proxy.clone(), line.srv_prefix.clone()),
             (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport),
+            (line.details.transport_udp, line.details.expires_header),
         )
     };
     said(old) != said(new)

@@ -283,6 +283,9 @@ impl Stack {
         for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
             ack.headers.copy(name, &told.request.headers);
         }
+        if self.wants_contact_in_ack(told.line) {
+            ack.headers.copy(HeaderName::CONTACT, &told.request.headers);
+        }
         if self.add_via(&mut ack, told.line, dialog.peer.flow).is_none() {
             return;
         }

@@ -62,6 +62,11 @@ impl Stack {
             self.put_call(call);
             return self.respond_status(id, StatusCode::REQUEST_PENDING, &tag);
         }
+        let held_by_us = call.media.as_ref().is_some_and(|media| media.held_by_us);
+        if held_by_us && !line_of(&settings, call.line).is_none_or(|own| own.details.reinvite_while_held) {
+            self.put_call(call);
+            return self.refuse_while_held(id, request, &tag);
+        }
         // Whoever sends the next INVITE has our 2xx, whatever became of its ACK.
         talking.unacked = None;
         self.stop_repeating(call.identity);

@@ -81,6 +81,7 @@ fn line(index: u16) -> LineSettings {
         codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
         telephone_event: true,
         identity: Default::default(),
+        details: Default::default(),
     }
 }
 

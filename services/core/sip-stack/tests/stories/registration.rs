@@ -42,7 +42,7 @@ impl Lab {
 
     pub fn grant(&mut self, register: &Request, expires: u32) {
         let mut ok = answer(register, 200, "r");
-        ok.headers.push("Contact", format!("{};expires={expires}", register.headers.get("Contact").unwrap()));
+        ok.headers.push("Contact", register.headers.contact().unwrap().first().unwrap().clone().with_param("expires", expires));
         self.reply(ok);
     }
 
