@@ -67,6 +67,7 @@ impl<'v> Rows<'v> {
             resync_event: view.text("CFG_RESYNC_FROM_SIP").to_owned(),
             talk_package: view.flag("TALK_PACKAGE"),
             hold_package: view.flag("HOLD_PACKAGE"),
+            instance: instance(board),
             playable: PLAYABLE.to_vec(),
             lines: std::array::from_fn(|index| {
                 let number = u32::try_from(index).unwrap_or(0) + 1;
@@ -244,6 +245,14 @@ fn user_agent(template: &str, board: &BoardFacts) -> String {
         .replace("{fwver}", &board.firmware)
 }
 
+/// The URN of RFC 5626 4.1 as a UUID of version 1 whose node is the MAC address and whose time stands still, so that it is the
+/// same after every start.
+fn instance(board: &BoardFacts) -> Option<String> {
+    let mac = board.mac.to_ascii_lowercase();
+    let whole = mac.len() == 12 && mac.bytes().all(|digit| digit.is_ascii_hexdigit());
+    whole.then(|| format!("urn:uuid:00000000-0000-1000-8000-{mac}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,6 +277,15 @@ mod tests {
         let stack = Rows::new(&rows).stack(&board());
         assert_eq!(stack.user_agent, "Panasonic_KX-UT670/01.070 (0080f0abcdef)");
         assert_eq!(stack.addresses, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+    }
+
+    /// RFC 5626 4.1: the same after every start, another one for another phone.
+    #[test]
+    fn the_instance_is_made_from_the_mac_address() {
+        let urn = |mac: &str| instance(&BoardFacts { mac: mac.into(), ..board() });
+        assert_eq!(urn("0080F0ABCDEF").as_deref(), Some("urn:uuid:00000000-0000-1000-8000-0080f0abcdef"));
+        assert_eq!(urn("0080F0ABCDEE").as_deref(), Some("urn:uuid:00000000-0000-1000-8000-0080f0abcdee"));
+        assert_eq!([urn(""), urn("0080F0"), urn("no address!!")], [None, None, None]);
     }
 
     #[test]

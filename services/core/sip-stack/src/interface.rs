@@ -384,6 +384,8 @@ pub struct StackSettings {
     pub talk_package: bool,
     /// See `talk_package`.
     pub hold_package: bool,
+    /// Names this phone and no other, over restarts, as a URN (RFC 5626 4.1); none while its MAC address is not known.
+    pub instance: Option<String>,
     /// Codecs that media-engine can play; an enabled codec that is not here is never offered alone and never answered.
     pub playable: Vec<Codec>,
     /// The six lines.

@@ -26,7 +26,7 @@ impl Stack {
     /// A new request.
     pub(crate) fn serve(&mut self, id: TransactionId, key: &ServerKey, arrived: Arrived) {
         if arrived.request.method.is_cancel() {
-            return self.on_cancel(id, key);
+            return self.on_cancel(id, key, &arrived.request);
         }
         match self.inspect(id, &arrived) {
             Err(Refusal::Status(status)) => self.refuse_request(id, status),

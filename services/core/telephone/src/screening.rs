@@ -38,7 +38,7 @@ impl Screening {
         if own.do_not_disturb {
             return Some(self.do_not_disturb_status);
         }
-        let unwanted = self.numbers.iter().any(|number| *number == caller.number);
+        let unwanted = self.numbers.contains(&caller.number);
         (unwanted || own.block_anonymous && caller.is_anonymous()).then_some(reject_status)
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use agreements::LineNumber;
-use sip_wire::{NameAddr, Response, StatusCode};
+use sip_wire::{HeaderName, NameAddr, Response, StatusCode};
 
+use super::service_route::{PATH, service_route};
 use super::{Activity, Binding, in_words};
 use crate::addresses::registration_hop;
 use crate::auth::{AuthSession, is_challenge};
@@ -89,12 +90,13 @@ impl Stack {
 
     fn send_register(&mut self, line: LineNumber, route: Route) {
         let Some(settings) = self.settings() else { return };
-        let (Some(own), Some(contact)) = (line_of(&settings, line), self.contact_on(line, route.flow)) else { return };
+        let (Some(own), Some(contact)) = (line_of(&settings, line), self.registered_contact(line, route.flow)) else { return };
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };
         let expires = if registration.leaving { 0 } else { registration.expires };
         let mut request = registration.request(own, contact, expires);
         registration.auth.sign(&mut request, own, &mut self.random);
         self.add_abilities(&mut request.headers);
+        request.headers.push(HeaderName::SUPPORTED, PATH);
         match self.start_client(Owner::Registration(line), line, route, request) {
             Some(transaction) => self.set_activity(line, Activity::Trying { transaction }),
             None => self.register_later(line, "too many requests are open".to_owned(), None),
@@ -200,6 +202,7 @@ impl Stack {
         let registrar =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         registration.binding = Some(Binding { registrar, expires: granted });
+        registration.service_route = service_route(response);
         registration.last_error.clear();
         let life = Duration::from_secs(granted.into());
         let refresh = life.saturating_mul(own.register_interval_rate.clamp(1, 100)) / 100;

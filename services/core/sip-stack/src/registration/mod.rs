@@ -14,6 +14,7 @@
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
 
 mod attempt;
+mod service_route;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -73,6 +74,8 @@ pub(crate) struct Registration {
     route: Option<Route>,
     /// Addresses of the line's servers as last resolved, for what only servers may ask.
     servers: Vec<IpAddr>,
+    /// Service-Route of the last 2xx, topmost first.
+    service_route: Vec<NameAddr>,
     /// Expires: 0 is being said.
     leaving: bool,
     /// The last state that was told.
@@ -92,6 +95,7 @@ impl Registration {
             expires: line.register_expires,
             route: None,
             servers: Vec::new(),
+            service_route: Vec::new(),
             leaving: false,
             told: None,
         }
@@ -197,7 +201,7 @@ impl Stack {
             }
             let registration = self.core.registrations.get(&line).filter(|registration| registration.binding.is_some());
             let Some(route) = registration.and_then(|registration| registration.route) else { continue };
-            let Some(contact) = self.contact_on(line, route.flow) else { continue };
+            let Some(contact) = self.registered_contact(line, route.flow) else { continue };
             let Some(registration) = self.core.registrations.get_mut(&line) else { continue };
             let mut goodbye = registration.request(before, contact, 0);
             registration.auth.sign(&mut goodbye, before, &mut self.random);
@@ -251,7 +255,8 @@ impl Stack {
         registration.servers = all;
     }
 
-    /// Whether an address is one of the line's servers: configured as an address, or found behind its registrar's name.
+    /// Whether an address is one of the line's servers: configured as an address, found behind a server's name, or
+    /// named by the registrar as the way of our calls.
     pub(crate) fn is_server_of(&self, line: LineNumber, address: IpAddr) -> bool {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
         let configured = [&own.registrar, &own.proxy, &own.outbound_proxy];
@@ -260,7 +265,8 @@ impl Stack {
         let found = registration.is_some_and(|registration| {
             registration.servers.contains(&address) || registration.route.is_some_and(|route| route.remote.ip() == address)
         });
-        found || as_address.into_iter().any(|server| server == address)
+        let on_the_way = self.is_on_service_route(line, address);
+        found || on_the_way || as_address.into_iter().any(|server| server == address)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber};
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
 
-use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, sdp_of};
+use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, sdp_of, why};
 use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
@@ -54,7 +54,7 @@ impl Stack {
             return Err((488, no_playable_codec(&own.codecs, &settings.playable)));
         }
         let target = addresses::dialled(own, target).map_err(|reason| (0, reason))?;
-        let hop = addresses::call_hop(own, &target).ok_or_else(|| plain("the number leads nowhere"))?;
+        let hop = self.call_hop(line, own, &target).ok_or_else(|| plain("the number leads nowhere"))?;
         match self.locate(line, &hop, Asker::Dial(identity)) {
             Located::Nowhere(reason) => return Err((0, reason)),
             Located::Asked(query) => {
@@ -146,8 +146,8 @@ impl Stack {
         let own = line_of(settings, call.line)?;
         let mut request = Request::new(Method::INVITE, target.clone());
         let headers = &mut request.headers;
-        if let Some(outbound) = addresses::outbound_route(own) {
-            headers.push(HeaderName::ROUTE, outbound);
+        for route in self.call_routes(call.line, own) {
+            headers.push(HeaderName::ROUTE, route);
         }
         headers.push(HeaderName::MAX_FORWARDS, 70);
         headers.push(HeaderName::FROM, identity::from(own, call.anonymous).with_tag(&call.local_tag));
@@ -336,11 +336,9 @@ fn refused_by(code: u16) -> EndedBy {
 /// "488 Not Acceptable Here: no common codec".
 fn refusal_in_words(response: &Response) -> String {
     let warning = response.headers.warning().ok().and_then(|list| list.into_iter().next()).map(|warning| warning.text);
-    match warning {
-        Some(text) => {
-            let text: String = sip_wire::text::shown(&text).chars().filter(|c| !c.is_control()).take(200).collect();
-            format!("{}: {text}", in_words(response))
-        }
+    let text = warning.map(|text| why::readable(&text)).or_else(|| why::said(&response.headers));
+    match text {
+        Some(text) => format!("{}: {text}", in_words(response)),
         None => in_words(response),
     }
 }

@@ -6,7 +6,7 @@ use agreements::CallIdentity;
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
 use super::talking::Answered;
-use super::{Call, Offered, State, Talking, add_sdp, sdp_of};
+use super::{Call, Offered, State, Talking, add_sdp, sdp_of, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
 use crate::limits::MOST_CALLS;
@@ -223,7 +223,7 @@ impl Stack {
     }
 
     /// CANCEL (RFC 3261 9.2): 200 for itself, 487 for an INVITE that is not answered yet; too late otherwise.
-    pub(crate) fn on_cancel(&mut self, id: TransactionId, key: &ServerKey) {
+    pub(crate) fn on_cancel(&mut self, id: TransactionId, key: &ServerKey, cancel: &Request) {
         let invite = self.core.transactions.server(&key.with_method(Method::INVITE.as_str()));
         let found = invite.and_then(|invite| Some((invite, self.core.transactions.find(invite)?.clone())));
         let Some((invite, transaction)) = found else {
@@ -238,18 +238,18 @@ impl Stack {
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
         match transaction.owner {
-            Owner::Invite(call) if !answered => self.on_cancelled(call),
+            Owner::Invite(call) if !answered => self.on_cancelled(call, &why::they_gave_up(&cancel.headers)),
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
             Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
         }
     }
 
-    fn on_cancelled(&mut self, identity: CallIdentity) {
+    fn on_cancelled(&mut self, identity: CallIdentity, reason: &str) {
         let Some(call) = self.take_call(identity) else { return };
         match &call.state {
             State::Offered(_) => {
-                self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, "the caller has hung up", EndedBy::Remote);
+                self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, reason, EndedBy::Remote);
             }
             State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => {
                 self.put_call(call);

@@ -20,6 +20,7 @@ mod sound;
 mod takeback;
 mod talking;
 mod theirs;
+mod why;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
 use serde::{Deserialize, Serialize};

@@ -8,7 +8,7 @@ use agreements::CallIdentity;
 use sip_wire::{Method, Request, Response, StatusCode};
 
 use super::reinvite::Ours;
-use super::{Call, Leaving, State, Talking, sdp_of};
+use super::{Call, Leaving, State, Talking, sdp_of, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, StackSettings};
 use crate::media::MediaSession;
@@ -209,7 +209,7 @@ impl Stack {
             return self.respond_status(id, StatusCode::SERVER_INTERNAL_ERROR, &tag);
         }
         match request.method.clone() {
-            Method::BYE => self.on_bye(id, call),
+            Method::BYE => self.on_bye(id, call, request),
             Method::INVITE => self.on_reinvite(id, call, request),
             method => {
                 self.put_call(call);
@@ -224,18 +224,19 @@ impl Stack {
     }
 
     /// RFC 3261 15.1.2: 200, and 487 for an INVITE of theirs that is still open; also before the ACK of our 2xx.
-    fn on_bye(&mut self, id: TransactionId, call: Call) {
+    fn on_bye(&mut self, id: TransactionId, call: Call, bye: &Request) {
         let tag = call.local_tag.clone();
         self.respond_status(id, StatusCode::OK, &tag);
         match &call.state {
             State::Offered(_) => {
-                self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, "the caller has hung up", EndedBy::Remote);
+                let reason = why::they_gave_up(&bye.headers);
+                self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, &reason, EndedBy::Remote);
             }
             State::Talking(talking) => {
                 if let Some(invite) = talking.theirs.as_ref().map(|theirs| theirs.invite) {
                     self.respond_status(invite, StatusCode::REQUEST_TERMINATED, &tag);
                 }
-                self.end(call, 0, "the far end has hung up", EndedBy::Remote);
+                self.end(call, 0, &why::they_hung_up(&bye.headers), EndedBy::Remote);
             }
             // Ours crosses theirs: the answer to ours may still come.
             State::Leaving(Leaving::Bye { .. }) => self.put_call(call),

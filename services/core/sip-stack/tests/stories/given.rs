@@ -25,6 +25,7 @@ pub fn settings(address: &str, user: &str, server: Option<&str>) -> StackSetting
         resync_event: "check-sync".into(),
         talk_package: false,
         hold_package: false,
+        instance: None,
         playable: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
         lines,
     }

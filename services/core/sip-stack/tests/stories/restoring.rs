@@ -217,6 +217,7 @@ fn the_kept_snapshot_of_this_format_is_still_read() {
 /// Not a test: `cargo test -p sip-stack --test stories -- --ignored the_kept_snapshot_is_written_anew`, once for a new format.
 #[test]
 #[ignore = "it writes what the test above reads"]
+#[allow(clippy::disallowed_methods, reason = "it writes a file of the tests")]
 fn the_kept_snapshot_is_written_anew() {
     let mut net = pair();
     let (call, _) = talking(&mut net);
