@@ -264,6 +264,14 @@ impl MediaSession {
         }
     }
 
+    /// Another far end is asked: what was agreed with the one before is void. Says whether anything was.
+    pub(crate) fn forget_agreed(&mut self) -> bool {
+        let agreed = self.legs.iter().any(|leg| leg.agreed.is_some());
+        self.legs.truncate(1);
+        self.legs.iter_mut().for_each(|leg| leg.agreed = None);
+        agreed
+    }
+
     /// Another port, before anything was said with the old one.
     pub(crate) fn move_to(&mut self, port: u16) {
         self.local.set_port(port);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber};
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
 
+use super::redirected::Fate;
 use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, sdp_of, why};
 use crate::addresses;
 use crate::auth::is_challenge;
@@ -78,11 +79,15 @@ impl Stack {
         let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
         match (&call.state, route) {
             (State::Locating { query: asked, target }, Ok(route)) if *asked == query => {
-                call.state = State::Preparing { target: target.clone(), route };
+                let target = target.clone();
+                if call.media.is_some() {
+                    return self.invite_elsewhere(call, target, route, &settings);
+                }
+                call.state = State::Preparing { target, route };
                 self.prepare(call, route, &settings);
             }
             (State::Locating { query: asked, .. }, Err(reason)) if *asked == query => {
-                self.end(call, 0, &reason, EndedBy::Network);
+                self.go_elsewhere(call, Fate { code: 0, reason, by: EndedBy::Network }, &settings);
             }
             _ => self.put_call(call),
         }
@@ -135,7 +140,7 @@ impl Stack {
         self.put_call(call);
     }
 
-    fn invite_request(
+    pub(super) fn invite_request(
         &mut self,
         call: &mut Call,
         settings: &StackSettings,
@@ -151,7 +156,7 @@ impl Stack {
         }
         headers.push(HeaderName::MAX_FORWARDS, 70);
         headers.push(HeaderName::FROM, identity::from(own, call.anonymous).with_tag(&call.local_tag));
-        headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(target)));
+        headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(call.elsewhere.dialled().unwrap_or(target))));
         headers.push(HeaderName::CALL_ID, &call.sip_call_id);
         headers.push(HeaderName::CSEQ, CSeq::new(number, Method::INVITE));
         headers.push(HeaderName::CONTACT, self.contact_on(call.line, route.flow)?);
@@ -181,7 +186,10 @@ impl Stack {
                 self.on_orphan_outcome(told, Outcome::Response(response));
             }
             Outcome::Lost(_) if !current => self.put_call(call),
-            Outcome::Lost(reason) => self.end(call, 408, reason, EndedBy::Network),
+            Outcome::Lost(reason) => {
+                let fate = Fate { code: 408, reason: reason.to_owned(), by: EndedBy::Network };
+                self.go_elsewhere(call, fate, &settings);
+            }
             Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, response, &settings),
             Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
             Outcome::Response(response) => self.on_refused(call, response, &settings),
@@ -306,8 +314,10 @@ impl Stack {
         let State::Inviting(inviting) = call.state.clone() else { return self.put_call(call) };
         let (Some(own), false) = (line_of(settings, call.line), call.ended) else { return self.let_go(call) };
         if !is_challenge(response.status) {
-            let reason = refusal_in_words(response);
-            return self.end(call, response.status.code(), &reason, refused_by(response.status.code()));
+            let code = response.status.code();
+            let fate = Fate { code, reason: refusal_in_words(response), by: refused_by(code) };
+            self.note_contacts(&mut call, response, own);
+            return self.go_elsewhere(call, fate, settings);
         }
         if let Err(failure) = call.auth.on_challenge(response, own) {
             return self.end(call, response.status.code(), &failure.to_string(), EndedBy::Network);

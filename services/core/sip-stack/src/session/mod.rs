@@ -1,11 +1,11 @@
 //! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
-//! its file: `dial` and `takeback` (ours until answered), `incoming` (theirs until answered), `talking`, `reinvite` and `theirs`
-//! (answered), `leaving` (ended for people, not yet for the network); `sound` is what all ask of media.
+//! its file: `dial`, `redirected` and `takeback` (ours until answered), `incoming` (theirs until answered), `talking`, `reinvite`
+//! and `theirs` (answered), `leaving` (ended for people, not yet for the network); `sound` is what all ask of media.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
-//!                 (name)     (media)       |                        ^      |
-//!                                          | refused: gone          |      | Hangup: Leaving -- BYE answered: gone
+//!              ^  (name)     (media)       |                        ^      |
+//!              +------- 3xx: redirected ---| refused: gone          |      | Hangup: Leaving -- BYE answered: gone
 //!                                          | Hangup: told as ended, |      |      (waits for the ACK of our 2xx first)
 //!                                          |   CANCEL, last answer  |
 //!   INVITE --> Offered -- Answer, media ready: 200 -----------------+
@@ -15,6 +15,7 @@
 mod dial;
 mod incoming;
 mod leaving;
+mod redirected;
 mod reinvite;
 mod sound;
 mod takeback;
@@ -55,6 +56,8 @@ pub(crate) struct Call {
     flow: Option<FlowId>,
     /// Ours, and made without saying whose it is (BLOCK_CALLER_ID_n).
     anonymous: bool,
+    /// Ours: whom else it may be made to.
+    elsewhere: redirected::Elsewhere,
     /// People have been told that it is over.
     ended: bool,
     pub(crate) state: State,
@@ -159,6 +162,7 @@ impl Call {
             port_tries: 0,
             flow: None,
             anonymous: false,
+            elsewhere: redirected::Elsewhere::default(),
             ended: false,
             state,
         }

@@ -9,6 +9,7 @@ mod holding;
 mod hostile;
 mod incoming;
 mod reasons;
+mod redirected;
 mod registration;
 mod restoring;
 mod routes;

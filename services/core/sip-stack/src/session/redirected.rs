@@ -1,0 +1,134 @@
+//! A call of ours that is sent elsewhere (RFC 3261 8.1.3.4 and 19.1.5): the Contacts of a 3xx are called one after the other, the
+//! most preferred first, until one answers, all have refused, or one speaks for everybody (6xx). No address is called twice in one
+//! call, and there is an end to their number, so that no two servers can play ball with it.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use sip_wire::{NameAddr, Response, Scheme, Uri};
+
+use super::{Call, Cancel, Inviting, State};
+use crate::addresses::dialled;
+use crate::interface::{EndedBy, LineSettings, StackSettings};
+use crate::locate::{Asker, Located};
+use crate::stack::{Stack, line_of};
+use crate::transaction::{Owner, Route};
+
+/// Addresses that one call is made to, the dialled one included.
+const MOST_TARGETS: usize = 8;
+/// Multiple Choices, Moved Permanently, Moved Temporarily. Use Proxy and Alternative Service say something else.
+const REDIRECTIONS: [u16; 3] = [300, 301, 302];
+/// From here on nobody else need be asked (RFC 3261 21.6).
+const GLOBAL_FAILURE: u16 = 600;
+
+/// Where a call of ours has been made to and where else it may be.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Elsewhere {
+    /// In order, the dialled one first; empty before the first 3xx.
+    tried: Vec<Uri>,
+    /// The best one first, with its q in thousandths.
+    waiting: VecDeque<(u16, Uri)>,
+    /// CSeq of the last INVITE.
+    number: u32,
+}
+
+/// How the call ends where there is nobody else.
+pub(super) struct Fate {
+    pub(super) code: u16,
+    pub(super) reason: String,
+    pub(super) by: EndedBy,
+}
+
+impl Elsewhere {
+    /// Who was dialled, once the call has been sent elsewhere: To goes on naming it.
+    pub(super) fn dialled(&self) -> Option<&Uri> {
+        self.tried.first()
+    }
+
+    fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {
+        for (q, uri) in contacts {
+            let known = self.tried.iter().chain(self.waiting.iter().map(|(_, uri)| uri)).any(|known| known.equivalent(&uri));
+            if !known && self.tried.len() + self.waiting.len() < MOST_TARGETS {
+                self.waiting.push_back((q, uri));
+            }
+        }
+        // Stable: of equals the first one said comes first.
+        self.waiting.make_contiguous().sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+    }
+
+    fn next(&mut self) -> Option<Uri> {
+        let (_, uri) = self.waiting.pop_front()?;
+        self.tried.push(uri.clone());
+        Some(uri)
+    }
+}
+
+impl Stack {
+    /// The Contacts of a 3xx, where it is one.
+    pub(super) fn note_contacts(&self, call: &mut Call, response: &Response, own: &LineSettings) {
+        let State::Inviting(inviting) = &call.state else { return };
+        call.elsewhere.number = inviting.number;
+        if !REDIRECTIONS.contains(&response.status.code()) {
+            return;
+        }
+        if call.elsewhere.tried.is_empty() {
+            call.elsewhere.tried.push(inviting.target.clone());
+        }
+        let contacts = response.headers.contact().map(|contacts| contacts.list().to_vec()).unwrap_or_default();
+        call.elsewhere.take_in(contacts.iter().filter_map(|contact| Some((contact.q(), target_of(contact, own)?))));
+    }
+
+    /// Makes the call to whoever is next; the end where there is nobody.
+    pub(super) fn go_elsewhere(&mut self, mut call: Call, fate: Fate, settings: &StackSettings) {
+        let taken_back = call.ended || matches!(&call.state, State::Inviting(inviting) if inviting.cancel != Cancel::No);
+        let Some(own) = line_of(settings, call.line) else { return self.let_go(call) };
+        while let Some(target) = (!taken_back && fate.code < GLOBAL_FAILURE).then(|| call.elsewhere.next()).flatten() {
+            let Some(hop) = self.call_hop(call.line, own, &target) else { continue };
+            match self.locate(call.line, &hop, Asker::Dial(call.identity)) {
+                Located::At(route) => return self.invite_elsewhere(call, target, route, settings),
+                Located::Asked(query) => {
+                    call.state = State::Locating { query, target };
+                    return self.put_call(call);
+                }
+                Located::Nowhere(_) => {}
+            }
+        }
+        self.end(call, fate.code, &fate.reason, fate.by);
+    }
+
+    /// The next INVITE of the same call: Call-ID, From and To stay, the number grows (RFC 3261 8.1.3.4).
+    pub(super) fn invite_elsewhere(&mut self, mut call: Call, target: Uri, route: Route, settings: &StackSettings) {
+        let same_address = call.media.as_ref().map(|media| media.local.ip()) == self.local_of(route.flow).map(|local| local.ip());
+        if !same_address {
+            let reason = "the call is sent to where this phone's address does not reach".to_owned();
+            return self.go_elsewhere(call, Fate { code: 0, reason, by: EndedBy::Network }, settings);
+        }
+        let told_ringback = match &call.state {
+            State::Inviting(inviting) => inviting.told_ringback,
+            State::Locating { .. } | State::Preparing { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => None,
+        };
+        if call.media.as_mut().is_some_and(crate::media::MediaSession::forget_agreed) {
+            self.desire(&mut call, settings);
+        }
+        call.auth.begin();
+        call.flow = Some(route.flow);
+        let number = call.elsewhere.number.saturating_add(1);
+        call.elsewhere.number = number;
+        let request = self.invite_request(&mut call, settings, &target, route, number);
+        let sent = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, route, request));
+        let Some(invite) = sent else { return self.end(call, 0, "too many requests are open", EndedBy::Local) };
+        let (provisional, cancel, early) = (false, Cancel::No, Vec::new());
+        call.state = State::Inviting(Inviting { target, route, invite, number, provisional, told_ringback, cancel, early });
+        self.put_call(call);
+    }
+}
+
+/// A Contact as a Request-URI (RFC 3261 19.1.5): without the headers that its sender would have us put into the INVITE, and always an
+/// INVITE. What cannot be called from here is none: TLS, mail, web.
+fn target_of(contact: &NameAddr, own: &LineSettings) -> Option<Uri> {
+    match contact.uri.scheme() {
+        Scheme::Sip => Some(contact.uri.without_headers().without_param("method")),
+        Scheme::Tel => dialled(own, &contact.uri.user_decoded()?).ok(),
+        Scheme::Sips | Scheme::Other(_) => None,
+    }
+}
