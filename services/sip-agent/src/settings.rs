@@ -97,6 +97,7 @@ impl<'v> Rows<'v> {
             disconnect_handset: seconds("TONE_LEN_DISCONNECT_HANDSET"),
             disconnect_handsfree: seconds("TONE_LEN_DISCONNECT_HANDSFREE"),
             digit_length_ms: view.number("DTMF_SIGNAL_LEN", 180),
+            relay_digits: std::array::from_fn(|index| view.flag(&format!("DTMF_RELAY_{}", index + 1))),
             digit_pause_ms: view.number("DTMF_INTDIGIT_TIM", 90),
             tones: Tones {
                 dial: self.tone("DIAL_TONE1"),

@@ -226,6 +226,8 @@ pub enum Command {
     Reject(CallIdentity, u16),
     /// End it in any state.
     Hangup(CallIdentity),
+    /// Tells the far end these digits by INFO, one after the other (DTMF_RELAY_n, B305). Too many at a time are dropped.
+    SendDigits(CallIdentity, Vec<RelayedDigit>),
     /// re-INVITE to hold (B307).
     Hold(CallIdentity),
     /// re-INVITE to talk again.
@@ -234,6 +236,15 @@ pub enum Command {
     Register(LineNumber),
     /// The SIP function stops: cancel what USE_DEL_REG_CLOSE_n says (B318); `Event::Stopped` when done.
     Stop,
+}
+
+/// A digit that travels as a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayedDigit {
+    /// One of 0-9 A-D * #.
+    pub digit: char,
+    /// How long it shall sound, in milliseconds.
+    pub duration_ms: u32,
 }
 
 /// What has happened.

@@ -6,6 +6,7 @@ use sip_wire::{HeaderName, Method, Request, StatusCode};
 use crate::details;
 use crate::interface::{Event, LineSettings};
 use crate::receive::Arrived;
+use crate::session::relay;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{ServerKey, TransactionId};
 use crate::transport::{ACCEPT, ALLOW};
@@ -136,12 +137,13 @@ impl Stack {
         self.respond(id, &response);
     }
 
-    /// INFO in a dialog (RFC 6086): nothing in it concerns us, so an empty one is heard and a body is not understood.
+    /// INFO in a dialog (RFC 6086): nothing in it concerns us, so an empty one is heard, as are digits (B305), and another body is
+    /// not understood.
     pub(crate) fn on_info(&mut self, id: TransactionId, request: &Request, tag: &str) {
         let package = HeaderName::from("Info-Package");
         let status = if request.headers.has(package) {
             StatusCode::BAD_INFO_PACKAGE
-        } else if request.body.is_empty() {
+        } else if request.body.is_empty() || relay::is_digit(&request.headers) {
             StatusCode::OK
         } else {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
@@ -149,7 +151,7 @@ impl Stack {
         let mut response = self.response(request, status, tag);
         match status {
             StatusCode::BAD_INFO_PACKAGE => response.headers.push("Recv-Info", ""),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => response.headers.push(HeaderName::ACCEPT, ACCEPT),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => response.headers.push(HeaderName::ACCEPT, relay::CONTENT_TYPE),
             _ => {}
         }
         self.respond(id, &response);

@@ -2,6 +2,7 @@
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `requests` (the bus); `wishes` says what follows
 //! from the state for ear, lamps and screens.
 
+mod digits;
 mod hand;
 mod requests;
 mod restore;

@@ -35,6 +35,8 @@ pub struct TelephoneSettings {
     pub disconnect_handsfree: Duration,
     /// DTMF_SIGNAL_LEN in milliseconds (B308).
     pub digit_length_ms: u32,
+    /// DTMF_RELAY_n, by line: digits go by message and not with the sound (B305).
+    pub relay_digits: [bool; LineNumber::COUNT as usize],
     /// DTMF_INTDIGIT_TIM in milliseconds (B308).
     pub digit_pause_ms: u32,
     /// The tones of section 5.6.2.
@@ -110,6 +112,7 @@ impl TelephoneSettings {
             disconnect_handset: Duration::from_secs(10),
             disconnect_handsfree: Duration::from_secs(3),
             digit_length_ms: 180,
+            relay_digits: [false; LineNumber::COUNT as usize],
             digit_pause_ms: 90,
             tones: Tones::default(),
             screening: Screening::factory(),

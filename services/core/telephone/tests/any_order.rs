@@ -133,6 +133,10 @@ fn obey(desk: &mut Desk) {
         let (call, end) = match command {
             Command::Ring(call) | Command::Answer(call) | Command::Hold(call) | Command::Resume(call) => (call, None),
             Command::Dial { call, .. } => (call, None),
+            Command::SendDigits(call, ref digits) => {
+                assert!(!digits.is_empty() && desk.view(call).state == CallState::Talking);
+                (call, None)
+            }
             Command::Reject(call, status) => (call, Some(status)),
             Command::Hangup(call) => (call, Some(0)),
             Command::Register(_) | Command::Stop => continue,
@@ -147,8 +151,9 @@ fn obey(desk: &mut Desk) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_happens_the_wishes_stay_sensible(steps in prop::collection::vec(step(), 1..60), auto_call_hold: bool, auto_answer: bool) {
-        let mut desk = Desk::new(TelephoneSettings { auto_call_hold, auto_answer, ..factory() });
+    fn whatever_happens_the_wishes_stay_sensible(steps in prop::collection::vec(step(), 1..60), auto_call_hold: bool, auto_answer: bool, relay: bool) {
+        let relay_digits = [relay; 6];
+        let mut desk = Desk::new(TelephoneSettings { auto_call_hold, auto_answer, relay_digits, ..factory() });
         desk.sip(Event::Line(line(2), registered()));
         for step in steps {
             take(&mut desk, step);

@@ -6,6 +6,7 @@ mod calls;
 mod codecs;
 mod configured;
 mod details;
+mod digits;
 mod identity;
 mod media;
 mod registration;

@@ -233,7 +233,7 @@ impl Stack {
             Owner::Invite(call) | Owner::Reinvite(call) => {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
+            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) | Owner::Nobody => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
@@ -241,7 +241,7 @@ impl Stack {
             Owner::Invite(call) if !answered => self.on_cancelled(call, &why::they_gave_up(&cancel.headers)),
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
+            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) | Owner::Nobody => {}
         }
     }
 

@@ -17,6 +17,7 @@ mod incoming;
 mod leaving;
 mod redirected;
 mod reinvite;
+pub(crate) mod relay;
 mod sound;
 mod takeback;
 mod talking;
@@ -136,6 +137,8 @@ pub(crate) struct Talking {
     theirs: Option<theirs::Theirs>,
     /// What the user wants that no re-INVITE says yet: hold, or not.
     wish: Option<bool>,
+    /// Digits that go by INFO.
+    relay: relay::Relay,
 }
 
 /// Over for people.
@@ -213,6 +216,7 @@ impl Stack {
             Command::Answer(call) => self.answer(call),
             Command::Reject(call, status) => self.reject(call, status),
             Command::Hangup(call) => self.hang_up(call),
+            Command::SendDigits(call, digits) => self.relay(call, &digits),
             Command::Hold(call) => self.wish_hold(call, true),
             Command::Resume(call) => self.wish_hold(call, false),
             Command::Register(line) => self.register_at_once(line),

@@ -8,6 +8,7 @@ use agreements::CallIdentity;
 use sip_wire::{Method, Request, Response, StatusCode};
 
 use super::reinvite::Ours;
+use super::relay::Relay;
 use super::{Call, Leaving, State, Talking, sdp_of, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, StackSettings};
@@ -39,7 +40,7 @@ pub(super) struct Answered {
 impl Talking {
     /// Fresh.
     pub(super) fn new(dialog: Dialog) -> Talking {
-        Talking { dialog, unacked: None, ours: Ours::Idle, theirs: None, wish: None }
+        Talking { dialog, unacked: None, ours: Ours::Idle, theirs: None, wish: None, relay: Relay::default() }
     }
 }
 

@@ -110,6 +110,8 @@ pub(crate) enum Owner {
     Bye(CallIdentity),
     /// Our CANCEL.
     Cancel(CallIdentity),
+    /// Our INFO.
+    Info(CallIdentity),
     /// Nobody: requests that are answered at once, and our BYE of a leg that no call wants.
     Nobody,
 }

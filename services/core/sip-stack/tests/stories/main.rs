@@ -4,6 +4,7 @@
 mod callers;
 mod calls;
 mod dialing;
+mod digits;
 mod given;
 mod holding;
 mod hostile;

@@ -125,10 +125,9 @@ impl Phone {
     }
 
     fn send_keyed_digit(&mut self, call: CallIdentity, digit: char) {
-        let settings = self.settings.clone();
-        let talking = |call: &&mut Call| matches!(call.state, State::Talking { .. }) && call.digits.len() < DIGITS_MAX;
-        if let Some(call) = self.call_mut(call).filter(talking) {
-            call.queue(std::iter::once(digit), &settings);
+        let talking = |call: &&Call| matches!(call.state, State::Talking { .. }) && call.digits.len() < DIGITS_MAX;
+        if let Some(call) = self.call(call).filter(talking).map(|call| call.identity) {
+            self.give_digits(call, std::iter::once(digit));
         }
     }
 

@@ -97,7 +97,6 @@ impl Phone {
     }
 
     fn send_digits(&mut self, identity: CallIdentity, digits: &str) -> Result<(), Refusal> {
-        let settings = self.settings.clone();
         let call = self.existing(identity)?;
         if !matches!(call.state, State::Talking { .. }) {
             return Err(wrong_state(call, "sent digits"));
@@ -108,9 +107,7 @@ impl Phone {
         if call.digits.len() + digits.len() > DIGITS_MAX {
             return Err(Refusal::Busy(format!("at most {DIGITS_MAX} digits wait to be sent")));
         }
-        if let Some(call) = self.call_mut(identity) {
-            call.queue(digits.chars(), &settings);
-        }
+        self.give_digits(identity, digits.chars());
         Ok(())
     }
 
