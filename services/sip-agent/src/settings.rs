@@ -2,6 +2,7 @@
 //! it reads one map and decides nothing about when.
 
 mod details;
+mod forwarding;
 mod identity;
 mod screening;
 
@@ -106,6 +107,7 @@ impl<'v> Rows<'v> {
                 reorder: self.tone("REORDER_TONE"),
             },
             screening: self.screening(),
+            forwarding: self.forwarding(),
         }
     }
 

@@ -28,8 +28,21 @@ pub struct LineDetails {
     pub transport_udp: bool,
     /// ADD_EXPIRES_HEADER_n: REGISTER carries Expires beside the parameter of Contact (B323).
     pub expires_header: bool,
+    /// SIP_ADD_DIVERSION_n: Diversion of a call that is sent elsewhere (B324).
+    pub diversion: DiversionHeader,
     /// SIP_HOLD_HOLDRECEIVE_n: a re-INVITE of theirs is taken while we hold the call.
     pub reinvite_while_held: bool,
+}
+
+/// What Diversion says (guide 6106).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DiversionHeader {
+    /// 0: there is none.
+    Absent,
+    /// 1: who sends the call elsewhere here.
+    Own,
+    /// 2: that, and who has done so before.
+    Added,
 }
 
 impl Default for LineDetails {
@@ -41,6 +54,7 @@ impl Default for LineDetails {
             contact_on_ack: false,
             transport_udp: false,
             expires_header: true,
+            diversion: DiversionHeader::Own,
             reinvite_while_held: true,
         }
     }

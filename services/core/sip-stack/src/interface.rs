@@ -224,6 +224,15 @@ pub enum Command {
     Answer(CallIdentity),
     /// Refuse an incoming call with this status (486 busy, 603 reject, 403 do not disturb).
     Reject(CallIdentity, u16),
+    /// Send an incoming call elsewhere: 302 (guide, 4.7.2.4).
+    Forward {
+        /// The call.
+        call: CallIdentity,
+        /// A number, or a SIP URI.
+        to: String,
+        /// For Diversion (B324).
+        why: Diverted,
+    },
     /// End it in any state.
     Hangup(CallIdentity),
     /// Tells the far end these digits by INFO, one after the other (DTMF_RELAY_n, B305). Too many at a time are dropped.
@@ -236,6 +245,17 @@ pub enum Command {
     Register(LineNumber),
     /// The SIP function stops: cancel what USE_DEL_REG_CLOSE_n says (B318); `Event::Stopped` when done.
     Stop,
+}
+
+/// Why a call is sent elsewhere (RFC 5806, diversion-reason).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Diverted {
+    /// Every call is.
+    Unconditional,
+    /// The line is in use.
+    Busy,
+    /// Nobody has answered.
+    NoAnswer,
 }
 
 /// A digit that travels as a message.

@@ -29,7 +29,7 @@ mod transaction;
 mod transport;
 mod view;
 
-pub use details::LineDetails;
+pub use details::{DiversionHeader, LineDetails};
 pub use identity::{AnonymousPart, IdentitySettings};
 pub use interface::*;
 pub use snapshot::SNAPSHOT_FORMAT;

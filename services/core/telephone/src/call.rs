@@ -29,10 +29,12 @@ pub(crate) enum State {
     Ringback {
         early_media: bool,
     },
-    /// `decided`: answer or refusal went to the stack; `answer_at`: auto answer's deadline (B296).
+    /// `decided`: answer or refusal went to the stack; `answer_at`: auto answer's deadline (B296); `forward_at`: when it has rung
+    /// long enough here.
     Incoming {
         decided: bool,
         answer_at: Option<Tick>,
+        forward_at: Option<Tick>,
     },
     /// `pending`: a re-INVITE for hold (true) or resume (false) is under way.
     Talking {
@@ -65,7 +67,7 @@ impl Call {
     pub fn new(identity: CallIdentity, line: LineNumber, direction: CallDirection, remote: Party, now: Tick) -> Call {
         let state = match direction {
             CallDirection::Outgoing => State::Dialing,
-            CallDirection::Incoming => State::Incoming { decided: false, answer_at: None },
+            CallDirection::Incoming => State::Incoming { decided: false, answer_at: None, forward_at: None },
         };
         Call {
             identity,
@@ -126,7 +128,7 @@ impl Call {
 
     pub fn deadline(&self) -> Option<Tick> {
         match self.state {
-            State::Incoming { decided: false, answer_at } => answer_at,
+            State::Incoming { decided: false, answer_at, forward_at } => answer_at.into_iter().chain(forward_at).min(),
             State::Ended { at, .. } => Some((at + LINGER).rounded_up(SWEEP)),
             State::Incoming { decided: true, .. } | State::Dialing | State::Ringback { .. } | State::Talking { .. } => None,
         }

@@ -6,11 +6,13 @@
 
 mod call;
 mod desk;
+mod forwarding;
 mod interface;
 mod phone;
 mod screening;
 mod settings;
 
+pub use forwarding::{LineForwarding, NoAnswer};
 pub use interface::*;
 pub use phone::{CALLS_MAX, Phone};
 pub use screening::{LineScreening, Screening};

@@ -3,6 +3,7 @@
 //! from the state for ear, lamps and screens.
 
 mod digits;
+mod forward;
 mod hand;
 mod requests;
 mod restore;
@@ -132,7 +133,7 @@ impl Phone {
         self.calls.retain(|call| call.is_up() || call.deadline().is_some_and(|gone| gone > now));
         let due = |call: &&Call| call.wants_answer() && call.deadline().is_some_and(|at| at <= now);
         if let Some(call) = self.calls.iter().find(due).map(|call| call.identity) {
-            self.answer_by_itself(call);
+            self.handle_call_due(now, call);
         }
         if self.desk.deadline().is_some_and(|at| at <= now) {
             self.handle_desk_deadline(now);
@@ -149,6 +150,16 @@ impl Phone {
             Desk::Collecting { near, line, digits, .. } => self.dial_keyed(now, near, line, digits),
             Desk::Tone { near, .. } => self.rest(near),
             unchanged @ (Desk::Closed | Desk::Call { .. } | Desk::Silent { .. }) => self.desk = unchanged,
+        }
+    }
+
+    /// An incoming call has rung long enough: to be answered by itself, or to be sent elsewhere.
+    fn handle_call_due(&mut self, now: Tick, identity: CallIdentity) {
+        let Some(State::Incoming { answer_at, .. }) = self.call(identity).map(|call| &call.state) else { return };
+        if answer_at.is_some_and(|at| at <= now) {
+            self.answer_by_itself(identity);
+        } else {
+            self.forward_unanswered(identity);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 
+use crate::forwarding::LineForwarding;
 use crate::screening::Screening;
 
 /// The rows of sections 5.6 and 5.7 that say how the phone behaves under the hand.
@@ -43,6 +44,8 @@ pub struct TelephoneSettings {
     pub tones: Tones,
     /// Who is not let in.
     pub screening: Screening,
+    /// Who is sent elsewhere, by line.
+    pub forwarding: [LineForwarding; LineNumber::COUNT as usize],
 }
 
 /// Which tone says that a call is over or could not be made (B292).
@@ -116,6 +119,7 @@ impl TelephoneSettings {
             digit_pause_ms: 90,
             tones: Tones::default(),
             screening: Screening::factory(),
+            forwarding: Default::default(),
         }
     }
 }

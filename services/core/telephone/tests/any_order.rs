@@ -138,6 +138,7 @@ fn obey(desk: &mut Desk) {
                 (call, None)
             }
             Command::Reject(call, status) => (call, Some(status)),
+            Command::Forward { call, .. } => (call, Some(302)),
             Command::Hangup(call) => (call, Some(0)),
             Command::Register(_) | Command::Stop => continue,
         };

@@ -1,6 +1,6 @@
 //! The rows of a line that change one header or one decision each.
 
-use sip_stack::LineDetails;
+use sip_stack::{DiversionHeader, LineDetails};
 
 use super::Line;
 
@@ -13,6 +13,11 @@ impl Line<'_, '_> {
             contact_on_ack: self.flag("SIP_CONTACT_ON_ACK_n"),
             transport_udp: self.flag("ADD_TRANSPORT_UDP_n"),
             expires_header: self.flag("ADD_EXPIRES_HEADER_n"),
+            diversion: match self.text("SIP_ADD_DIVERSION_n") {
+                "0" => DiversionHeader::Absent,
+                "2" => DiversionHeader::Added,
+                _ => DiversionHeader::Own,
+            },
             reinvite_while_held: self.flag("SIP_HOLD_HOLDRECEIVE_n"),
         }
     }

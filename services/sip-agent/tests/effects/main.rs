@@ -7,6 +7,7 @@ mod codecs;
 mod configured;
 mod details;
 mod digits;
+mod forwarding;
 mod identity;
 mod media;
 mod registration;

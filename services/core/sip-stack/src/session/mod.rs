@@ -13,6 +13,7 @@
 //! ```
 
 mod dial;
+mod forward;
 mod incoming;
 mod leaving;
 mod redirected;
@@ -215,6 +216,7 @@ impl Stack {
             Command::Ring(call) => self.ring(call),
             Command::Answer(call) => self.answer(call),
             Command::Reject(call, status) => self.reject(call, status),
+            Command::Forward { call, to, why } => self.forward(call, &to, why),
             Command::Hangup(call) => self.hang_up(call),
             Command::SendDigits(call, digits) => self.relay(call, &digits),
             Command::Hold(call) => self.wish_hold(call, true),

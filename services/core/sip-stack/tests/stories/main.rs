@@ -5,6 +5,7 @@ mod callers;
 mod calls;
 mod dialing;
 mod digits;
+mod forwarding;
 mod given;
 mod holding;
 mod hostile;

@@ -45,25 +45,30 @@ impl Phone {
         sip_call_id: String,
     ) {
         let screened = self.settings.screening.refusal(line, &remote, self.settings.reject_status);
+        let elsewhere = self.forwarding(line).filter(|_| screened.is_none());
         let refused = screened.or_else(|| self.is_busy().then_some(BUSY));
         let alone = self.calls.iter().all(|call| !call.wants_answer());
         let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
         call.sip_call_id = sip_call_id;
+        if let Some((to, why)) = elsewhere {
+            self.keep(call);
+            return self.decide(identity, Command::Forward { call: identity, to, why });
+        }
         if let Some(status) = refused {
             self.keep(call);
             return self.decide(identity, Command::Reject(identity, status));
         }
-        if self.settings.auto_answer && alone && self.desk.is_idle() {
-            let answer_at = Some(now + self.settings.auto_answer_ring);
-            call.state = State::Incoming { decided: false, answer_at };
-        }
+        let answers_itself = self.settings.auto_answer && alone && self.desk.is_idle();
+        let answer_at = answers_itself.then(|| now + self.settings.auto_answer_ring);
+        let forward_at = self.patience(line).map(|patience| now + patience);
+        call.state = State::Incoming { decided: false, answer_at, forward_at };
         self.keep(call);
         self.stack(Command::Ring(identity));
     }
 
     /// All is in use: as many calls as there may be, or one waits already while another has the person's attention (the one
     /// in the ear, or the one that rings).
-    fn is_busy(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         let unanswered = self.calls.iter().filter(|call| call.wants_answer()).count();
         let waiting_max = if self.desk.call().is_some() { 1 } else { 2 };
         self.calls_up() >= CALLS_MAX || unanswered >= waiting_max
