@@ -60,8 +60,8 @@ pub struct Session {
     pub codecs: Vec<(Codec, u8)>,
     /// How it takes part in the mix.
     pub part: Part,
-    /// Differentiated services code point of its packets.
-    pub dscp: u8,
+    /// Differentiated services code points of its RTP and of its RTCP packets.
+    pub dscp: (u8, u8),
     /// Of the jitter buffer.
     pub jitter: LatencyLimits,
     /// Payload type of RFC 4733 events.
@@ -216,7 +216,7 @@ fn read_session(session: wire::Session, session_epoch: u64) -> Result<Session, H
         },
         remote,
         codecs,
-        dscp: u8::try_from(session.dscp.min(63)).unwrap_or(0),
+        dscp: (code_point(session.dscp), code_point(session.dscp_rtcp)),
         jitter: LatencyLimits {
             min: session.jitter_min_ms.min(1_000),
             nominal: session.jitter_nominal_ms.min(1_000),
@@ -226,6 +226,11 @@ fn read_session(session: wire::Session, session_epoch: u64) -> Result<Session, H
         id: session.id,
         call: session.call,
     })
+}
+
+/// Six bits; more are the most.
+fn code_point(number: u32) -> u8 {
+    u8::try_from(number.min(63)).unwrap_or(0)
 }
 
 fn payload_type(number: u32) -> Option<u8> {

@@ -39,9 +39,13 @@ pub struct BoardFacts {
 pub struct MediaSettings {
     /// DSCP_RTP_n.
     pub dscp: u32,
+    /// DSCP_RTCP_n.
+    pub dscp_rtcp: u32,
+    /// RTCP_SEND_BY_SDP_n=1: the far end's a=rtcp: says whether reports are sent, and RTCP_ENABLE_n does not (B304).
+    pub rtcp_by_sdp: bool,
     /// MIN_DELAY_n, NOM_DELAY_n, MAX_DELAY_n in milliseconds.
     pub jitter_ms: (u32, u32, u32),
-    /// RTCP_INTVL_n in seconds; 0 with RTCP_ENABLE_n=N.
+    /// RTCP_INTVL_n in seconds; 0 with RTCP_ENABLE_n=N, unless it does not count.
     pub rtcp_interval: u32,
 }
 
@@ -64,6 +68,7 @@ impl<'v> Rows<'v> {
             user_agent: user_agent(view.text("SIP_USER_AGENT"), board),
             rtp_ports: (view.number("RTP_PORT_MIN", 0), view.number("RTP_PORT_MAX", 0)),
             ptime_ms: view.number("RTP_PTIME", 20),
+            g729_annexb_no: view.integer("CODEC_G729_PARAM") == 1,
             televent_payload: view.number("TELEVENT_PAYLOAD", 101),
             resync_event: view.text("CFG_RESYNC_FROM_SIP").to_owned(),
             talk_package: view.flag("TALK_PACKAGE"),
@@ -114,11 +119,14 @@ impl<'v> Rows<'v> {
     /// For the media plan.
     pub fn media(&self, line: LineNumber) -> MediaSettings {
         let rows = Line { view: &self.view, number: u32::from(line.number()) };
+        let rtcp_by_sdp = rows.text("RTCP_SEND_BY_SDP_n") == "1";
         let ten_ms = |family: &str| rows.number::<u32>(family, 2).saturating_mul(10);
         MediaSettings {
             dscp: rows.number("DSCP_RTP_n", 0),
+            dscp_rtcp: rows.number("DSCP_RTCP_n", 0),
+            rtcp_by_sdp,
             jitter_ms: (ten_ms("MIN_DELAY_n"), ten_ms("NOM_DELAY_n"), ten_ms("MAX_DELAY_n")),
-            rtcp_interval: if rows.flag("RTCP_ENABLE_n") { rows.number("RTCP_INTVL_n", 5) } else { 0 },
+            rtcp_interval: if rtcp_by_sdp || rows.flag("RTCP_ENABLE_n") { rows.number("RTCP_INTVL_n", 5) } else { 0 },
         }
     }
 
@@ -297,7 +305,8 @@ mod tests {
         let rows = Rows::new(&rows);
         let line = LineNumber::new(1).unwrap();
         assert_eq!(rows.telephone(line), TelephoneSettings::factory(line));
-        assert_eq!(rows.media(line), MediaSettings { dscp: 0, jitter_ms: (20, 20, 200), rtcp_interval: 0 });
+        let media = MediaSettings { dscp: 0, dscp_rtcp: 0, rtcp_by_sdp: false, jitter_ms: (20, 20, 200), rtcp_interval: 0 };
+        assert_eq!(rows.media(line), media);
         let stack = rows.stack(&BoardFacts::default());
         assert_eq!((stack.rtp_ports, stack.ptime_ms, stack.lines[1].source_port), ((16000, 20000), 20, 5070));
         assert!(stack.addresses.is_empty() && stack.lines[0].registrar.is_none());

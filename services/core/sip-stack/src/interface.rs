@@ -168,6 +168,8 @@ pub struct LegMedia {
     pub remote: Option<SocketAddr>,
     /// The far RTCP address.
     pub remote_rtcp: Option<SocketAddr>,
+    /// The far end has named it itself, by a=rtcp: (RFC 3605); else it follows from the RTP address.
+    pub rtcp_named: bool,
     /// What we do.
     pub direction: Direction,
     /// Agreed codecs, best first, with their payload types; empty while nothing is agreed.
@@ -407,6 +409,8 @@ pub struct StackSettings {
     pub rtp_ports: (u16, u16),
     /// RTP_PTIME in milliseconds.
     pub ptime_ms: u32,
+    /// CODEC_G729_PARAM=1: G.729 is described with annexb=no (B303).
+    pub g729_annexb_no: bool,
     /// TELEVENT_PAYLOAD.
     pub televent_payload: u8,
     /// CFG_RESYNC_FROM_SIP: the Event value that asks for provisioning; empty: none.

@@ -40,7 +40,7 @@ impl Leg {
     /// Goes on in another way.
     pub fn change(&self, session: &Session, port: &Port) {
         if let Err(error) = port.mark(session.dscp) {
-            tracing::warn!(call = session.call, %error, dscp = session.dscp, "packets cannot be marked");
+            tracing::warn!(call = session.call, %error, dscp = ?session.dscp, "packets cannot be marked");
         }
         port.redirect(&session.id, session.remote);
         *lock(&self.far_end) = FarEnd { rtp: session.remote, rtcp: session.remote_rtcp };

@@ -114,13 +114,13 @@ impl Port {
         Arc::clone(&self.rtcp)
     }
 
-    /// Marks the packets of both ports.
+    /// Marks the packets of both ports, RTP's and RTCP's.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn mark(&self, dscp: u8) -> io::Result<()> {
-        let class = u32::from(dscp) << 2;
-        for socket in [SockRef::from(&*self.rtp), SockRef::from(&*self.rtcp)] {
+    pub fn mark(&self, (rtp, rtcp): (u8, u8)) -> io::Result<()> {
+        for (socket, dscp) in [(SockRef::from(&*self.rtp), rtp), (SockRef::from(&*self.rtcp), rtcp)] {
+            let class = u32::from(dscp) << 2;
             if self.rtp.local_addr()?.is_ipv6() { socket.set_tclass_v6(class)? } else { socket.set_tos_v4(class)? }
         }
         Ok(())
@@ -204,11 +204,13 @@ mod tests {
 
     /// RFC 2474: the code point is the upper six bits.
     #[test]
-    fn both_ports_carry_the_code_point() {
+    fn each_port_carries_its_code_point() {
         for host in ["127.0.0.1", "::1"] {
             let port = bind(host);
-            port.mark(46).unwrap();
-            assert_eq!((class(&port.rtp), class(&port.rtcp)), (184, 184), "{host}");
+            for (dscp, classes) in [((46, 26), (184, 104)), ((46, 0), (184, 0)), ((0, 46), (0, 184))] {
+                port.mark(dscp).unwrap();
+                assert_eq!((class(&port.rtp), class(&port.rtcp)), classes, "{host}");
+            }
         }
     }
 

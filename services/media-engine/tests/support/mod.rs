@@ -369,6 +369,7 @@ pub fn session(far: &FarEnd, codec: &str, payload_type: u32) -> wire::Session {
         hears: vec!["handset".into()],
         heard_by_handset: true,
         digits: Vec::new(),
+        dscp_rtcp: 26,
     }
 }
 

@@ -136,10 +136,11 @@ impl Plan {
             ssrc: leg.ssrc,
             ptime_ms: leg.ptime_ms,
             dscp: settings.dscp,
+            dscp_rtcp: settings.dscp_rtcp,
             jitter_min_ms,
             jitter_nominal_ms,
             jitter_max_ms,
-            rtcp_interval: settings.rtcp_interval,
+            rtcp_interval: if settings.rtcp_by_sdp && !leg.rtcp_named { 0 } else { settings.rtcp_interval },
             hears: if spoken_to { vec!["handset".into()] } else { Vec::new() },
             heard_by_handset: heard,
             digits: self.digits(media, leg),
@@ -255,6 +256,7 @@ mod tests {
             local: format!("192.0.2.7:{port}").parse().unwrap(),
             remote: "192.0.2.9:4000".parse().ok(),
             remote_rtcp: None,
+            rtcp_named: false,
             direction: Direction::SendRecv,
             codecs: vec![(sip_stack::Codec::Pcmu, 0)],
             telephone_event: Some(101),
@@ -264,7 +266,13 @@ mod tests {
         CallMedia { call: call(number), line: line(), generation, legs: vec![leg] }
     }
     fn compose(plan: &mut Plan, now: u64) -> proto::DesiredState {
-        plan.compose(Tick(now), |_| MediaSettings { dscp: 46, jitter_ms: (20, 30, 200), rtcp_interval: 5 })
+        plan.compose(Tick(now), |_| MediaSettings {
+            dscp: 46,
+            dscp_rtcp: 26,
+            rtcp_by_sdp: false,
+            jitter_ms: (20, 30, 200),
+            rtcp_interval: 5,
+        })
     }
 
     #[test]

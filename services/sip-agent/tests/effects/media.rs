@@ -5,13 +5,20 @@ use phone_proto::media as proto;
 use sip_agent::media::plan::Plan;
 use sip_agent::settings::Rows;
 use telephone::Request;
+use testbed::virtual_net::peer::PCMU;
 
 use crate::configured::{Lab, Rowset, desk, values};
 
 /// The RTP session of a call that talks.
 fn session(rows: Rowset) -> proto::Session {
+    session_with(rows, PCMU)
+}
+
+/// The same with a far end that describes its sound so.
+fn session_with(rows: Rowset, media: &str) -> proto::Session {
     let mut lab = Lab::calling(rows);
-    lab.talking();
+    let (_, invite) = lab.dial();
+    lab.accept(&invite, media);
     let mut plan = Plan::new(1);
     plan.want_call(lab.net.nodes[0].wishes.last().unwrap().clone());
     let values = values(&[rows]);
@@ -22,6 +29,30 @@ fn session(rows: Rowset) -> proto::Session {
 fn the_dscp_of_rtp_is_asked_for() {
     for (row, dscp) in [("0", 0), ("46", 46)] {
         assert_eq!(session(&[("DSCP_RTP_1", row)]).dscp, dscp);
+    }
+}
+
+/// RFC 2474; the sockets' marks are shown beside the sockets.
+#[test]
+fn the_dscp_of_rtcp_is_asked_for() {
+    for (row, dscp) in [("0", 0), ("26", 26)] {
+        let session = session(&[("DSCP_RTP_1", "46"), ("DSCP_RTCP_1", row)]);
+        assert_eq!((session.dscp, session.dscp_rtcp), (46, dscp));
+    }
+}
+
+/// B304; RFC 3605: by the far end's description, whatever RTCP_ENABLE_n says, and to where it says.
+#[test]
+fn rtcp_follows_the_description_where_that_is_wanted() {
+    let named = format!("{PCMU}a=rtcp:40077\r\n");
+    for (enabled, by_rows) in [("N", 0), ("Y", 7)] {
+        let asked = |by_sdp, media: &str| {
+            let rows = [("RTCP_ENABLE_1", enabled), ("RTCP_INTVL_1", "7"), ("RTCP_SEND_BY_SDP_1", by_sdp)];
+            let session = session_with(&rows, media);
+            (session.rtcp_interval, session.remote_rtcp_port)
+        };
+        assert_eq!((asked("0", PCMU), asked("0", &named)), ((by_rows, 40_001), (by_rows, 40_077)));
+        assert_eq!((asked("1", PCMU), asked("1", &named)), ((0, 40_001), (7, 40_077)));
     }
 }
 

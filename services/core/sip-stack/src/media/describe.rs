@@ -24,6 +24,8 @@ pub(crate) struct OurStream {
     pub(crate) telephone_event: Option<u8>,
     pub(crate) direction: Direction,
     pub(crate) ptime_ms: u32,
+    /// Silence suppression of G.729 is not spoken (RFC 4856 2.1.9).
+    pub(crate) g729_annexb_no: bool,
     /// c=0.0.0.0 (B307).
     pub(crate) black_hole: bool,
 }
@@ -62,6 +64,9 @@ fn audio(ours: &OurStream) -> Media {
     let mut media = Media::new("audio", ours.port, "RTP/AVP");
     for (codec, payload) in &ours.codecs {
         media.push_payload(&RtpMap::new(*payload, encoding_name(*codec), CLOCK));
+        if ours.g729_annexb_no && *codec == Codec::G729 {
+            media.attributes.push_fmtp(*payload, "annexb=no");
+        }
     }
     if let Some(payload) = ours.telephone_event {
         media.push_payload(&RtpMap::new(payload, EVENTS.0, EVENTS.1));
@@ -93,6 +98,7 @@ pub(crate) fn far_stream(session: &Session) -> Option<(usize, FarStream)> {
         direction: direction(said.sends(), said.receives() && !hole),
         remote,
         rtcp: remote.map(|remote| rtcp(media, remote)),
+        rtcp_named: media.attributes.rtcp().is_some(),
         ptime_ms: media.attributes.ptime().filter(|ptime| (10..=100).contains(ptime)),
     };
     Some((place, far))
@@ -145,6 +151,7 @@ mod tests {
             telephone_event: Some(101),
             direction: Direction::SendRecv,
             ptime_ms: 20,
+            g729_annexb_no: false,
             black_hole: false,
         }
     }
@@ -161,6 +168,19 @@ mod tests {
         assert_eq!((far.telephone_event, far.direction), (Some(101), Direction::SendRecv));
         assert_eq!(far.remote, Some("192.0.2.1:16000".parse().unwrap()));
         assert_eq!(far.rtcp, Some("192.0.2.1:16001".parse().unwrap()));
+    }
+
+    /// B303: beside G.729 only, at its payload type.
+    #[test]
+    fn annexb_is_denied_of_g729_where_that_is_wanted() {
+        let codecs = vec![(Codec::G729, 18), (Codec::Pcmu, 0)];
+        let described = |codecs: &[(Codec, u8)], g729_annexb_no| {
+            let session = offer(&OurStream { codecs: codecs.to_vec(), g729_annexb_no, ..ours() });
+            String::from_utf8(session.to_bytes()).unwrap()
+        };
+        assert!(described(&codecs, true).contains("a=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\n"));
+        assert!(!described(&codecs, false).contains("annexb"));
+        assert!(!described(&codecs[1..], true).contains("annexb"));
     }
 
     /// RFC 3264 6: as many m-lines as the offer, the others with port 0.
@@ -186,7 +206,7 @@ mod tests {
     #[test]
     fn rtcp_of_the_description_wins() {
         let (_, far) = far_stream(&parsed("m=audio 4000 RTP/AVP 0\r\na=rtcp:4500\r\n")).unwrap();
-        assert_eq!(far.rtcp, Some("192.0.2.9:4500".parse().unwrap()));
+        assert_eq!((far.rtcp, far.rtcp_named), (Some("192.0.2.9:4500".parse().unwrap()), true));
     }
 
     #[test]

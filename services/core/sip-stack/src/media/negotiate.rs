@@ -80,6 +80,8 @@ pub(crate) struct FarStream {
     pub(crate) remote: Option<SocketAddr>,
     /// Where it receives RTCP.
     pub(crate) rtcp: Option<SocketAddr>,
+    /// It says so itself.
+    pub(crate) rtcp_named: bool,
     /// Packet time it wants, in milliseconds.
     pub(crate) ptime_ms: Option<u32>,
 }

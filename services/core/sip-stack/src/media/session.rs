@@ -34,6 +34,7 @@ struct Agreed {
     far: Direction,
     remote: Option<SocketAddr>,
     rtcp: Option<SocketAddr>,
+    rtcp_named: bool,
     ptime_ms: Option<u32>,
 }
 
@@ -148,6 +149,7 @@ impl MediaSession {
             telephone_event,
             direction,
             ptime_ms: settings.ptime_ms,
+            g729_annexb_no: settings.g729_annexb_no,
             black_hole: hold && line.rfc2543_hold,
         };
         self.offered = Some(Offered { codecs: codecs.into_iter().map(|(codec, _)| codec).collect(), events: line.telephone_event });
@@ -188,6 +190,7 @@ impl MediaSession {
             telephone_event,
             direction: negotiate::meet(self.wish(), far.direction),
             ptime_ms: settings.ptime_ms,
+            g729_annexb_no: settings.g729_annexb_no,
             black_hole: false,
         };
         self.settle(0, far, codecs, telephone_event);
@@ -227,6 +230,7 @@ impl MediaSession {
                 far: far.direction,
                 remote: far.remote,
                 rtcp: far.rtcp,
+                rtcp_named: far.rtcp_named,
                 ptime_ms: far.ptime_ms,
             });
         }
@@ -312,6 +316,7 @@ impl MediaSession {
             local: self.local,
             remote: agreed.and_then(|agreed| agreed.remote),
             remote_rtcp: agreed.and_then(|agreed| agreed.rtcp),
+            rtcp_named: agreed.is_some_and(|agreed| agreed.rtcp_named),
             direction,
             codecs: agreed.map(|agreed| agreed.codecs.clone()).unwrap_or_default(),
             telephone_event: agreed.and_then(|agreed| agreed.telephone_event),

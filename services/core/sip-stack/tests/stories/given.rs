@@ -21,6 +21,7 @@ pub fn settings(address: &str, user: &str, server: Option<&str>) -> StackSetting
         user_agent: "Deskphone/test".into(),
         rtp_ports: (16000, 20000),
         ptime_ms: 20,
+        g729_annexb_no: false,
         televent_payload: 101,
         resync_event: "check-sync".into(),
         talk_package: false,

@@ -29,7 +29,7 @@ fn session() -> Session {
         remote_rtcp: None,
         codecs: vec![(Codec::Pcmu, 0)],
         part: Part { agreed: None, send: false, receive: true, hears: Vec::new(), heard_by_handset: true, rtcp_interval: None },
-        dscp: 0,
+        dscp: (0, 0),
         jitter: LatencyLimits { min: 20, nominal: 40, max: 200 },
         telephone_event: None,
     }
