@@ -94,7 +94,7 @@ impl AuthSession {
         for (kind, challenge) in challenges(response) {
             let Some(held) = answerable(kind, &challenge) else { continue };
             if taken > 0 && self.held.iter().any(|other| other.same_space(&held) && other.nonce == held.nonce) {
-                continue; // the same realm's second choice of algorithm
+                continue; // the same realm's other choice of algorithm
             }
             if line.password.is_empty() {
                 return Err(AuthFailure::NoPassword { realm: held.realm, status });
@@ -108,7 +108,7 @@ impl AuthSession {
     fn take(&mut self, held: Held, stale: bool, status: u16, taken: usize) -> Result<(), AuthFailure> {
         let full = self.held.len() >= MOST_REALMS;
         match self.held.iter_mut().find(|other| other.same_space(&held)) {
-            // The first of a realm's choices that we can answer is taken (RFC 8760 2.4).
+            // The strongest of a realm's choices has been taken.
             Some(known) if known.fresh && known.count == 0 && taken > 0 => Ok(()),
             Some(known) if known.fresh && !stale => Err(AuthFailure::Refused { realm: held.realm, status }),
             Some(known) => {
@@ -172,12 +172,15 @@ impl Held {
     }
 }
 
-/// All challenges of a response, in its order; broken headers hold none.
+/// All challenges of a response; broken headers hold none. The strongest come first, else in the order of the response: RFC 8760
+/// 2.4 lets us choose, and no server asks for MD5 first because it is better.
 fn challenges(response: &Response) -> Vec<(Kind, Challenge)> {
     let server = response.headers.www_authenticate().unwrap_or_default();
     let proxy = response.headers.proxy_authenticate().unwrap_or_default();
     let server = server.into_iter().map(|challenge| (Kind::Server, challenge));
-    server.chain(proxy.into_iter().map(|challenge| (Kind::Proxy, challenge))).collect()
+    let mut all: Vec<_> = server.chain(proxy.into_iter().map(|challenge| (Kind::Proxy, challenge))).collect();
+    all.sort_by_key(|(_, challenge)| std::cmp::Reverse(Algorithm::named(challenge.algorithm()).map(|algorithm| algorithm.hash)));
+    all
 }
 
 /// A digest challenge whose algorithm and quality we have.

@@ -136,18 +136,26 @@ fn without_qop_the_old_digest_is_sent() {
     assert_eq!((credentials.get("qop"), credentials.get("nc"), credentials.get("cnonce")), (None, None, None));
 }
 
-/// RFC 8760 2.4: the first of a realm's challenges that we can answer, in the server's order.
+/// RFC 8760 2.4 lets us choose: the strongest, in whatever order the server writes them.
 #[test]
-fn of_several_challenges_the_first_that_can_be_answered_is_taken() {
-    let mut lab = lab();
-    let first = lab.register();
+fn of_several_challenges_the_strongest_that_can_be_answered_is_taken() {
     let (unknown, sha, md5) =
         (digest(", algorithm=AKAv1-MD5"), digest(", algorithm=SHA-256, qop=\"auth\""), digest(", algorithm=MD5"));
-    lab.refuse(&first, 401, &[("WWW-Authenticate", &unknown), ("WWW-Authenticate", &sha), ("WWW-Authenticate", &md5)]);
-    let second = lab.register();
-    assert_eq!(second.headers.authorization().unwrap().len(), 1);
-    assert_eq!(authorization(&second).algorithm(), "SHA-256");
-    assert_eq!(authorization(&second).get("response").unwrap().len(), 64);
+    let answered = |challenges: &[&String]| {
+        let mut lab = lab();
+        let first = lab.register();
+        let headers: Vec<(&str, &str)> = challenges.iter().map(|text| ("WWW-Authenticate", text.as_str())).collect();
+        lab.refuse(&first, 401, &headers);
+        let second = lab.register();
+        assert_eq!(second.headers.authorization().unwrap().len(), 1);
+        (authorization(&second).algorithm().to_owned(), authorization(&second).get("response").unwrap().len())
+    };
+    for order in [[&unknown, &sha, &md5], [&md5, &sha, &unknown], [&md5, &unknown, &sha]] {
+        assert_eq!(answered(&order), ("SHA-256".to_owned(), 64), "{order:?}");
+    }
+    let strongest = digest(", algorithm=SHA-512-256, qop=\"auth\"");
+    assert_eq!(answered(&[&sha, &md5, &strongest]).0, "SHA-512-256");
+    assert_eq!(answered(&[&unknown, &md5]).0, "MD5");
 }
 
 /// RFC 3261 22.3: a proxy's 407 first, then the registrar's 401: the request carries both.
