@@ -65,6 +65,10 @@ pub(crate) enum Timer {
     StopGrace,
     /// Session: an incoming call still rings, say so again (one minute; RFC 3261 13.3.1.1).
     RingAgain,
+    /// Session: half its interval is over, and refreshing it is ours (RFC 4028 10).
+    SessionRefresh,
+    /// Session: nobody has refreshed it, it ends by BYE (RFC 4028 10).
+    SessionEnds,
 }
 
 /// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
@@ -87,6 +91,7 @@ impl Timer {
             Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
+            Timer::SessionRefresh | Timer::SessionEnds => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
-use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
 use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, own_address, sdp_of};
 use crate::addresses;
@@ -156,6 +156,8 @@ impl Stack {
             headers.push(HeaderName::EXPIRES, own.invite_expires);
         }
         self.add_abilities(headers);
+        self.add_supported(headers, call.line);
+        call.interval.ask(headers, &own.sessions);
         let media = call.media.as_mut()?;
         let sdp = media.offer(settings, own, media.wish());
         add_sdp(&mut request.headers, &mut request.body, sdp);
@@ -180,7 +182,7 @@ impl Stack {
             Outcome::Lost(reason) => self.end(call, 408, reason, EndedBy::Network),
             Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, response, &settings),
             Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
-            Outcome::Response(response) => self.on_refused(call, response, &settings),
+            Outcome::Response(response) => self.on_refused(call, told, response, &settings),
         }
     }
 
@@ -237,6 +239,7 @@ impl Stack {
         let agreed = self.agree(&mut call, leg, response);
         call.remote = addresses::party(&dialog.remote);
         call.state = State::Talking(Talking::new(dialog));
+        self.take_interval(&mut call, &response.headers, settings);
         match agreed {
             Ok(()) if !taken_back => {
                 self.desire(&mut call, settings);
@@ -295,9 +298,15 @@ impl Stack {
     }
 
     /// 300 to 699.
-    fn on_refused(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+    fn on_refused(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
         let State::Inviting(inviting) = call.state.clone() else { return self.put_call(call) };
         let (Some(own), false) = (line_of(settings, call.line), call.ended) else { return self.let_go(call) };
+        // RFC 4028 7.3.
+        let small = response.status == StatusCode::SESSION_INTERVAL_TOO_SMALL;
+        if small && call.interval.raise(&response.headers, &told.request.headers) {
+            call.auth.begin();
+            return self.invite_again(call, inviting, settings);
+        }
         if !is_challenge(response.status) {
             let reason = refusal_in_words(response);
             return self.end(call, response.status.code(), &reason, refused_by(response.status.code()));
@@ -305,6 +314,11 @@ impl Stack {
         if let Err(failure) = call.auth.on_challenge(response, own) {
             return self.end(call, response.status.code(), &failure.to_string(), EndedBy::Network);
         }
+        self.invite_again(call, inviting, settings);
+    }
+
+    /// The same call once more, as its refusal wants it.
+    fn invite_again(&mut self, mut call: Call, inviting: Inviting, settings: &StackSettings) {
         let number = inviting.number.saturating_add(1);
         let request = self.invite_request(&mut call, settings, &inviting.target, inviting.route, number);
         let again = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, inviting.route, request));

@@ -6,7 +6,7 @@ use agreements::CallIdentity;
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
 use super::talking::Answered;
-use super::{Call, Offered, State, Talking, add_sdp, sdp_of};
+use super::{Call, Offered, SessionInterval, State, Talking, add_sdp, sdp_of};
 use crate::addresses;
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
@@ -42,6 +42,9 @@ impl Stack {
         let Ok(dialog) = Dialog::as_callee(&arrived.request, &tag, arrived.source) else {
             return self.respond_status(id, StatusCode::BAD_REQUEST, &tag);
         };
+        if self.refuse_interval(id, &arrived.request, &tag, &SessionInterval::default(), &own.sessions) {
+            return;
+        }
         let ours = usable_codecs(&settings, own);
         let offer = match sdp.map(|sdp| MediaSession::read_offer(sdp, &ours)).transpose() {
             Ok(None) | Err(MediaMismatch::NoCommonCodec(_)) if ours.is_empty() => {
@@ -152,6 +155,7 @@ impl Stack {
             response.headers.push(HeaderName::CONTACT, contact);
         }
         self.add_abilities(&mut response.headers);
+        self.add_supported(&mut response.headers, line);
     }
 
     /// `Command::Answer`: 200 as soon as media is ready.
@@ -185,6 +189,7 @@ impl Stack {
         let mut response = self.response(&request, StatusCode::OK, &call.local_tag);
         self.add_dialog_headers(&mut response, &request, call.line, call.flow);
         add_sdp(&mut response.headers, &mut response.body, body);
+        self.answer_interval(&mut call, &request, &mut response, settings);
         for timer in [Timer::InviteExpires, Timer::RingAgain] {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
         }
@@ -234,7 +239,7 @@ impl Stack {
             Owner::Invite(call) | Owner::Reinvite(call) => {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
+            Owner::Registration(_) | Owner::Update(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
@@ -242,7 +247,7 @@ impl Stack {
             Owner::Invite(call) if !answered => self.on_cancelled(call),
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
+            Owner::Registration(_) | Owner::Update(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
-//! its file: `dial` and `takeback` (ours until answered), `incoming` (theirs until answered), `talking`, `reinvite` and `theirs`
-//! (answered), `leaving` (ended for people, not yet for the network); `sound` is what all ask of media.
+//! its file: `dial` and `takeback` (ours until answered), `incoming` (theirs until answered), `talking`, `reinvite`, `theirs`,
+//! `update` and `refresh` (answered), `leaving` (ended for people, not yet for the network); `sound` is what all ask of media,
+//! `interval` what RFC 4028 agrees.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
@@ -14,12 +15,15 @@
 
 mod dial;
 mod incoming;
+mod interval;
 mod leaving;
+mod refresh;
 mod reinvite;
 mod sound;
 mod takeback;
 mod talking;
 mod theirs;
+mod update;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
 use serde::{Deserialize, Serialize};
@@ -35,6 +39,7 @@ use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Route, TransactionId};
 use crate::view::{CallStage, CallView};
 
+pub(crate) use interval::{SessionInterval, TIMER};
 pub(crate) use talking::Unacked;
 
 /// One call.
@@ -52,6 +57,7 @@ pub(crate) struct Call {
     media: Option<MediaSession>,
     port_tries: u8,
     flow: Option<FlowId>,
+    interval: SessionInterval,
     /// People have been told that it is over.
     ended: bool,
     pub(crate) state: State,
@@ -155,6 +161,7 @@ impl Call {
             media: None,
             port_tries: 0,
             flow: None,
+            interval: SessionInterval::default(),
             ended: false,
             state,
         }
@@ -260,6 +267,8 @@ impl Stack {
             Timer::DialExpires => self.on_dial_expired(call),
             Timer::Glare => self.on_glare_over(call, &settings),
             Timer::MediaAnswer => self.on_media_lost(call, "media-engine does not answer"),
+            Timer::SessionRefresh => self.on_session_refresh(call, &settings),
+            Timer::SessionEnds => self.on_session_ends(call),
             Timer::RingAgain => {
                 self.put_call(call);
                 self.ring(identity);

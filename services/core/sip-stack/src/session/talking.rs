@@ -211,6 +211,7 @@ impl Stack {
         match request.method.clone() {
             Method::BYE => self.on_bye(id, call),
             Method::INVITE => self.on_reinvite(id, call, request),
+            Method::UPDATE => self.on_update(id, call, request),
             method => {
                 self.put_call(call);
                 match method {

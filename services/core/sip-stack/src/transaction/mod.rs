@@ -106,6 +106,8 @@ pub(crate) enum Owner {
     Invite(CallIdentity),
     /// A later one.
     Reinvite(CallIdentity),
+    /// Our UPDATE.
+    Update(CallIdentity),
     /// Our BYE.
     Bye(CallIdentity),
     /// Our CANCEL.

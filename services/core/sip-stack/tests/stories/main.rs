@@ -10,4 +10,6 @@ mod incoming;
 mod registration;
 mod restoring;
 mod serving;
+mod sessions;
 mod storms;
+mod updates;
