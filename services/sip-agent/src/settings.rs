@@ -196,7 +196,7 @@ impl<'v> Line<'_, 'v> {
         }
     }
 
-    /// C19, B315, B316.
+    /// C19, B217, B315, B316.
     fn sessions(&self) -> SessionSettings {
         SessionSettings {
             expires: self.number("SIP_SESSION_TIME_n", 0),
@@ -210,6 +210,8 @@ impl<'v> Line<'_, 'v> {
                 "2" => RefreshMethod::Automatic,
                 _ => RefreshMethod::Reinvite,
             },
+            reliable: self.flag("SIP_100REL_ENABLE_n"),
+            ring_again: self.number("SIP_18X_RTX_INTVL_n", 0),
         }
     }
 

@@ -112,6 +112,7 @@ impl Stack {
             (Owner::Invite(call), outcome) => self.on_invite_outcome(call, &told, outcome),
             (Owner::Reinvite(call), outcome) => self.on_reinvite_outcome(call, &told, outcome),
             (Owner::Update(call), outcome) => self.on_update_outcome(call, &told, outcome),
+            (Owner::Prack(call), outcome) => self.on_prack_outcome(call, &told, outcome),
             (Owner::Bye(call), outcome) => self.on_bye_outcome(call, &told, outcome),
             (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),
             (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}

@@ -10,11 +10,10 @@ use crate::transaction::{ServerKey, TransactionId};
 use crate::transport::{ACCEPT, ALLOW};
 
 /// Methods that exist and are not served: 405. What is unknown altogether is 501.
-const KNOWN_UNSERVED: [Method; 6] =
-    [Method::REGISTER, Method::SUBSCRIBE, Method::REFER, Method::MESSAGE, Method::PUBLISH, Method::PRACK];
+const KNOWN_UNSERVED: [Method; 5] = [Method::REGISTER, Method::SUBSCRIBE, Method::REFER, Method::MESSAGE, Method::PUBLISH];
 /// Methods that are served.
-const SERVED: [Method; 7] =
-    [Method::INVITE, Method::CANCEL, Method::BYE, Method::UPDATE, Method::OPTIONS, Method::NOTIFY, Method::INFO];
+const SERVED: [Method; 8] =
+    [Method::INVITE, Method::CANCEL, Method::BYE, Method::PRACK, Method::UPDATE, Method::OPTIONS, Method::NOTIFY, Method::INFO];
 
 /// Why a request is not served.
 enum Refusal {

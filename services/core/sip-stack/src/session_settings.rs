@@ -1,4 +1,4 @@
-//! One line's rows of the INVITE session's extensions: session timers (RFC 4028).
+//! One line's rows of the INVITE session's extensions: session timers (RFC 4028), reliable provisional responses (RFC 3262).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,10 @@ pub struct SessionSettings {
     pub refresher: NamedRefresher,
     /// SIP_SESSION_METHOD_n.
     pub method: RefreshMethod,
+    /// SIP_100REL_ENABLE_n (B217).
+    pub reliable: bool,
+    /// SIP_18X_RTX_INTVL_n in seconds: how often a 18x goes again while nobody answers; 0: each minute, as RFC 3261 13.3.1.1 wants.
+    pub ring_again: u32,
 }
 
 /// Whom an INVITE of ours names as refresher (SIP_REFRESHER_n; B315).

@@ -13,7 +13,7 @@ use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
 
 /// Methods that are served, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS, NOTIFY, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, NOTIFY, INFO";
 /// Bodies that are understood, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
@@ -158,7 +158,7 @@ impl Stack {
     pub(crate) fn supported(&self, line: LineNumber) -> Vec<&'static str> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, line));
         let sessions = own.map(|own| own.sessions.clone()).unwrap_or_default();
-        let tags = [(sessions.expires > 0, crate::session::TIMER)];
+        let tags = [(sessions.reliable, crate::session::RELIABLE), (sessions.expires > 0, crate::session::TIMER)];
         tags.into_iter().filter(|(on, _)| *on).map(|(_, tag)| tag).collect()
     }
 

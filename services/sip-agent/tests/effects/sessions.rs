@@ -1,8 +1,9 @@
-//! What is agreed with a session beside its sound: its timer.
+//! What is agreed with a session beside its sound: its timer, and whether ringing is reliable.
 
 use agreements::CallIdentity;
+use sip_stack::Command;
 use sip_wire::Request;
-use testbed::virtual_net::peer::{PCMU, answer, at, with_sdp};
+use testbed::virtual_net::peer::{Caller, PCMU, answer, at, response_with, with_sdp};
 
 use crate::configured::{Lab, Rowset};
 
@@ -57,5 +58,39 @@ fn sessions_are_refreshed_by_the_method_of_the_row() {
         assert!(lab.titles().is_empty());
         lab.run_ms(300);
         assert_eq!(lab.titles(), [title], "{method} {allow}");
+    }
+}
+
+/// B217: Supported of our INVITE, Require of our 180; without it a caller that requires it is refused (420).
+#[test]
+fn ringing_is_reliable_and_100rel_announced_where_it_is_wanted() {
+    for (enabled, tag) in [("N", None), ("Y", Some("100rel"))] {
+        let rows = [("SIP_100REL_ENABLE_1", enabled)];
+        assert_eq!(Lab::calling(&rows).dial().1.headers.get("Supported"), tag);
+        let mut lab = Lab::calling(&rows);
+        let caller = Caller::new(lab.far, lab.net.nodes[0].ip, "200");
+        caller.send(&mut lab.net, "INVITE", "i", "Supported: 100rel\r\n", &caller.sdp(PCMU));
+        let call = lab.net.nodes[0].incoming();
+        lab.command(Command::Ring(call));
+        let ringing = response_with(&lab.got(), 180).unwrap().clone();
+        assert_eq!((ringing.headers.get("Require"), ringing.headers.has("RSeq")), (tag, tag.is_some()));
+        // Nobody sends a PRACK: only what is reliable is repeated (RFC 3262 3).
+        lab.seconds(2);
+        assert_eq!(lab.times("180 INVITE"), if enabled == "Y" { vec![0.0, 0.5, 1.5] } else { vec![0.0] });
+    }
+    let mut lab = Lab::calling(&[("SIP_100REL_ENABLE_1", "N")]);
+    let caller = Caller::new(lab.far, lab.net.nodes[0].ip, "200");
+    caller.send(&mut lab.net, "INVITE", "i", "Require: 100rel\r\n", &caller.sdp(PCMU));
+    assert_eq!(response_with(&lab.got(), 420).unwrap().headers.get("Unsupported"), Some("100rel"));
+}
+
+/// Guide line 5799.
+#[test]
+fn the_180_goes_again_after_the_interval_of_the_row() {
+    for (interval, times) in [("0", vec![0.0, 60.0]), ("25", vec![0.0, 25.0, 50.0]), ("600", vec![0.0])] {
+        let mut lab = Lab::calling(&[("SIP_18X_RTX_INTVL_1", interval)]);
+        lab.ringing();
+        lab.seconds(70);
+        assert_eq!(lab.times("180 INVITE"), times, "{interval}");
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber};
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
-use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, own_address, sdp_of};
+use super::early::Early;
+use super::{Call, Cancel, Inviting, State, Talking, add_sdp, own_address, sdp_of};
 use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
@@ -180,36 +181,39 @@ impl Stack {
             }
             Outcome::Lost(_) if !current => self.put_call(call),
             Outcome::Lost(reason) => self.end(call, 408, reason, EndedBy::Network),
-            Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, response, &settings),
+            Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, told, response, &settings),
             Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
             Outcome::Response(response) => self.on_refused(call, told, response, &settings),
         }
     }
 
-    fn on_progress(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+    fn on_progress(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
         let State::Inviting(inviting) = &mut call.state else { return self.put_call(call) };
         inviting.provisional = true;
         if inviting.cancel == Cancel::WhenProvisional {
             self.send_cancel(&mut call);
         } else if !call.ended && response.status.code() > 100 {
-            self.on_early(&mut call, response, settings);
+            self.on_early(&mut call, told, response, settings);
         }
         self.put_call(call);
     }
 
     /// 101 to 199: one early dialog and one media leg per To-tag.
-    fn on_early(&mut self, call: &mut Call, response: &Response, settings: &StackSettings) {
-        let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
+    fn on_early(&mut self, call: &mut Call, told: &Told, response: &Response, settings: &StackSettings) {
+        let State::Inviting(inviting) = &mut call.state else { return };
         let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
-            inviting.early.push(Early { tag: tag.clone(), leg: None });
+            inviting.early.push(Early::new(tag.clone(), told, response));
         }
+        let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
+        let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
         let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
         let mut early_media = false;
         if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
             early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
             let place = early.leg.and_then(|leg| media.place(leg));
             early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
+            early.answered |= reliable && early_media;
         }
         let rings = matches!(response.status.code(), 180 | 183);
         let known = inviting.told_ringback;
@@ -231,6 +235,11 @@ impl Stack {
         let Ok(mut dialog) = Dialog::as_caller(&told.request, response, told.route) else {
             return self.end(call, 0, "the answer cannot be read", EndedBy::Network);
         };
+        // PRACK and UPDATE have counted on in the early dialog.
+        if let Some(early) = inviting.early.iter().find_map(|early| early.dialog.as_ref().filter(|one| one.remote == dialog.remote))
+        {
+            (dialog.local_seq, dialog.remote_seq) = (dialog.local_seq.max(early.local_seq), early.remote_seq);
+        }
         for timer in [Timer::CancelLost, Timer::DialExpires] {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
         }
@@ -269,7 +278,8 @@ impl Stack {
             return Err(MediaMismatch::NoAudio);
         }
         media.keep_only(leg);
-        let outcome = sdp.map_or(Ok(()), |sdp| media.take_answer(0, sdp, true));
+        // An UPDATE may have gone on from what a reliable response had answered.
+        let outcome = sdp.filter(|_| media.is_offering()).map_or(Ok(()), |sdp| media.take_answer(0, sdp, true));
         media.close_offer();
         outcome
     }
@@ -319,7 +329,8 @@ impl Stack {
 
     /// The same call once more, as its refusal wants it.
     fn invite_again(&mut self, mut call: Call, inviting: Inviting, settings: &StackSettings) {
-        let number = inviting.number.saturating_add(1);
+        let counted = inviting.early.iter().filter_map(|early| Some(early.dialog.as_ref()?.local_seq)).max().unwrap_or(0);
+        let number = inviting.number.max(counted).saturating_add(1);
         let request = self.invite_request(&mut call, settings, &inviting.target, inviting.route, number);
         let again = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, inviting.route, request));
         match again {

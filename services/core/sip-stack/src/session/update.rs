@@ -10,7 +10,7 @@
 use sip_wire::{Request, Response, StatusCode};
 
 use super::reinvite::Ours;
-use super::{Call, Leaving, State, add_sdp, sdp_of};
+use super::{Call, Exchange, Leaving, State, add_sdp, sdp_of};
 use crate::interface::StackSettings;
 use crate::stack::{Stack, line_of};
 use crate::transaction::TransactionId;
@@ -36,14 +36,17 @@ impl Stack {
             self.refuse_body(id, request, &tag);
             return self.put_call(call);
         };
-        let (line, identity) = (call.line, call.identity);
-        let crossing = match &mut call.state {
+        let crossing = match &call.state {
             State::Talking(talking) => {
                 let ours = matches!(talking.ours, Ours::Sent { .. }) || talking.unacked.as_ref().is_some_and(|one| one.offer_open);
                 let theirs = talking.theirs.is_some().then_some(Crossing::TheirsIsOpen);
                 theirs.or(ours.then_some(Crossing::OursIsOut))
             }
-            State::Offered(_) => Some(Crossing::TheirsIsOpen),
+            State::Offered(offered) => match offered.exchange {
+                Exchange::InAnswer => Some(Crossing::TheirsIsOpen),
+                Exchange::OursIsOut => Some(Crossing::OursIsOut),
+                Exchange::Done => None,
+            },
             State::Leaving(Leaving::AwaitingAck { .. } | Leaving::Bye { .. })
             | State::Locating { .. }
             | State::Preparing { .. }
@@ -56,19 +59,26 @@ impl Stack {
             self.put_call(call);
             return self.refuse_crossing(id, request, &tag, &crossing);
         }
-        if let Some(dialog) = call.dialog_mut()
-            && dialog.refresh_target(&request.headers)
-        {
-            let mut moved = dialog.clone();
-            self.settle_peer(line, identity, &mut moved);
-            call.dialog_mut().into_iter().for_each(|dialog| dialog.peer = moved.peer);
-        }
+        self.follow_target(&mut call, request);
         match sdp {
+            Some(sdp) if matches!(call.state, State::Offered(_)) => self.take_early_offer(id, call, request, sdp, &settings),
             Some(sdp) => self.take_offer(id, call, request, sdp, &settings),
             None => {
                 self.answer_update(&mut call, id, request, None, &settings);
                 self.go_on(call, &settings);
             }
+        }
+    }
+
+    /// RFC 3311 5.2: an UPDATE moves the remote target.
+    fn follow_target(&mut self, call: &mut Call, request: &Request) {
+        let Some(mut dialog) = call.dialog().cloned() else { return };
+        if !dialog.refresh_target(&request.headers) {
+            return;
+        }
+        self.settle_peer(call.line, call.identity, &mut dialog);
+        if let Some(kept) = call.dialog_mut() {
+            *kept = dialog;
         }
     }
 

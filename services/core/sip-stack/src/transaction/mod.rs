@@ -108,6 +108,8 @@ pub(crate) enum Owner {
     Reinvite(CallIdentity),
     /// Our UPDATE.
     Update(CallIdentity),
+    /// Our PRACK.
+    Prack(CallIdentity),
     /// Our BYE.
     Bye(CallIdentity),
     /// Our CANCEL.

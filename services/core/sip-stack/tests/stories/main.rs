@@ -8,6 +8,7 @@ mod holding;
 mod hostile;
 mod incoming;
 mod registration;
+mod reliable;
 mod restoring;
 mod serving;
 mod sessions;
