@@ -1,11 +1,11 @@
-//! A call of ours until it is answered or refused (RFC 3261 section 13.2, forking as in 13.2.2.4, CANCEL as in section 9).
+//! A call of ours until it is answered or refused (RFC 3261 section 13.2, forking as in 13.2.2.4); what is provisional is in `early`,
+//! CANCEL in `takeback`.
 
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
-use super::early::Early;
 use super::{Call, Cancel, Inviting, State, Talking, add_sdp, own_address, sdp_of};
 use crate::addresses;
 use crate::auth::is_challenge;
@@ -20,8 +20,6 @@ use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Acknowledged, Machine, Owner, Route};
 
-/// To-tags of one call that are kept apart.
-const MOST_EARLY: usize = 8;
 /// The user ended it.
 const ENDED_HERE: &str = "ended here";
 
@@ -196,35 +194,6 @@ impl Stack {
             self.on_early(&mut call, told, response, settings);
         }
         self.put_call(call);
-    }
-
-    /// 101 to 199: one early dialog and one media leg per To-tag.
-    fn on_early(&mut self, call: &mut Call, told: &Told, response: &Response, settings: &StackSettings) {
-        let State::Inviting(inviting) = &mut call.state else { return };
-        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
-            inviting.early.push(Early::new(tag.clone(), told, response));
-        }
-        let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
-        let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
-        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
-        let mut early_media = false;
-        if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
-            early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
-            let place = early.leg.and_then(|leg| media.place(leg));
-            early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
-            early.answered |= reliable && early_media;
-        }
-        let rings = matches!(response.status.code(), 180 | 183);
-        let known = inviting.told_ringback;
-        let tell = (rings || early_media) && (known.is_none() || (early_media && known == Some(false)));
-        if tell {
-            inviting.told_ringback = Some(early_media);
-            self.tell(Event::Ringback { call: call.identity, early_media });
-        }
-        if early_media {
-            self.desire(call, settings);
-        }
     }
 
     /// 2xx: the ACK goes at once; what the user has taken back meanwhile gets a BYE (RFC 3261 9.1, 13.2.2.4).

@@ -9,9 +9,12 @@ use super::{Call, State, sdp_of};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
-use crate::interface::StackSettings;
+use crate::interface::{Event, StackSettings};
 use crate::stack::{Stack, line_of};
 use crate::transaction::{Owner, TransactionId};
+
+/// To-tags of one call that are kept apart.
+const MOST_EARLY: usize = 8;
 
 /// One To-tag of a forked call.
 #[derive(Clone, Serialize, Deserialize)]
@@ -24,12 +27,12 @@ pub(super) struct Early {
     /// RSeq of its last reliable response.
     rseq: Option<u32>,
     /// A reliable response has answered our offer: offers may go both ways.
-    pub(super) answered: bool,
+    answered: bool,
 }
 
 impl Early {
     /// Of a first response with that tag.
-    pub(super) fn new(tag: String, told: &Told, response: &Response) -> Early {
+    fn new(tag: String, told: &Told, response: &Response) -> Early {
         let dialog = Dialog::as_caller(&told.request, response, told.route).ok().filter(|_| !tag.is_empty());
         Early { tag, leg: None, dialog, rseq: None, answered: false }
     }
@@ -52,15 +55,38 @@ fn reliable_number(response: &Response) -> Option<u32> {
 }
 
 impl Stack {
+    /// 101 to 199: one early dialog and one media leg per To-tag.
+    pub(super) fn on_early(&mut self, call: &mut Call, told: &Told, response: &Response, settings: &StackSettings) {
+        let State::Inviting(inviting) = &mut call.state else { return };
+        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
+        if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
+            inviting.early.push(Early::new(tag.clone(), told, response));
+        }
+        let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
+        let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
+        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
+        let mut early_media = false;
+        if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
+            early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
+            let place = early.leg.and_then(|leg| media.place(leg));
+            early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
+            early.answered |= reliable && early_media;
+        }
+        let rings = matches!(response.status.code(), 180 | 183);
+        let known = inviting.told_ringback;
+        let tell = (rings || early_media) && (known.is_none() || (early_media && known == Some(false)));
+        if tell {
+            inviting.told_ringback = Some(early_media);
+            self.tell(Event::Ringback { call: call.identity, early_media });
+        }
+        if early_media {
+            self.desire(call, settings);
+        }
+    }
+
     /// A provisional response of that early dialog. None: it is not to be heard; else whether it is reliable, and its PRACK has
     /// left.
-    pub(super) fn admit_early(
-        &mut self,
-        call: &mut Call,
-        tag: &str,
-        response: &Response,
-        settings: &StackSettings,
-    ) -> Option<bool> {
+    fn admit_early(&mut self, call: &mut Call, tag: &str, response: &Response, settings: &StackSettings) -> Option<bool> {
         let own = line_of(settings, call.line)?;
         let Some(rseq) = reliable_number(response).filter(|_| own.sessions.reliable) else { return Some(false) };
         let (line, identity) = (call.line, call.identity);

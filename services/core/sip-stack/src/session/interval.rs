@@ -27,6 +27,8 @@ pub(crate) struct SessionInterval {
     least: u32,
     raises: u8,
     agreed: Option<Agreed>,
+    /// The far end has shown that it knows session timers.
+    known: bool,
     updates: Updates,
     /// It is time to refresh, and something is in the way.
     pub(super) due: bool,
@@ -82,8 +84,12 @@ impl SessionInterval {
         }
     }
 
-    /// On a later request of ours: the roles stay (RFC 4028 section 7.4).
-    pub(super) fn ask_again(&self, headers: &mut Headers) {
+    /// On a later request of ours: the roles stay (RFC 4028 section 7.4). Of the option tags only this one: a re-INVITE's
+    /// provisional responses are not acknowledged, so none of them may be reliable.
+    pub(super) fn ask_again(&self, headers: &mut Headers, own: &SessionSettings) {
+        if self.is_wanted(own) {
+            headers.push(HeaderName::SUPPORTED, TIMER);
+        }
         if let Some(agreed) = self.agreed {
             self.write(headers, agreed.seconds, Some(if agreed.by_us { "uac" } else { "uas" }));
         }
@@ -108,11 +114,15 @@ impl SessionInterval {
         better
     }
 
-    /// The 2xx to a request of ours. Without Session-Expires the session does not end by itself (RFC 4028 section 7.2).
+    /// The 2xx to a request of ours. Without Session-Expires the session does not end by itself (RFC 4028 section 7.2), unless it
+    /// comes from who has never heard of it: then we refresh on, as table 2 of section 9 lets us.
     pub(super) fn take_answer(&mut self, answer: &Headers, own: &SessionSettings) {
         self.note_abilities(answer);
         self.due = false;
         let expires = answer.session_expires().ok().flatten().filter(|_| self.is_wanted(own));
+        if expires.is_none() && !self.known {
+            return;
+        }
         self.agreed = expires.map(|expires| Agreed {
             seconds: expires.seconds.max(LEAST_TAKEN),
             by_us: !expires.refresher().is_some_and(|refresher| refresher.eq_ignore_ascii_case("uas")),
@@ -159,6 +169,7 @@ impl SessionInterval {
     }
 
     fn note_abilities(&mut self, headers: &Headers) {
+        self.known |= knows_timer(headers) || headers.has(HeaderName::SESSION_EXPIRES);
         let named = headers.allow().is_ok_and(|methods| methods.contains(&Method::UPDATE));
         if named && self.updates == Updates::Unknown {
             self.updates = Updates::Named;
@@ -280,6 +291,17 @@ mod tests {
         assert_eq!(off.agreed(), None);
     }
 
+    /// RFC 4028 sections 7.2 and 9: who knows of it may turn it off, who does not is refreshed on.
+    #[test]
+    fn a_2xx_without_interval_ends_the_timer_of_who_knows_it() {
+        for (lines, kept) in [(&[][..], true), (&[("Supported", "timer")][..], false)] {
+            let mut interval = SessionInterval::default();
+            interval.answer(&asked(lines), &mut Headers::new(), &own(600));
+            interval.take_answer(&asked(&[]), &own(600));
+            assert_eq!(interval.agreed().is_some(), kept, "{lines:?}");
+        }
+    }
+
     /// RFC 4028 section 7.4: what was uas in their request is uac in ours.
     #[test]
     fn the_refresher_stays_when_the_other_side_asks() {
@@ -287,7 +309,7 @@ mod tests {
         let asks = [("Supported", "timer"), ("Session-Expires", "600;refresher=uas")];
         interval.answer(&asked(&asks), &mut Headers::new(), &own(600));
         let mut again = Headers::new();
-        interval.ask_again(&mut again);
+        interval.ask_again(&mut again, &own(600));
         assert_eq!(again.get("Session-Expires"), Some("600;refresher=uac"));
         let mut answer = Headers::new();
         interval.answer(&asked(&[("Supported", "timer")]), &mut answer, &own(600));

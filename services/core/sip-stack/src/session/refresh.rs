@@ -114,8 +114,7 @@ impl Stack {
         let mut request = call.dialog_mut()?.request(Method::UPDATE);
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
-        self.add_supported(&mut request.headers, call.line);
-        call.interval.ask_again(&mut request.headers);
+        call.interval.ask_again(&mut request.headers, &own.sessions);
         call.auth.sign(&mut request, own, &mut self.random);
         let peer = call.dialog()?.peer;
         self.start_client(Owner::Update(call.identity), call.line, peer, request)

@@ -118,8 +118,7 @@ impl Stack {
         let mut request = call.dialog_mut()?.request(Method::INVITE);
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
-        self.add_supported(&mut request.headers, call.line);
-        call.interval.ask_again(&mut request.headers);
+        call.interval.ask_again(&mut request.headers, &own.sessions);
         add_sdp(&mut request.headers, &mut request.body, sdp);
         call.auth.sign(&mut request, own, &mut self.random);
         Some((request, sends(direction)))

@@ -361,6 +361,17 @@ fn an_answer_in_a_reliable_183_needs_none_in_the_200() {
     dialled.over();
 }
 
+/// What is reliable must be acknowledged: a re-INVITE, whose provisional responses are not, does not say that it may be.
+#[test]
+fn a_reinvite_says_nothing_of_100rel() {
+    let mut dialled = dialled();
+    dialled.say_with_sdp(200, "f", 40000);
+    dialled.titles();
+    dialled.net.command(0, Command::Hold(dialled.call));
+    dialled.net.settle();
+    assert!(!requests(&dialled.got(), "INVITE")[0].headers.has("Supported"));
+}
+
 #[test]
 fn a_challenged_prack_goes_again_with_credentials() {
     let mut dialled = dialled();
