@@ -9,7 +9,7 @@ use testbed::virtual_net::{Faults, Net, seconds};
 
 use crate::calls::talking;
 use crate::dialing::Dialled;
-use crate::given::direct;
+use crate::given::{cases, direct};
 use crate::incoming::Called;
 
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
@@ -504,4 +504,40 @@ fn both_sides_agree_who_refreshes() {
     assert_eq!(said[..2], first);
     assert_eq!(said.len(), 2 + 2 * 6);
     assert!(said[2..].chunks(2).all(|pair| *pair == then), "{said:?}");
+}
+
+proptest::proptest! {
+    #![proptest_config(cases(40))]
+
+    /// Holds of both sides at any moment among the refreshes of a short interval: no call is lost, and both agree who holds.
+    #[test]
+    fn holds_and_refreshes_in_any_order_keep_the_call(
+        seed in 1..u64::MAX,
+        wishes in proptest::collection::vec((0..2_usize, 0..50_000_u64, proptest::bool::ANY), 1..20),
+        method in 0..3_usize,
+        restarts in proptest::bool::ANY,
+    ) {
+        let method = [RefreshMethod::Reinvite, RefreshMethod::Update, RefreshMethod::Automatic][method];
+        let mut net = Net::with_faults(seed, Faults { loss: 8, twice: 10, delay: (1, 300) });
+        pair(&mut net, [90, 90], method);
+        let (ours, theirs) = talking(&mut net);
+        for (node, wait, hold) in wishes {
+            let call = [ours, theirs][node];
+            net.command(node, if hold { Command::Hold(call) } else { Command::Resume(call) });
+            net.run_for(Duration::from_millis(wait));
+            if restarts {
+                net.restart(node);
+            }
+        }
+        net.faults = testbed::virtual_net::PERFECT;
+        net.run_for(Duration::from_secs(100));
+        let views = [net.calls(0), net.calls(1)];
+        assert!(views.iter().all(|calls| calls.len() == 1), "{}", net.story());
+        let [ours_view, theirs_view] = views.map(|mut calls| calls.remove(0));
+        assert_eq!(ours_view.held_by_us, theirs_view.held_by_them, "{}", net.story());
+        assert_eq!(theirs_view.held_by_us, ours_view.held_by_them, "{}", net.story());
+        net.command(0, Command::Hangup(ours));
+        net.run_for(Duration::from_secs(120));
+        net.assert_quiet();
+    }
 }
