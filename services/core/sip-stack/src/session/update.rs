@@ -10,7 +10,7 @@
 use sip_wire::{Request, Response, StatusCode};
 
 use super::reinvite::Ours;
-use super::{Call, Exchange, Leaving, State, add_sdp, sdp_of};
+use super::{Call, Exchange, State, add_sdp, sdp_of};
 use crate::interface::StackSettings;
 use crate::stack::{Stack, line_of};
 use crate::transaction::TransactionId;
@@ -23,12 +23,33 @@ enum Crossing {
     TheirsIsOpen,
 }
 
+/// What an offer of theirs would meet.
+fn crossing(state: &State) -> Option<Crossing> {
+    match state {
+        State::Talking(talking) => {
+            let ours = matches!(talking.ours, Ours::Sent { .. }) || talking.unacked.as_ref().is_some_and(|one| one.offer_open);
+            let theirs = talking.theirs.is_some().then_some(Crossing::TheirsIsOpen);
+            theirs.or(ours.then_some(Crossing::OursIsOut))
+        }
+        State::Offered(offered) => match offered.exchange {
+            Exchange::InAnswer => Some(Crossing::TheirsIsOpen),
+            Exchange::OursIsOut => Some(Crossing::OursIsOut),
+            Exchange::Done => None,
+        },
+        State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) | State::Leaving(_) => None,
+    }
+}
+
 impl Stack {
     /// An UPDATE in a dialog that is ours to answer.
     pub(super) fn on_update(&mut self, id: TransactionId, mut call: Call, request: &Request) {
         let Some(settings) = self.settings() else { return self.put_call(call) };
         let Some(own) = line_of(&settings, call.line) else { return self.put_call(call) };
         let tag = call.local_tag.clone();
+        if matches!(call.state, State::Leaving(_)) {
+            self.put_call(call);
+            return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &tag);
+        }
         if self.refuse_interval(id, request, &tag, &call.interval, &own.sessions) {
             return self.put_call(call);
         }
@@ -36,26 +57,7 @@ impl Stack {
             self.refuse_body(id, request, &tag);
             return self.put_call(call);
         };
-        let crossing = match &call.state {
-            State::Talking(talking) => {
-                let ours = matches!(talking.ours, Ours::Sent { .. }) || talking.unacked.as_ref().is_some_and(|one| one.offer_open);
-                let theirs = talking.theirs.is_some().then_some(Crossing::TheirsIsOpen);
-                theirs.or(ours.then_some(Crossing::OursIsOut))
-            }
-            State::Offered(offered) => match offered.exchange {
-                Exchange::InAnswer => Some(Crossing::TheirsIsOpen),
-                Exchange::OursIsOut => Some(Crossing::OursIsOut),
-                Exchange::Done => None,
-            },
-            State::Leaving(Leaving::AwaitingAck { .. } | Leaving::Bye { .. })
-            | State::Locating { .. }
-            | State::Preparing { .. }
-            | State::Inviting(_) => {
-                self.put_call(call);
-                return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &tag);
-            }
-        };
-        if let (Some(_), Some(crossing)) = (sdp, crossing) {
+        if let (Some(_), Some(crossing)) = (sdp, crossing(&call.state)) {
             self.put_call(call);
             return self.refuse_crossing(id, request, &tag, &crossing);
         }
