@@ -66,6 +66,24 @@ async fn early_media_is_heard_before_and_after_the_answer() {
     story.phone.stop().await;
 }
 
+/// RFC 3262, 3311 and 4028: a 183 that wants its PRACK and carries the answer, a 200 without one, a session refreshed by UPDATE.
+#[tokio::test]
+async fn a_reliable_183_is_acknowledged_and_the_session_refreshed() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let far = format!("SIP_PRXY_ADDR_1=\"{FAR}\"");
+    let story = Story::begin(&[&far, "SIP_100REL_ENABLE_1=\"Y\"", "SIP_SESSION_TIME_1=\"90\""]).await;
+    let script = FarScript::start(&story.namespace, "reliable_session");
+    story.phone.run(&["call", "400"]);
+    story.phone.call_that("early media", |call| call.state == "ringback" && call.media == "flowing").await;
+    assert_eq!(story.phone.call_in("talking").await.codec, "PCMU");
+    story.phone.hears_tone(&[SCRIPT_TONE]).await;
+    story.hang_up().await;
+    script.went_as_written().await;
+    story.phone.stop().await;
+}
+
 /// RFC 3261 8.2, 18.3, 21.4 and 21.5; what is turned away leaves no call behind.
 #[tokio::test]
 async fn requests_that_are_not_for_a_phone_are_turned_away_by_the_book() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 use settings::View;
-use sip_stack::{Codec, LineSettings, Server, StackSettings, Transport};
+use sip_stack::{Codec, LineSettings, NamedRefresher, RefreshMethod, Server, SessionSettings, StackSettings, Transport};
 use telephone::{DisconnectionTone, TelephoneSettings, ToneSettings, Tones};
 
 /// What media-engine plays in this version.
@@ -201,6 +201,7 @@ impl<'v> Line<'_, 'v> {
             timer_h: self.milliseconds("SIP_TIMER_H_n"),
             timer_j: self.milliseconds("SIP_TIMER_J_n"),
             invite_expires: self.number("SIP_INVITE_EXPIRE_n", 0),
+            sessions: self.sessions(),
             add_rport: self.flag("SIP_ADD_RPORT_n"),
             request_uri_port: self.flag("SIP_REQURI_PORT_n"),
             user_phone: self.flag("ADD_USER_PHONE_n"),
@@ -211,6 +212,25 @@ impl<'v> Line<'_, 'v> {
             identity: self.identity(),
             details: self.details(),
             unregister_on_stop: self.flag("USE_DEL_REG_CLOSE_n"),
+        }
+    }
+
+    /// C19, B217, B315, B316.
+    fn sessions(&self) -> SessionSettings {
+        SessionSettings {
+            expires: self.number("SIP_SESSION_TIME_n", 0),
+            refresher: match self.text("SIP_REFRESHER_n") {
+                "1" => NamedRefresher::Uas,
+                "2" => NamedRefresher::Uac,
+                _ => NamedRefresher::Nobody,
+            },
+            method: match self.text("SIP_SESSION_METHOD_n") {
+                "1" => RefreshMethod::Update,
+                "2" => RefreshMethod::Automatic,
+                _ => RefreshMethod::Reinvite,
+            },
+            reliable: self.flag("SIP_100REL_ENABLE_n"),
+            ring_again: self.number("SIP_18X_RTX_INTVL_n", 0),
         }
     }
 

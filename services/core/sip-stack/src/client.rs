@@ -111,6 +111,8 @@ impl Stack {
             (Owner::Registration(line), Outcome::Lost(reason)) => self.on_register_lost(line, told.id, reason),
             (Owner::Invite(call), outcome) => self.on_invite_outcome(call, &told, outcome),
             (Owner::Reinvite(call), outcome) => self.on_reinvite_outcome(call, &told, outcome),
+            (Owner::Update(call), outcome) => self.on_update_outcome(call, &told, outcome),
+            (Owner::Prack(call), outcome) => self.on_prack_outcome(call, &told, outcome),
             (Owner::Bye(call), outcome) => self.on_bye_outcome(call, &told, outcome),
             (Owner::Info(call), outcome) => self.on_info_outcome(call, &told, outcome),
             (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),

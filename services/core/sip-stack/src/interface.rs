@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::details::LineDetails;
 use crate::identity::IdentitySettings;
+pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
 
 /// One socket (or later one connection), named by the stack when it asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -482,6 +483,8 @@ pub struct LineSettings {
     pub timer_j: Duration,
     /// SIP_INVITE_EXPIRE_n in seconds; 0: no Expires header.
     pub invite_expires: u32,
+    /// What is agreed with a session beside its sound.
+    pub sessions: SessionSettings,
     /// SIP_ADD_RPORT_n (RFC 3581).
     pub add_rport: bool,
     /// SIP_REQURI_PORT_n (B319).

@@ -22,6 +22,7 @@ mod receive;
 mod registration;
 mod serve;
 mod session;
+mod session_settings;
 mod snapshot;
 mod stack;
 mod timers;

@@ -12,10 +12,10 @@ use crate::transaction::{ServerKey, TransactionId};
 use crate::transport::{ACCEPT, ALLOW};
 
 /// Methods that exist and are not served: 405. What is unknown altogether is 501.
-const KNOWN_UNSERVED: [Method; 7] =
-    [Method::REGISTER, Method::SUBSCRIBE, Method::REFER, Method::MESSAGE, Method::PUBLISH, Method::PRACK, Method::UPDATE];
+const KNOWN_UNSERVED: [Method; 5] = [Method::REGISTER, Method::SUBSCRIBE, Method::REFER, Method::MESSAGE, Method::PUBLISH];
 /// Methods that are served.
-const SERVED: [Method; 6] = [Method::INVITE, Method::CANCEL, Method::BYE, Method::OPTIONS, Method::NOTIFY, Method::INFO];
+const SERVED: [Method; 8] =
+    [Method::INVITE, Method::CANCEL, Method::BYE, Method::PRACK, Method::UPDATE, Method::OPTIONS, Method::NOTIFY, Method::INFO];
 
 /// Why a request is not served.
 enum Refusal {
@@ -65,6 +65,9 @@ impl Stack {
             self.inspect_first(id, arrived, hops)?;
         }
         let wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
+        let known = self.supported(arrived.line);
+        let wanted: Vec<String> =
+            wanted.into_iter().filter(|tag| !known.iter().any(|known| tag.eq_ignore_ascii_case(known))).collect();
         if wanted.is_empty() { Ok(()) } else { Err(Refusal::BadExtension(wanted)) }
     }
 
@@ -108,7 +111,9 @@ impl Stack {
         let mut response = self.response(request, StatusCode::OK, &tag);
         self.add_abilities(&mut response.headers);
         response.headers.push(HeaderName::ACCEPT, ACCEPT);
-        response.headers.push(HeaderName::SUPPORTED, "");
+        let line = self.core.transactions.find(id).map(|transaction| transaction.line);
+        let tags = line.map(|line| self.supported(line)).unwrap_or_default();
+        response.headers.push(HeaderName::SUPPORTED, tags.join(", "));
         self.respond(id, &response);
     }
 

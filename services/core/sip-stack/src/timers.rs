@@ -63,8 +63,16 @@ pub(crate) enum Timer {
     Resolve,
     /// Stack: answers to the last REGISTERs are not waited for any longer, it has stopped.
     StopGrace,
-    /// Session: an incoming call still rings, say so again (one minute; RFC 3261 13.3.1.1).
+    /// Session: an incoming call still rings, say so again (SIP_18X_RTX_INTVL_n, else one minute; RFC 3261 13.3.1.1).
     RingAgain,
+    /// Session: a reliable 18x of ours has no PRACK yet, send it again (T1, doubling; RFC 3262 3).
+    ReliableAgain,
+    /// Session: no PRACK came for a reliable 18x (64*T1), the call is refused (RFC 3262 3).
+    ReliableLost,
+    /// Session: half its interval is over, and refreshing it is ours (RFC 4028 10).
+    SessionRefresh,
+    /// Session: nobody has refreshed it, it ends by BYE (RFC 4028 10).
+    SessionEnds,
 }
 
 /// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
@@ -87,6 +95,7 @@ impl Timer {
             Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
+            Timer::SessionRefresh | Timer::SessionEnds | Timer::ReliableAgain | Timer::ReliableLost => false,
         }
     }
 }

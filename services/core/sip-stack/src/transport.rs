@@ -13,7 +13,7 @@ use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
 
 /// Methods that are served, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, NOTIFY, INFO";
 /// Bodies that are understood, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
@@ -151,6 +151,22 @@ impl Stack {
         headers.push(HeaderName::ALLOW, ALLOW);
         if let Some(packages) = self.allowed_events() {
             headers.push(HeaderName::ALLOW_EVENTS, packages);
+        }
+    }
+
+    /// Option tags of extensions that the line has on.
+    pub(crate) fn supported(&self, line: LineNumber) -> Vec<&'static str> {
+        let own = self.settings.as_deref().and_then(|settings| line_of(settings, line));
+        let sessions = own.map(|own| own.sessions.clone()).unwrap_or_default();
+        let tags = [(sessions.reliable, crate::session::RELIABLE), (sessions.expires > 0, crate::session::TIMER)];
+        tags.into_iter().filter(|(on, _)| *on).map(|(_, tag)| tag).collect()
+    }
+
+    /// Supported, where there is something to say.
+    pub(crate) fn add_supported(&self, headers: &mut Headers, line: LineNumber) {
+        let tags = self.supported(line);
+        if !tags.is_empty() {
+            headers.push(HeaderName::SUPPORTED, tags.join(", "));
         }
     }
 

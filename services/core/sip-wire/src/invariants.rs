@@ -67,6 +67,12 @@ fn smaller_views(headers: &Headers) -> Result<(), String> {
     if let Ok(Some(retry)) = headers.retry_after() {
         same("Retry-After", &retry.to_string().parse(), &Ok(retry))?;
     }
+    if let Ok(Some(expires)) = headers.session_expires() {
+        same("Session-Expires", &expires.to_string().parse(), &Ok(expires))?;
+    }
+    if let Ok(Some(rack)) = headers.rack() {
+        same("RAck", &rack.to_string().parse(), &Ok(rack))?;
+    }
     if let Ok(Some(date)) = headers.date() {
         same("Date", &crate::parse_date(&crate::format_date(date)), &Ok(date))?;
     }
@@ -74,8 +80,8 @@ fn smaller_views(headers: &Headers) -> Result<(), String> {
     let all = lists.into_iter().flatten().map(|list| list.len()).max().unwrap_or(0);
     let methods = headers.allow().map_or(0, |list| list.len());
     let kinds = headers.accept().map_or(0, |list| list.len());
-    let numbers = [headers.expires(), headers.min_expires()].into_iter().flatten().count();
-    same("bounds", &(all.max(methods).max(kinds) <= crate::limits::LIST && numbers <= 2), &true)
+    let numbers = [headers.expires(), headers.min_expires(), headers.min_se(), headers.rseq()].into_iter().flatten().count();
+    same("bounds", &(all.max(methods).max(kinds) <= crate::limits::LIST && numbers <= 4), &true)
 }
 
 /// A description is refused, or written as it was read.

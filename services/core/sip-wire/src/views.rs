@@ -5,10 +5,11 @@
 use std::str::FromStr;
 
 use crate::cursor::{each_element, element_end};
+use crate::session_values::{response_number, seconds_with_params};
 use crate::values::{delta_seconds, token};
 use crate::{
-    CSeq, Challenge, Contacts, Credentials, Event, HeaderError, HeaderName, Headers, MediaType, Method, NameAddr, Reason,
-    RetryAfter, SubscriptionState, Syntax, Via, Warning, limits, parse_date,
+    CSeq, Challenge, Contacts, Credentials, Event, HeaderError, HeaderName, Headers, MediaType, Method, NameAddr, RAck, Reason,
+    RetryAfter, SessionExpires, SubscriptionState, Syntax, Via, Warning, limits, parse_date,
 };
 
 impl Headers {
@@ -76,6 +77,22 @@ impl Headers {
     /// Min-Expires in seconds.
     pub fn min_expires(&self) -> Result<Option<u32>, HeaderError> {
         self.optional_by(HeaderName::MIN_EXPIRES, delta_seconds)
+    }
+    /// Session-Expires (RFC 4028).
+    pub fn session_expires(&self) -> Result<Option<SessionExpires>, HeaderError> {
+        self.optional(HeaderName::SESSION_EXPIRES)
+    }
+    /// Min-SE in seconds (RFC 4028).
+    pub fn min_se(&self) -> Result<Option<u32>, HeaderError> {
+        self.optional_by(HeaderName::MIN_SE, |text| seconds_with_params(text).map(|(seconds, _)| seconds))
+    }
+    /// RSeq (RFC 3262).
+    pub fn rseq(&self) -> Result<Option<u32>, HeaderError> {
+        self.optional_by(HeaderName::RSEQ, response_number)
+    }
+    /// RAck (RFC 3262).
+    pub fn rack(&self) -> Result<Option<RAck>, HeaderError> {
+        self.optional(HeaderName::RACK)
     }
     /// Retry-After.
     pub fn retry_after(&self) -> Result<Option<RetryAfter>, HeaderError> {

@@ -13,6 +13,7 @@ mod media;
 mod registration;
 mod screening;
 mod servers;
+mod sessions;
 mod telephone;
 mod timers;
 mod tones;

@@ -217,6 +217,11 @@ impl MediaSession {
         Ok(())
     }
 
+    /// Whether an offer of ours waits for its answer.
+    pub(crate) fn is_offering(&self) -> bool {
+        self.offered.is_some()
+    }
+
     /// The answer of the dialog that won has been taken, or there is none to come.
     pub(crate) fn close_offer(&mut self) {
         self.offered = None;

@@ -1,12 +1,13 @@
-//! A call of ours until it is answered or refused (RFC 3261 section 13.2, forking as in 13.2.2.4, CANCEL as in section 9).
+//! A call of ours until it is answered or refused (RFC 3261 section 13.2, forking as in 13.2.2.4); what is provisional is in `early`,
+//! CANCEL in `takeback`.
 
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
-use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
 use super::redirected::Fate;
-use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, sdp_of, why};
+use super::{Call, Cancel, Inviting, State, Talking, add_sdp, sdp_of, why};
 use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
@@ -21,8 +22,6 @@ use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Acknowledged, Machine, Owner, Route};
 
-/// To-tags of one call that are kept apart.
-const MOST_EARLY: usize = 8;
 /// The user ended it.
 const ENDED_HERE: &str = "ended here";
 
@@ -165,6 +164,8 @@ impl Stack {
         }
         self.add_abilities(headers);
         identity::declare(headers, own, call.anonymous);
+        self.add_supported(headers, call.line);
+        call.interval.ask(headers, &own.sessions);
         let media = call.media.as_mut()?;
         let sdp = media.offer(settings, own, media.wish());
         add_sdp(&mut request.headers, &mut request.body, sdp);
@@ -190,47 +191,21 @@ impl Stack {
                 let fate = Fate { code: 408, reason: reason.to_owned(), by: EndedBy::Network };
                 self.go_elsewhere(call, fate, &settings);
             }
-            Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, response, &settings),
+            Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, told, response, &settings),
             Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
-            Outcome::Response(response) => self.on_refused(call, response, &settings),
+            Outcome::Response(response) => self.on_refused(call, told, response, &settings),
         }
     }
 
-    fn on_progress(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+    fn on_progress(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
         let State::Inviting(inviting) = &mut call.state else { return self.put_call(call) };
         inviting.provisional = true;
         if inviting.cancel == Cancel::WhenProvisional {
             self.send_cancel(&mut call);
         } else if !call.ended && response.status.code() > 100 {
-            self.on_early(&mut call, response, settings);
+            self.on_early(&mut call, told, response, settings);
         }
         self.put_call(call);
-    }
-
-    /// 101 to 199: one early dialog and one media leg per To-tag.
-    fn on_early(&mut self, call: &mut Call, response: &Response, settings: &StackSettings) {
-        let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
-        let tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
-        if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
-            inviting.early.push(Early { tag: tag.clone(), leg: None });
-        }
-        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
-        let mut early_media = false;
-        if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
-            early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
-            let place = early.leg.and_then(|leg| media.place(leg));
-            early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
-        }
-        let rings = matches!(response.status.code(), 180 | 183);
-        let known = inviting.told_ringback;
-        let tell = (rings || early_media) && (known.is_none() || (early_media && known == Some(false)));
-        if tell {
-            inviting.told_ringback = Some(early_media);
-            self.tell(Event::Ringback { call: call.identity, early_media });
-        }
-        if early_media {
-            self.desire(call, settings);
-        }
     }
 
     /// 2xx: the ACK goes at once; what the user has taken back meanwhile gets a BYE (RFC 3261 9.1, 13.2.2.4).
@@ -241,6 +216,11 @@ impl Stack {
         let Ok(mut dialog) = Dialog::as_caller(&told.request, response, told.route) else {
             return self.end(call, 0, "the answer cannot be read", EndedBy::Network);
         };
+        // PRACK and UPDATE have counted on in the early dialog.
+        if let Some(early) = inviting.early.iter().find_map(|early| early.dialog.as_ref().filter(|one| one.remote == dialog.remote))
+        {
+            (dialog.local_seq, dialog.remote_seq) = (dialog.local_seq.max(early.local_seq), early.remote_seq);
+        }
         for timer in [Timer::CancelLost, Timer::DialExpires] {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
         }
@@ -249,6 +229,7 @@ impl Stack {
         let agreed = self.agree(&mut call, leg, response);
         call.remote = addresses::party(&dialog.remote);
         call.state = State::Talking(Talking::new(dialog));
+        self.take_interval(&mut call, &response.headers, settings);
         match agreed {
             Ok(()) if !taken_back => {
                 self.desire(&mut call, settings);
@@ -278,7 +259,8 @@ impl Stack {
             return Err(MediaMismatch::NoAudio);
         }
         media.keep_only(leg);
-        let outcome = sdp.map_or(Ok(()), |sdp| media.take_answer(0, sdp, true));
+        // An UPDATE may have gone on from what a reliable response had answered.
+        let outcome = sdp.filter(|_| media.is_offering()).map_or(Ok(()), |sdp| media.take_answer(0, sdp, true));
         media.close_offer();
         outcome
     }
@@ -310,9 +292,15 @@ impl Stack {
     }
 
     /// 300 to 699.
-    fn on_refused(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+    fn on_refused(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
         let State::Inviting(inviting) = call.state.clone() else { return self.put_call(call) };
         let (Some(own), false) = (line_of(settings, call.line), call.ended) else { return self.let_go(call) };
+        // RFC 4028 7.3.
+        let small = response.status == StatusCode::SESSION_INTERVAL_TOO_SMALL;
+        if small && call.interval.raise(&response.headers, &told.request.headers) {
+            call.auth.begin();
+            return self.invite_again(call, inviting, settings);
+        }
         if !is_challenge(response.status) {
             let code = response.status.code();
             let fate = Fate { code, reason: refusal_in_words(response), by: refused_by(code) };
@@ -322,7 +310,13 @@ impl Stack {
         if let Err(failure) = call.auth.on_challenge(response, own) {
             return self.end(call, response.status.code(), &failure.to_string(), EndedBy::Network);
         }
-        let number = inviting.number.saturating_add(1);
+        self.invite_again(call, inviting, settings);
+    }
+
+    /// The same call once more, as its refusal wants it.
+    fn invite_again(&mut self, mut call: Call, inviting: Inviting, settings: &StackSettings) {
+        let counted = inviting.early.iter().filter_map(|early| Some(early.dialog.as_ref()?.local_seq)).max().unwrap_or(0);
+        let number = inviting.number.max(counted).saturating_add(1);
         let request = self.invite_request(&mut call, settings, &inviting.target, inviting.route, number);
         let again = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, inviting.route, request));
         match again {

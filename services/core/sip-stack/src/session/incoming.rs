@@ -5,8 +5,9 @@ use std::time::Duration;
 use agreements::CallIdentity;
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
+use super::reliable::knows_reliable;
 use super::talking::Answered;
-use super::{Call, Offered, State, Talking, add_sdp, sdp_of, why};
+use super::{Call, Exchange, Offered, SessionInterval, State, Talking, add_sdp, sdp_of, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
 use crate::limits::MOST_CALLS;
@@ -41,6 +42,9 @@ impl Stack {
         let Ok(dialog) = Dialog::as_callee(&arrived.request, &tag, arrived.source) else {
             return self.respond_status(id, StatusCode::BAD_REQUEST, &tag);
         };
+        if self.refuse_interval(id, &arrived.request, &tag, &SessionInterval::default(), &own.sessions) {
+            return;
+        }
         let ours = usable_codecs(&settings, own);
         let offer = match sdp.map(|sdp| MediaSession::read_offer(sdp, &ours)).transpose() {
             Ok(None) | Err(MediaMismatch::NoCommonCodec(_)) if ours.is_empty() => {
@@ -63,7 +67,15 @@ impl Stack {
         let identity = CallIdentity::from_parts(self.now.0 / 1_000_000, random);
         let remote = self.caller_of(arrived, &dialog.remote);
         let sip_call_id = dialog.call_id.clone();
-        let offered = Offered { invite: id, dialog, offer: None, body: None, answer_wanted: false };
+        let offered = Offered {
+            invite: id,
+            dialog,
+            offer: None,
+            body: None,
+            answer_wanted: false,
+            ring_wanted: false,
+            exchange: Exchange::InAnswer,
+        };
         let mut call = Call::new(identity, arrived.line, false, State::Offered(offered));
         call.local_tag = tag;
         call.flow = Some(arrived.source.flow);
@@ -125,17 +137,25 @@ impl Stack {
         response
     }
 
-    /// `Command::Ring`: 180, which needs no media; again each minute until the answer.
+    /// `Command::Ring`: 180, which needs no media unless it must offer; again and again until the answer.
     pub(super) fn ring(&mut self, identity: CallIdentity) {
-        let Some(call) = self.core.calls.get(&identity) else { return };
-        let State::Offered(offered) = &call.state else { return };
-        let (invite, tag, line, flow) = (offered.invite, call.local_tag.clone(), call.line, call.flow);
-        let Some(request) = self.core.transactions.find(invite).map(|transaction| transaction.request.clone()) else { return };
-        let mut response = self.response(&request, StatusCode::RINGING, &tag);
-        self.add_dialog_headers(&mut response, &request, line, flow);
+        let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
+        let (State::Offered(offered), Some(own)) = (&mut call.state, line_of(&settings, call.line)) else {
+            return self.put_call(call);
+        };
+        offered.ring_wanted = false;
+        let invite = offered.invite;
+        let request = self.core.transactions.find(invite).map(|transaction| transaction.request.clone());
+        let Some(request) = request else { return self.put_call(call) };
+        let again = if own.sessions.ring_again > 0 { Duration::from_secs(own.sessions.ring_again.into()) } else { RING_AGAIN };
+        self.arm(TimerOwner::Call(identity), Timer::RingAgain, again);
+        if own.sessions.reliable && knows_reliable(&request.headers) {
+            return self.ring_reliably(call, &request, &settings);
+        }
+        let mut response = self.response(&request, StatusCode::RINGING, &call.local_tag);
+        self.add_dialog_headers(&mut response, &request, call.line, call.flow);
         self.respond(invite, &response);
-        self.arm(TimerOwner::Call(identity), Timer::RingAgain, RING_AGAIN);
-        self.touch();
+        self.put_call(call);
     }
 
     /// What a response that makes a dialog carries (RFC 3261 12.1.1).
@@ -151,6 +171,7 @@ impl Stack {
             response.headers.push(HeaderName::CONTACT, contact);
         }
         self.add_abilities(&mut response.headers);
+        self.add_supported(&mut response.headers, line);
     }
 
     /// `Command::Answer`: 200 as soon as media is ready.
@@ -172,6 +193,11 @@ impl Stack {
     /// The 200 leaves.
     pub(super) fn accept(&mut self, mut call: Call, settings: &StackSettings) {
         let State::Offered(offered) = call.state.clone() else { return self.put_call(call) };
+        if offered.exchange == Exchange::OursIsOut {
+            // RFC 3262 3: no 2xx while a description of ours is not acknowledged.
+            call.state = State::Offered(Offered { answer_wanted: true, ..offered });
+            return self.put_call(call);
+        }
         let invite = offered.invite;
         let request = self.core.transactions.find(invite).map(|transaction| transaction.request.clone());
         let own = line_of(settings, call.line);
@@ -179,11 +205,16 @@ impl Stack {
             return self.end(call, 500, "the INVITE is gone", EndedBy::Network);
         };
         media.open = true;
-        let offer_open = offered.body.is_none();
-        let body = offered.body.unwrap_or_else(|| media.offer(settings, own, media.wish()));
+        let done = offered.exchange == Exchange::Done;
+        let offer_open = offered.body.is_none() && !done;
+        let body = (!done).then(|| offered.body.unwrap_or_else(|| media.offer(settings, own, media.wish())));
         let mut response = self.response(&request, StatusCode::OK, &call.local_tag);
         self.add_dialog_headers(&mut response, &request, call.line, call.flow);
-        add_sdp(&mut response.headers, &mut response.body, body);
+        if let Some(body) = body {
+            add_sdp(&mut response.headers, &mut response.body, body);
+        }
+        self.answer_interval(&mut call, &request, &mut response, settings);
+        self.stop_reliable(&call);
         for timer in [Timer::InviteExpires, Timer::RingAgain] {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
         }
@@ -233,7 +264,8 @@ impl Stack {
             Owner::Invite(call) | Owner::Reinvite(call) => {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) | Owner::Nobody => String::new(),
+            Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) => String::new(),
+            Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
@@ -241,7 +273,8 @@ impl Stack {
             Owner::Invite(call) if !answered => self.on_cancelled(call, &why::they_gave_up(&cancel.headers)),
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) | Owner::Nobody => {}
+            Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) => {}
+            Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
         }
     }
 

@@ -36,7 +36,7 @@ impl Stack {
     /// Ends an answered call by BYE; not before the ACK of our 2xx (RFC 3261 15).
     pub(super) fn leave(&mut self, mut call: Call, code: u16, reason: &str, by: EndedBy) {
         self.tell_ended(&mut call, code, reason, by);
-        for timer in [Timer::Glare, Timer::MediaAnswer] {
+        for timer in [Timer::Glare, Timer::MediaAnswer, Timer::SessionRefresh, Timer::SessionEnds] {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
         }
         let State::Talking(talking) = &mut call.state else { return self.let_go(call) };

@@ -1,6 +1,7 @@
 //! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
-//! its file: `dial`, `redirected` and `takeback` (ours until answered), `incoming` (theirs until answered), `talking`, `reinvite`
-//! and `theirs` (answered), `leaving` (ended for people, not yet for the network); `sound` is what all ask of media.
+//! its file: `dial`, `early`, `redirected` and `takeback` (ours until answered), `incoming`, `reliable` and `forward` (theirs until
+//! answered), `talking`, `reinvite`, `theirs`, `update` and `refresh` (answered), `leaving` (ended for people, not yet for the network);
+//! `sound` is what all ask of media, `interval` what RFC 4028 agrees.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
@@ -13,16 +14,21 @@
 //! ```
 
 mod dial;
+mod early;
 mod forward;
 mod incoming;
+mod interval;
 mod leaving;
 mod redirected;
+mod refresh;
 mod reinvite;
 pub(crate) mod relay;
+mod reliable;
 mod sound;
 mod takeback;
 mod talking;
 mod theirs;
+mod update;
 mod why;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
@@ -39,6 +45,8 @@ use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Route, TransactionId};
 use crate::view::{CallStage, CallView};
 
+pub(crate) use interval::{SessionInterval, TIMER};
+pub(crate) use reliable::{RELIABLE, Reliable};
 pub(crate) use talking::Unacked;
 
 /// One call.
@@ -60,6 +68,8 @@ pub(crate) struct Call {
     anonymous: bool,
     /// Ours: whom else it may be made to.
     elsewhere: redirected::Elsewhere,
+    interval: SessionInterval,
+    reliable: Reliable,
     /// People have been told that it is over.
     ended: bool,
     pub(crate) state: State,
@@ -96,7 +106,7 @@ pub(crate) struct Inviting {
     /// The last `Event::Ringback`.
     told_ringback: Option<bool>,
     cancel: Cancel,
-    early: Vec<Early>,
+    early: Vec<early::Early>,
 }
 
 /// Whether our INVITE is being taken back.
@@ -106,14 +116,6 @@ enum Cancel {
     /// As soon as something comes back.
     WhenProvisional,
     Sent,
-}
-
-/// One To-tag of a forked call.
-#[derive(Clone, Serialize, Deserialize)]
-struct Early {
-    tag: String,
-    /// Its media leg, once it has sent SDP.
-    leg: Option<u32>,
 }
 
 /// Their INVITE waits for our answer.
@@ -126,6 +128,20 @@ pub(crate) struct Offered {
     body: Option<Vec<u8>>,
     /// The user has answered before media was ready.
     answer_wanted: bool,
+    /// The 18x that must offer waits for media.
+    ring_wanted: bool,
+    exchange: Exchange,
+}
+
+/// How far offer and answer are before our 2xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Exchange {
+    /// Our 2xx answers, or offers where the INVITE did not.
+    InAnswer,
+    /// A reliable 18x has offered; its PRACK will answer.
+    OursIsOut,
+    /// Over; our 2xx has no description.
+    Done,
 }
 
 /// Answered.
@@ -167,6 +183,8 @@ impl Call {
             flow: None,
             anonymous: false,
             elsewhere: redirected::Elsewhere::default(),
+            interval: SessionInterval::default(),
+            reliable: Reliable::default(),
             ended: false,
             state,
         }
@@ -274,6 +292,10 @@ impl Stack {
             Timer::DialExpires => self.on_dial_expired(call),
             Timer::Glare => self.on_glare_over(call, &settings),
             Timer::MediaAnswer => self.on_media_lost(call, "media-engine does not answer"),
+            Timer::ReliableAgain => self.on_reliable_again(call),
+            Timer::ReliableLost => self.on_reliable_lost(call),
+            Timer::SessionRefresh => self.on_session_refresh(call, &settings),
+            Timer::SessionEnds => self.on_session_ends(call),
             Timer::RingAgain => {
                 self.put_call(call);
                 self.ring(identity);

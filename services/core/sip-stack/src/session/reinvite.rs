@@ -4,7 +4,9 @@
 //!   Idle -- wish: INVITE --> Sent -- 2xx: ACK, in effect --> Idle
 //!    ^                        |  491: Backoff (by Call-ID owner) -- Glare: wish again
 //!    |                        |  481, 408, no answer: BYE, the call ends
-//!    +------------------------+  other: HoldFailed
+//!    +------------------------+  other: HoldFailed; a refresh (`refresh`): again a little later
+//!    |
+//!    +-- refresh: UPDATE --> Updating, as `refresh` has it
 //! ```
 //!
 //! Only one INVITE runs at a time: ours waits for theirs and for the ACK of our answer.
@@ -36,10 +38,25 @@ pub(crate) enum Ours {
         hold: bool,
         /// Whether the offer sends; else their silence says nothing.
         sends: bool,
+        why: Why,
+    },
+    /// A refresh without an offer: theirs may come meanwhile.
+    Updating {
+        transaction: TransactionId,
     },
     Backoff {
         hold: bool,
+        why: Why,
     },
+}
+
+/// What a re-INVITE is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Why {
+    /// The user holds or resumes.
+    Wish,
+    /// The session's interval; hold stays as it is.
+    Refresh,
 }
 
 impl Stack {
@@ -57,28 +74,32 @@ impl Stack {
         let in_effect = call.media.as_ref().is_some_and(|media| media.held_by_us);
         let State::Talking(talking) = &mut call.state else { return self.put_call(call) };
         let free = talking.unacked.is_none() && talking.theirs.is_none() && matches!(talking.ours, Ours::Idle);
-        let wish = talking.wish.filter(|_| free);
-        if wish.is_some() {
-            talking.wish = None;
+        if !free {
+            return self.put_call(call);
         }
-        match wish {
+        match talking.wish.take() {
             Some(hold) if hold != in_effect => {
                 call.auth.begin();
-                self.send_reinvite(call, hold, settings);
+                self.send_reinvite(call, (hold, Why::Wish), settings);
             }
+            Some(_) | None if call.interval.due => self.refresh(call, settings),
             Some(_) | None => self.put_call(call),
         }
     }
 
-    fn send_reinvite(&mut self, mut call: Call, hold: bool, settings: &StackSettings) {
+    pub(super) fn send_reinvite(&mut self, mut call: Call, (hold, why): (bool, Why), settings: &StackSettings) {
         let sent = self.start_reinvite(&mut call, hold, settings);
-        match (&mut call.state, sent) {
-            (State::Talking(talking), Some((transaction, sends))) => talking.ours = Ours::Sent { transaction, hold, sends },
-            (_, _) => {
+        match (&mut call.state, sent, why) {
+            (State::Talking(talking), Some((transaction, sends)), _) => {
+                talking.ours = Ours::Sent { transaction, hold, sends, why };
+                self.put_call(call);
+            }
+            (_, _, Why::Refresh) => self.refresh_later(call),
+            (_, _, Why::Wish) => {
                 self.tell(Event::HoldFailed { call: call.identity, status: 0, reason: "it cannot be sent".to_owned() });
+                self.put_call(call);
             }
         }
-        self.put_call(call);
     }
 
     /// The transaction, and whether its offer sends.
@@ -99,6 +120,7 @@ impl Stack {
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
         identity::declare(&mut request.headers, own, call.anonymous);
+        call.interval.ask_again(&mut request.headers, &own.sessions);
         add_sdp(&mut request.headers, &mut request.body, sdp);
         call.auth.sign(&mut request, own, &mut self.random);
         Some((request, sends(direction)))
@@ -115,13 +137,13 @@ impl Stack {
             }
         };
         match (ours, outcome) {
-            (Ours::Sent { transaction, hold, sends }, outcome) if transaction == told.id => match outcome {
+            (Ours::Sent { transaction, hold, sends, why }, outcome) if transaction == told.id => match outcome {
                 Outcome::Response(response) if response.status.is_provisional() => self.put_call(call),
                 Outcome::Lost(reason) => self.leave(call, 408, reason, EndedBy::Network),
                 Outcome::Response(response) if response.status.is_success() => {
                     self.on_reinvite_accepted(call, told, response, (hold, sends), &settings);
                 }
-                Outcome::Response(response) => self.on_reinvite_refused(call, response, hold, &settings),
+                Outcome::Response(response) => self.on_reinvite_refused(call, told, response, (hold, why), &settings),
             },
             (_, Outcome::Response(response)) if response.status.is_success() => {
                 // The call is leaving: the 2xx still wants its ACK.
@@ -157,6 +179,7 @@ impl Stack {
         if let Some(dialog) = call.dialog() {
             self.acknowledge(told, &dialog.clone(), response);
         }
+        self.take_interval(&mut call, &response.headers, settings);
         let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
         let agreed = match (&mut call.media, sdp) {
             (Some(media), Some(sdp)) => {
@@ -170,7 +193,14 @@ impl Stack {
         self.conclude_exchange(call, &before, agreed, settings);
     }
 
-    fn on_reinvite_refused(&mut self, mut call: Call, response: &Response, hold: bool, settings: &StackSettings) {
+    fn on_reinvite_refused(
+        &mut self,
+        mut call: Call,
+        told: &Told,
+        response: &Response,
+        (hold, why): (bool, Why),
+        settings: &StackSettings,
+    ) {
         let status = response.status;
         if let Some(media) = &mut call.media {
             media.close_offer();
@@ -179,10 +209,17 @@ impl Stack {
             talking.ours = Ours::Idle;
         }
         if is_challenge(status) {
-            return self.on_reinvite_challenge(call, response, hold, settings);
+            return self.on_reinvite_challenge(call, response, (hold, why), settings);
+        }
+        if why == Why::Refresh {
+            return self.on_refresh_refused(call, told, response, settings);
         }
         match status {
-            StatusCode::REQUEST_PENDING => self.back_off(call, hold),
+            StatusCode::REQUEST_PENDING => self.back_off(call, (hold, why)),
+            StatusCode::SESSION_INTERVAL_TOO_SMALL if call.interval.raise(&response.headers, &told.request.headers) => {
+                call.auth.begin();
+                self.send_reinvite(call, (hold, why), settings);
+            }
             // RFC 3261 14.1: the dialog is gone at the far end.
             StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.leave(call, status.code(), &in_words(response), EndedBy::Network);
@@ -196,19 +233,20 @@ impl Stack {
         self.go_on(call, settings);
     }
 
-    fn on_reinvite_challenge(&mut self, mut call: Call, response: &Response, hold: bool, settings: &StackSettings) {
+    fn on_reinvite_challenge(&mut self, mut call: Call, response: &Response, (hold, why): (bool, Why), settings: &StackSettings) {
         let Some(own) = line_of(settings, call.line) else { return self.put_call(call) };
         match call.auth.on_challenge(response, own) {
-            Ok(()) => self.send_reinvite(call, hold, settings),
+            Ok(()) => self.send_reinvite(call, (hold, why), settings),
+            Err(_) if why == Why::Refresh => self.refresh_later(call),
             Err(failure) => self.hold_failed(call, response.status.code(), failure.to_string(), settings),
         }
     }
 
     /// RFC 3261 14.1: who made the Call-ID waits 2.1 to 4 s, the other one 0 to 2 s, in steps of 10 ms.
-    fn back_off(&mut self, mut call: Call, hold: bool) {
+    pub(super) fn back_off(&mut self, mut call: Call, (hold, why): (bool, Why)) {
         let milliseconds = if call.outgoing { 2100 + 10 * self.random.below(191) } else { 10 * self.random.below(201) };
         if let State::Talking(talking) = &mut call.state {
-            talking.ours = Ours::Backoff { hold };
+            talking.ours = Ours::Backoff { hold, why };
         }
         self.arm(TimerOwner::Call(call.identity), Timer::Glare, Duration::from_millis(milliseconds));
         self.put_call(call);
@@ -217,10 +255,13 @@ impl Stack {
     /// Once more, unless the user wants something else by now.
     pub(super) fn on_glare_over(&mut self, mut call: Call, settings: &StackSettings) {
         if let State::Talking(talking) = &mut call.state
-            && let Ours::Backoff { hold } = talking.ours
+            && let Ours::Backoff { hold, why } = talking.ours
         {
             talking.ours = Ours::Idle;
-            talking.wish = talking.wish.or(Some(hold));
+            match why {
+                Why::Wish => talking.wish = talking.wish.or(Some(hold)),
+                Why::Refresh => call.interval.due = true,
+            }
         }
         self.go_on(call, settings);
     }

@@ -3,7 +3,7 @@
 
 use agreements::CallIdentity;
 
-use super::{Call, State};
+use super::{Call, Exchange, State};
 use crate::interface::{EndedBy, MediaRefusal, Output, StackSettings};
 use crate::media::MediaSession;
 use crate::stack::{Stack, line_of};
@@ -69,6 +69,11 @@ impl Stack {
         match &call.state {
             State::Preparing { .. } => self.send_invite(call, settings),
             State::Offered(offered) if offered.answer_wanted => self.accept(call, settings),
+            State::Offered(offered) if offered.ring_wanted => {
+                let identity = call.identity;
+                self.put_call(call);
+                self.ring(identity);
+            }
             State::Talking(talking) if talking.theirs.is_some() => self.accept_reinvite(call, settings),
             State::Locating { .. } | State::Inviting(_) | State::Offered(_) | State::Talking(_) | State::Leaving(_) => {
                 self.put_call(call);
@@ -78,7 +83,11 @@ impl Stack {
 
     /// Another program holds the port: the next pair, while nothing was said with this one.
     fn on_port_taken(&mut self, mut call: Call, settings: &StackSettings) {
-        let unsaid = matches!(call.state, State::Preparing { .. } | State::Offered(_));
+        let unsaid = match &call.state {
+            State::Preparing { .. } => true,
+            State::Offered(offered) => offered.exchange == Exchange::InAnswer,
+            State::Locating { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => false,
+        };
         call.port_tries = call.port_tries.saturating_add(1);
         // While the call is taken out its port counts as free: the ring moves on from it by itself.
         let port = self.free_port(settings).filter(|_| unsaid && call.port_tries <= MOST_PORT_TRIES);

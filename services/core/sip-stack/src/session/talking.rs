@@ -197,7 +197,12 @@ impl Stack {
     pub(crate) fn on_request_in_dialog(&mut self, id: TransactionId, arrived: Arrived) {
         let request = &arrived.request;
         let Some(mut call) = self.call_of(request).and_then(|identity| self.take_call(identity)) else {
-            if request.method.is_bye() && self.on_bye_of_unheard_answer(id, request) {
+            let heard = match request.method {
+                Method::BYE => self.on_bye_of_unheard_answer(id, request),
+                Method::PRACK => self.on_prack_of_refused(id, request),
+                _ => self.on_early_request(id, request),
+            };
+            if heard {
                 return;
             }
             return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, "");
@@ -212,6 +217,8 @@ impl Stack {
         match request.method.clone() {
             Method::BYE => self.on_bye(id, call, request),
             Method::INVITE => self.on_reinvite(id, call, request),
+            Method::PRACK => self.on_prack(id, call, request),
+            Method::UPDATE => self.on_update(id, call, request),
             method => {
                 self.put_call(call);
                 match method {

@@ -11,7 +11,7 @@
 
 use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
-use sip_wire::{HeaderName, Request, RetryAfter, StatusCode};
+use sip_wire::{HeaderName, Method, Request, RetryAfter, StatusCode};
 
 use super::reinvite::Ours;
 use super::talking::{Answered, HoldView};
@@ -23,7 +23,7 @@ use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, TransactionId};
 
-/// Theirs, before its answer.
+/// Theirs, before its answer; also the offer of an UPDATE (`update`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Theirs {
     pub(super) invite: TransactionId,
@@ -57,6 +57,10 @@ impl Stack {
             self.put_call(call);
             return self.come_again_later(id, request, &tag);
         }
+        let own = line_of(&settings, call.line).map(|own| &own.sessions);
+        if own.is_some_and(|own| self.refuse_interval(id, request, &tag, &call.interval, own)) {
+            return self.put_call(call);
+        }
         let offer_open = talking.unacked.as_ref().is_some_and(|unacked| unacked.offer_open);
         if matches!(talking.ours, Ours::Sent { .. }) || offer_open {
             self.put_call(call);
@@ -74,7 +78,7 @@ impl Stack {
     }
 
     /// RFC 3261 14.2: 500 with Retry-After of 0 to 10 s.
-    fn come_again_later(&mut self, id: TransactionId, request: &Request, tag: &str) {
+    pub(super) fn come_again_later(&mut self, id: TransactionId, request: &Request, tag: &str) {
         let mut response = self.response(request, StatusCode::SERVER_INTERNAL_ERROR, tag);
         let seconds = u32::try_from(self.random.below(11)).unwrap_or_default();
         let again = RetryAfter { seconds, comment: String::new(), params: sip_wire::Params::new() };
@@ -102,8 +106,15 @@ impl Stack {
         }
     }
 
-    /// Their offer: the sockets must fit before our answer leaves.
-    fn take_offer(&mut self, id: TransactionId, mut call: Call, request: &Request, sdp: &[u8], settings: &StackSettings) {
+    /// Their offer, in an INVITE or an UPDATE: the sockets must fit before our answer leaves.
+    pub(super) fn take_offer(
+        &mut self,
+        id: TransactionId,
+        mut call: Call,
+        request: &Request,
+        sdp: &[u8],
+        settings: &StackSettings,
+    ) {
         let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
         let offer = match MediaSession::read_offer(sdp, &usable_codecs(settings, own)) {
             Ok(offer) => offer,
@@ -132,31 +143,45 @@ impl Stack {
     fn offer_in_answer(&mut self, id: TransactionId, mut call: Call, request: &Request, settings: &StackSettings) {
         let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
         let body = media.offer(settings, own, media.wish());
-        self.answer_reinvite(&mut call, id, request, body, true);
+        self.answer_reinvite(&mut call, (id, request), body, Answered { offer_open: true }, settings);
         self.put_call(call);
     }
 
-    fn answer_reinvite(&mut self, call: &mut Call, id: TransactionId, request: &Request, body: Vec<u8>, offer_open: bool) {
+    fn answer_reinvite(
+        &mut self,
+        call: &mut Call,
+        (id, request): (TransactionId, &Request),
+        body: Vec<u8>,
+        answered: Answered,
+        settings: &StackSettings,
+    ) {
         let mut response = self.response(request, StatusCode::OK, &call.local_tag);
         self.add_dialog_headers(&mut response, request, call.line, call.flow);
         if let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, call.line)) {
             identity::conceal_contact(&mut response.headers, own, call.anonymous);
         }
         add_sdp(&mut response.headers, &mut response.body, body);
-        let unacked = self.answer_and_repeat(call.identity, id, request, &response, Answered { offer_open });
+        self.answer_interval(call, request, &mut response, settings);
+        let unacked = self.answer_and_repeat(call.identity, id, request, &response, answered);
         if let State::Talking(talking) = &mut call.state {
             talking.unacked = unacked;
         }
     }
 
-    /// Media is ready for what they want: 200.
+    /// Media is ready for what they want: 200. That of an UPDATE has no ACK to wait for.
     pub(super) fn accept_reinvite(&mut self, mut call: Call, settings: &StackSettings) {
         let State::Talking(talking) = &mut call.state else { return self.put_call(call) };
         let Some(theirs) = talking.theirs.take() else { return self.put_call(call) };
         let request = self.core.transactions.find(theirs.invite).map(|transaction| transaction.request.clone());
         let Some(request) = request else { return self.go_on(call, settings) };
-        self.answer_reinvite(&mut call, theirs.invite, &request, theirs.body, false);
-        self.tell_hold(&call, &HoldView::of_media(Some(&theirs.before)));
+        let before = HoldView::of_media(Some(&theirs.before));
+        if request.method == Method::UPDATE {
+            self.answer_update(&mut call, theirs.invite, &request, Some(theirs.body), settings);
+            self.tell_hold(&call, &before);
+            return self.go_on(call, settings);
+        }
+        self.answer_reinvite(&mut call, (theirs.invite, &request), theirs.body, Answered { offer_open: false }, settings);
+        self.tell_hold(&call, &before);
         self.put_call(call);
     }
 

@@ -106,6 +106,10 @@ pub(crate) enum Owner {
     Invite(CallIdentity),
     /// A later one.
     Reinvite(CallIdentity),
+    /// Our UPDATE.
+    Update(CallIdentity),
+    /// Our PRACK.
+    Prack(CallIdentity),
     /// Our BYE.
     Bye(CallIdentity),
     /// Our CANCEL.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use agreements::Secret;
-use sip_stack::{Codec, LineSettings, Server, StackSettings, Transport};
+use sip_stack::{Codec, LineSettings, Server, SessionSettings, StackSettings, Transport};
 
 /// One line in use at `address`, user part `user`, with `server` (address:port or name) as registrar and proxy, or none.
 pub fn settings(address: &str, user: &str, server: Option<&str>) -> StackSettings {
@@ -75,6 +75,7 @@ fn line(index: u16) -> LineSettings {
         timer_h: t1 * 64,
         timer_j: t1 * 64,
         invite_expires: 0,
+        sessions: SessionSettings::default(),
         add_rport: false,
         request_uri_port: true,
         user_phone: false,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sip_stack::{Command, FlowId, Input};
+use sip_stack::{Command, FlowId, Input, RefreshMethod, SessionSettings};
 use testbed::virtual_net::Net;
 use testbed::virtual_net::peer::PCMU;
 
 use crate::calls::{pair, talking};
+use crate::given::direct;
 use crate::incoming::Called;
 
 fn feed(net: &mut Net, node: usize, from: &str, bytes: Vec<u8>) {
@@ -15,10 +16,17 @@ fn feed(net: &mut Net, node: usize, from: &str, bytes: Vec<u8>) {
     net.input(node, Input::Datagram { flow, remote: from.parse().unwrap(), bytes });
 }
 
-/// Everything that was ever said in a call with hold, as raw material.
+/// Everything that was ever said in a call with hold, PRACK and a refreshing UPDATE, as raw material.
 fn recorded() -> (Net, Vec<Vec<u8>>) {
-    let mut net = pair();
+    let mut net = Net::new();
+    for (own, user, other) in [("10.0.0.1", "100", "10.0.0.2:5060"), ("10.0.0.2", "200", "10.0.0.1:5060")] {
+        let mut given = direct(own, user, other);
+        given.lines[0].sessions =
+            SessionSettings { expires: 90, reliable: true, method: RefreshMethod::Update, ..Default::default() };
+        net.stack(given);
+    }
     let (ours, theirs) = talking(&mut net);
+    net.run_for(Duration::from_secs(46));
     net.command(0, Command::Hold(ours));
     net.settle();
     net.command(1, Command::Hold(theirs));

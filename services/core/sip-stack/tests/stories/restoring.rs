@@ -202,8 +202,8 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
     }
 }
 
-/// A snapshot that this format's first version wrote: a held call and a line. When it cannot be read any more the shape of what
-/// is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here.
+/// A snapshot that this format's first version wrote: a held call. When it cannot be read any more the shape of what is stored has
+/// changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
     assert_eq!(SNAPSHOT_FORMAT, 2);
@@ -214,17 +214,17 @@ fn the_kept_snapshot_of_this_format_is_still_read() {
     assert_eq!(calls[0].remote.number, "200");
 }
 
-/// Not a test: `cargo test -p sip-stack --test stories -- --ignored the_kept_snapshot_is_written_anew`, once for a new format.
+/// Makes the file of the test above: `cargo test -p sip-stack --test stories -- --ignored keep_a_new_snapshot`.
 #[test]
-#[ignore = "it writes what the test above reads"]
-#[allow(clippy::disallowed_methods, reason = "it writes a file of the tests")]
-fn the_kept_snapshot_is_written_anew() {
+#[ignore = "writes into the repository"]
+#[allow(clippy::disallowed_methods, reason = "it makes a file of the repository")]
+fn keep_a_new_snapshot() {
     let mut net = pair();
-    let (call, _) = talking(&mut net);
-    net.command(0, Command::Hold(call));
+    let (ours, _) = talking(&mut net);
+    net.command(0, Command::Hold(ours));
     net.settle();
-    let file = format!("{}/tests/stories/snapshots/format-{SNAPSHOT_FORMAT}.bin", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(file, net.nodes[0].stack.snapshot()).unwrap();
+    let path = format!("{}/tests/stories/snapshots/format-{SNAPSHOT_FORMAT}.bin", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(path, net.nodes[0].kept.clone().unwrap()).unwrap();
 }
 
 /// The snapshot is wanted before the messages that follow from it.
