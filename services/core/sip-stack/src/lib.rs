@@ -1,5 +1,5 @@
-//! The SIP user agent as a state machine: transactions, dialogs, registration, INVITE sessions with offer/answer, and
-//! authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
+//! The SIP user agent as a state machine: transactions, dialogs, registration, subscriptions, INVITE sessions with
+//! offer/answer, and authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
 //! tested in milliseconds.
 //!
 //! [`Stack::handle`] takes one [`Input`] with the time, [`Stack::poll`] gives [`Output`]s until [`Output::Wait`].
@@ -21,6 +21,7 @@ mod serve;
 mod session;
 mod snapshot;
 mod stack;
+mod subscription;
 mod timers;
 mod transaction;
 mod transport;
@@ -29,4 +30,5 @@ mod view;
 pub use interface::*;
 pub use snapshot::SNAPSHOT_FORMAT;
 pub use stack::{Load, Stack};
+pub use subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 pub use view::{CallStage, CallView, Start};

@@ -62,7 +62,8 @@ impl Stack {
         if !in_dialog {
             self.inspect_first(id, arrived, hops)?;
         }
-        let wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
+        let mut wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
+        wanted.retain(|option| !self.may_require(request, option));
         if wanted.is_empty() { Ok(()) } else { Err(Refusal::BadExtension(wanted)) }
     }
 

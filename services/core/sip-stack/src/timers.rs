@@ -8,6 +8,7 @@ use agreements::{CallIdentity, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 
 use crate::interface::{FlowId, QueryId};
+use crate::subscription::SubscriptionId;
 use crate::transaction::TransactionId;
 
 /// Every timer. The letters are those of RFC 3261 (table 4) and RFC 6026.
@@ -65,6 +66,14 @@ pub(crate) enum Timer {
     StopGrace,
     /// Session: an incoming call still rings, say so again (one minute; RFC 3261 13.3.1.1).
     RingAgain,
+    /// Subscription: renew it (SUB_INTERVAL_RATE_n percent of what was granted; B313).
+    SubscribeRefresh,
+    /// Subscription: subscribe again after a failure (SUB_RTX_INTVL_n, or what the server says).
+    SubscribeRetry,
+    /// Subscription: a SUBSCRIBE was answered and no NOTIFY follows (timer N of RFC 6665 4.1.2, 64*T1).
+    NotifyLost,
+    /// Subscription: the granted time has passed without a successful refresh.
+    SubscriptionLost,
 }
 
 /// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
@@ -87,6 +96,7 @@ impl Timer {
             Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
+            Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => false,
         }
     }
 }
@@ -106,6 +116,8 @@ pub(crate) enum TimerOwner {
     Query(QueryId),
     /// The stack itself.
     Stack,
+    /// A subscription.
+    Subscription(SubscriptionId),
 }
 
 /// All deadlines that are set.

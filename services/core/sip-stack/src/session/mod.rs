@@ -207,7 +207,12 @@ impl Stack {
             Command::Hangup(call) => self.hang_up(call),
             Command::Hold(call) => self.wish_hold(call, true),
             Command::Resume(call) => self.wish_hold(call, false),
-            Command::Register(line) => self.register_at_once(line),
+            Command::Register(line) => {
+                self.retry_refused_subscriptions(line);
+                self.register_at_once(line);
+            }
+            Command::Subscribe { key, wish, body } => self.subscribe(key, wish, body),
+            Command::Unsubscribe(key) => self.unsubscribe(&key),
             Command::Stop => self.stop(),
         }
     }
@@ -269,6 +274,7 @@ impl Stack {
             }
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace => self.put_call(call),
+            Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => self.put_call(call),
         }
     }
 

@@ -11,3 +11,4 @@ mod registration;
 mod restoring;
 mod serving;
 mod storms;
+mod subscribing;

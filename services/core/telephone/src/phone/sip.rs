@@ -32,7 +32,7 @@ impl Phone {
             }
             Event::HoldFailed { call, .. } => self.settle_hold(call, None),
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
-            Event::ResyncRequested { .. } | Event::Stopped => {}
+            Event::Subscription { .. } | Event::Notified { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }
 
