@@ -93,6 +93,8 @@ impl<'v> Rows<'v> {
             disconnect_handsfree: seconds("TONE_LEN_DISCONNECT_HANDSFREE"),
             digit_length_ms: view.number("DTMF_SIGNAL_LEN", 180),
             digit_pause_ms: view.number("DTMF_INTDIGIT_TIM", 90),
+            voice_mail: view.flag("VM_SUBSCRIBE_ENABLE"),
+            voice_message_counted: view.flag("VOICE_MESSAGE_AVAILABLE"),
             tones: Tones {
                 dial: self.tone("DIAL_TONE1"),
                 ringback: self.tone("RINGBACK_TONE"),

@@ -35,6 +35,10 @@ pub struct TelephoneSettings {
     pub digit_length_ms: u32,
     /// DTMF_INTDIGIT_TIM in milliseconds (B308).
     pub digit_pause_ms: u32,
+    /// VM_SUBSCRIBE_ENABLE: registered lines subscribe to their mailboxes.
+    pub voice_mail: bool,
+    /// VOICE_MESSAGE_AVAILABLE: "Messages-Waiting: yes" counts only with a Voice-Message line (B199).
+    pub voice_message_counted: bool,
     /// The tones of section 5.6.2.
     pub tones: Tones,
 }
@@ -107,6 +111,8 @@ impl TelephoneSettings {
             disconnect_handsfree: Duration::from_secs(3),
             digit_length_ms: 180,
             digit_pause_ms: 90,
+            voice_mail: false,
+            voice_message_counted: true,
             tones: Tones::default(),
         }
     }

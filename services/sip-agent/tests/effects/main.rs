@@ -8,6 +8,7 @@ mod configured;
 mod media;
 mod registration;
 mod servers;
+mod subscriptions;
 mod telephone;
 mod timers;
 mod tones;
