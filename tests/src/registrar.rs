@@ -1,4 +1,4 @@
-//! Kamailio: registrar and proxy of house.test, with digest authentication. Accounts are in `lab/kamailio/db/subscriber`.
+//! Kamailio: registrar, proxy and mailbox of house.test, with digest authentication. Accounts are in `lab/kamailio/db/subscriber`.
 
 use std::net::UdpSocket;
 use std::process::{Child, Stdio};
@@ -28,7 +28,7 @@ impl Registrar {
         let folder = tempfile::tempdir().expect("a folder");
         let run = folder.path().display().to_string();
         // A copy: db_text may write.
-        for table in ["version", "subscriber"] {
+        for table in ["version", "subscriber", "presentity", "active_watchers", "watchers"] {
             std::fs::copy(programs::lab("kamailio/db").join(table), folder.path().join(table)).expect("the accounts");
         }
         let values = [("LISTEN", REGISTRAR), ("DB", run.as_str()), ("RUN", run.as_str())];
@@ -49,6 +49,11 @@ impl Registrar {
         registrar
     }
 
+    /// Leaves this summary (RFC 3842) at an account's mailbox, as a voice mail server does (RFC 3903); its subscribers hear of it.
+    pub fn leave_messages(&self, namespace: &Namespace, account: &str, summary: &str) {
+        assert!(namespace.inside(|| publishes(account, summary)), "kamailio does not take the PUBLISH: {}", self.log());
+    }
+
     /// What it said.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
@@ -60,6 +65,31 @@ impl Drop for Registrar {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// PUBLISH, sent again until it is answered 200. Each one is an event state of its own, so that the newest is what is told.
+fn publishes(account: &str, summary: &str) -> bool {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    socket.connect((REGISTRAR, 5060)).expect("an address");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out");
+    let local = socket.local_addr().expect("a local address");
+    let request = format!(
+        "PUBLISH sip:{account}@{DOMAIN} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKp{port}\r\nMax-Forwards: 9\r\n\
+         From: <sip:mail@{DOMAIN}>;tag=1\r\nTo: <sip:{account}@{DOMAIN}>\r\nCall-ID: publish-{port}\r\nCSeq: 1 PUBLISH\r\n\
+         Event: message-summary\r\nExpires: 60\r\nContent-Type: application/simple-message-summary\r\n\
+         Content-Length: {length}\r\n\r\n{summary}",
+        port = local.port(),
+        length = summary.len()
+    );
+    let begun = Instant::now();
+    let mut answer = [0; 2048];
+    while begun.elapsed() < LIMIT {
+        let _ = socket.send(request.as_bytes());
+        if let Ok(length) = socket.recv(&mut answer) {
+            return answer.get(..length).is_some_and(|text| text.starts_with(b"SIP/2.0 200"));
+        }
+    }
+    false
 }
 
 /// OPTIONS, sent again until it is answered: the way to know that a SIP server is up.

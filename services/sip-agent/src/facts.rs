@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::LineState;
-use telephone::CallView;
+use telephone::{CallView, Messages};
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +50,8 @@ pub struct LineFacts {
     pub display_name: String,
     /// 0 while no socket is bound.
     pub source_port: u16,
+    /// What waits at its mailbox.
+    pub messages: Messages,
 }
 
 impl Facts {
@@ -62,6 +64,7 @@ impl Facts {
             phone_number: String::new(),
             display_name: String::new(),
             source_port: 0,
+            messages: Messages::default(),
         };
         Facts {
             phone: PhoneFacts {

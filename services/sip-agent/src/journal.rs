@@ -1,6 +1,6 @@
 //! Events in the log, with the fields that all services share (`call`, `line`). Written after the messages have left.
 
-use sip_stack::{Event, LineState};
+use sip_stack::{Event, LineState, SubscriptionKey, SubscriptionState};
 
 /// One line for one event.
 pub fn write(event: &Event) {
@@ -23,6 +23,21 @@ pub fn write(event: &Event) {
         Event::ResyncRequested { line, event } => {
             tracing::info!(%line, event, "the server asks for provisioning");
         }
+        Event::Subscription { key, state } => subscription(key, state),
+        Event::Notified { key, content_type, body } => {
+            tracing::debug!(line = %key.line, event = key.event, content_type, octets = body.len(), "notified");
+        }
         Event::Stopped => tracing::info!("SIP has stopped"),
+    }
+}
+
+fn subscription(key: &SubscriptionKey, state: &SubscriptionState) {
+    let SubscriptionKey { line, event, resource } = key;
+    match state {
+        SubscriptionState::Asking { last_error } => tracing::info!(%line, event, resource, last_error, "subscribing"),
+        SubscriptionState::Pending => tracing::info!(%line, event, resource, "the subscription waits to be allowed"),
+        SubscriptionState::Active => tracing::info!(%line, event, resource, "subscribed"),
+        SubscriptionState::Refused { reason } => tracing::warn!(%line, event, resource, reason, "the subscription is refused"),
+        SubscriptionState::Ended => tracing::info!(%line, event, resource, "the subscription has ended"),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party};
-use telephone::{CallView, Input, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
+use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
 
 /// A telephone and who sits before it.
 pub struct Desk {
@@ -23,6 +23,8 @@ pub struct Desk {
     pub calls: BTreeMap<CallIdentity, CallView>,
     /// The lamps.
     pub lamps: BTreeMap<String, LampPattern>,
+    /// What waits at the lines' mailboxes.
+    pub messages: BTreeMap<LineNumber, Messages>,
     /// Digits keyed and not yet sent.
     pub pending_digits: String,
     /// How many calls have not ended.
@@ -63,6 +65,7 @@ impl Desk {
             sound: SoundWish::default(),
             calls: BTreeMap::new(),
             lamps: BTreeMap::new(),
+            messages: BTreeMap::new(),
             pending_digits: String::new(),
             calls_up: 0,
             wait: None,
@@ -84,6 +87,9 @@ impl Desk {
                     self.calls.remove(&call).unwrap();
                 }
                 Output::Lamps(lamps) => self.lamps = lamps,
+                Output::Messages(line, messages) => {
+                    self.messages.insert(line, messages);
+                }
                 Output::PendingDigits(digits) => self.pending_digits = digits,
                 Output::CallsUp(up) => self.calls_up = up,
                 Output::Wait(until) => {

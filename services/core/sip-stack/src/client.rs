@@ -116,6 +116,7 @@ impl Stack {
             (Owner::Bye(call), outcome) => self.on_bye_outcome(call, &told, outcome),
             (Owner::Info(call), outcome) => self.on_info_outcome(call, &told, outcome),
             (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),
+            (Owner::Subscription(id), outcome) => self.on_subscribe_outcome(id, &told, outcome),
             (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}
         }
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::details::LineDetails;
 use crate::identity::IdentitySettings;
 pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
+use crate::subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
 /// One socket (or later one connection), named by the stack when it asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -244,8 +245,20 @@ pub enum Command {
     Hold(CallIdentity),
     /// re-INVITE to talk again.
     Resume(CallIdentity),
-    /// REGISTER now, whatever the state.
+    /// REGISTER now, whatever the state; subscriptions of the line that were refused are tried once more.
     Register(LineNumber),
+    /// Subscribe, and keep it up over failures and restarts (RFC 6665). The same wish once more changes nothing; another wish, or
+    /// a body, is said at once. The outcome comes as events of this key.
+    Subscribe {
+        /// Which.
+        key: SubscriptionKey,
+        /// How.
+        wish: SubscriptionWish,
+        /// Goes with one SUBSCRIBE.
+        body: Option<SubscribeBody>,
+    },
+    /// End it; `SubscriptionState::Ended` when that is done.
+    Unsubscribe(SubscriptionKey),
     /// The SIP function stops: cancel what USE_DEL_REG_CLOSE_n says (B318); `Event::Stopped` when done.
     Stop,
 }
@@ -346,6 +359,22 @@ pub enum Event {
         line: LineNumber,
         /// The Event header's value.
         event: String,
+    },
+    /// A subscription's state.
+    Subscription {
+        /// Which.
+        key: SubscriptionKey,
+        /// From now on.
+        state: SubscriptionState,
+    },
+    /// A NOTIFY of a subscription brought a body.
+    Notified {
+        /// Which.
+        key: SubscriptionKey,
+        /// The Content-Type header's value.
+        content_type: String,
+        /// As it came.
+        body: Vec<u8>,
     },
     /// After `Command::Stop`: all is said, close the sockets.
     Stopped,
@@ -449,6 +478,8 @@ pub struct LineSettings {
     pub proxy: Option<Server>,
     /// SIP_OUTPROXY_ADDR_n and port.
     pub outbound_proxy: Option<Server>,
+    /// SIP_PRSNC_ADDR_n and port: where subscriptions go; none: where calls go.
+    pub presence: Option<Server>,
     /// SIP_SRC_PORT_n.
     pub source_port: u16,
     /// SIP_TRANSPORT_n.
@@ -463,6 +494,12 @@ pub struct LineSettings {
     pub register_interval_rate: u32,
     /// REG_RTX_INTVL_n: wait after a failed REGISTER.
     pub register_retry: Duration,
+    /// SIP_SUBS_EXPIRE_n in seconds.
+    pub subscribe_expires: u32,
+    /// SUB_INTERVAL_RATE_n in percent (B313).
+    pub subscribe_interval_rate: u32,
+    /// SUB_RTX_INTVL_n: wait after a failed SUBSCRIBE (B211).
+    pub subscribe_retry: Duration,
     /// USE_DEL_REG_CLOSE_n: cancel the registration when the SIP function stops (B318).
     pub unregister_on_stop: bool,
     /// SIP_TIMER_T1_n.

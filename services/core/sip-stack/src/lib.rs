@@ -1,5 +1,5 @@
-//! The SIP user agent as a state machine: transactions, dialogs, registration, INVITE sessions with offer/answer, and
-//! authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
+//! The SIP user agent as a state machine: transactions, dialogs, registration, subscriptions, INVITE sessions with
+//! offer/answer, and authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
 //! tested in milliseconds.
 //!
 //! [`Stack::handle`] takes one [`Input`] with the time, [`Stack::poll`] gives [`Output`]s until [`Output::Wait`].
@@ -25,6 +25,7 @@ mod session;
 mod session_settings;
 mod snapshot;
 mod stack;
+mod subscription;
 mod timers;
 mod transaction;
 mod transport;
@@ -35,4 +36,5 @@ pub use identity::{AnonymousPart, IdentitySettings};
 pub use interface::*;
 pub use snapshot::SNAPSHOT_FORMAT;
 pub use stack::{Load, Stack};
+pub use subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 pub use view::{CallStage, CallView, Start};

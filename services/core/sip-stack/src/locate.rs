@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::addresses::Hop;
 use crate::interface::{Output, QueryId};
 use crate::stack::Stack;
+use crate::subscription::SubscriptionId;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
 
@@ -26,6 +27,8 @@ pub(crate) enum Asker {
     Dial(CallIdentity),
     /// A call's dialog: nothing waits, later requests go there.
     Dialog(CallIdentity),
+    /// A subscription: its first SUBSCRIBE waits, or later ones go there.
+    Subscription(SubscriptionId),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -78,16 +81,21 @@ impl Stack {
 
     /// One question per asker: a newer one takes the place of an older one, so that no peer can make many.
     fn ask(&mut self, line: LineNumber, asker: Asker) -> QueryId {
-        let older: Vec<QueryId> =
-            self.core.queries.open.iter().filter(|(_, query)| query.asker == asker).map(|(id, _)| *id).collect();
-        for query in older {
-            self.forget_query(query);
-        }
+        self.forget_queries_of(asker);
         self.core.queries.next += 1;
         let query = QueryId(self.core.queries.next);
         self.core.queries.open.insert(query, Query { asker, line });
         self.arm(TimerOwner::Query(query), Timer::Resolve, PATIENCE);
         query
+    }
+
+    /// This one asks nothing any more.
+    pub(crate) fn forget_queries_of(&mut self, asker: Asker) {
+        let open: Vec<QueryId> =
+            self.core.queries.open.iter().filter(|(_, query)| query.asker == asker).map(|(id, _)| *id).collect();
+        for query in open {
+            self.forget_query(query);
+        }
     }
 
     /// Nobody waits for it any more.
@@ -124,6 +132,7 @@ impl Stack {
             Asker::Registration(line) => self.on_registrar_located(line, query, route),
             Asker::Dial(call) => self.on_dial_located(call, query, route),
             Asker::Dialog(call) => self.on_dialog_located(call, query, route),
+            Asker::Subscription(id) => self.on_subscription_located(id, query, route),
         }
     }
 }

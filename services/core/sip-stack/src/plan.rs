@@ -14,6 +14,7 @@ impl Stack {
             return;
         }
         if let Some(old) = &old {
+            self.leave_outdated_subscriptions(old, &new);
             self.cancel_outdated(old, &new);
         }
         let new = Arc::new(new);
@@ -21,5 +22,6 @@ impl Stack {
         self.touch();
         self.plan_flows(&new);
         self.plan_registrations(old.as_deref(), &new);
+        self.plan_subscriptions(old.as_deref(), &new);
     }
 }

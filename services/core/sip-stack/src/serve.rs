@@ -64,10 +64,9 @@ impl Stack {
         if !in_dialog {
             self.inspect_first(id, arrived, hops)?;
         }
-        let wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
+        let mut wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
         let known = self.supported(arrived.line);
-        let wanted: Vec<String> =
-            wanted.into_iter().filter(|tag| !known.iter().any(|known| tag.eq_ignore_ascii_case(known))).collect();
+        wanted.retain(|tag| !known.iter().any(|known| tag.eq_ignore_ascii_case(known)) && !self.may_require(request, tag));
         if wanted.is_empty() { Ok(()) } else { Err(Refusal::BadExtension(wanted)) }
     }
 

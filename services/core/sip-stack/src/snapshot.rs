@@ -67,5 +67,7 @@ impl Stack {
         }
         self.forget_told_lines();
         self.tell_lines();
+        self.forget_told_subscriptions();
+        self.tell_subscriptions();
     }
 }

@@ -14,6 +14,7 @@ use crate::media::PortRing;
 use crate::random::Random;
 use crate::registration::Registration;
 use crate::session::Call;
+use crate::subscription::SubscriptionTable;
 use crate::timers::{Timer, TimerOwner, TimerTable};
 use crate::transaction::TransactionTable;
 use crate::view::{CallView, Start};
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     /// One per line.
     pub(crate) registrations: BTreeMap<LineNumber, Registration>,
     pub(crate) calls: BTreeMap<CallIdentity, Call>,
+    pub(crate) subscriptions: SubscriptionTable,
     pub(crate) ports: PortRing,
     /// After `Command::Stop`.
     pub(crate) stopping: bool,
@@ -98,6 +100,7 @@ impl Stack {
                 TimerOwner::Transaction(id) => self.on_transaction_timer(id, timer),
                 TimerOwner::Call(call) => self.on_call_timer(call, timer),
                 TimerOwner::Line(line) => self.on_line_timer(line, timer),
+                TimerOwner::Subscription(id) => self.on_subscription_timer(id, timer),
                 TimerOwner::Flow(flow) => self.on_flow_timer(flow),
                 TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
                 TimerOwner::Stack => self.on_stop_grace(),
@@ -109,6 +112,7 @@ impl Stack {
     fn settle(&mut self) {
         self.close_unused_flows();
         self.tell_lines();
+        self.tell_subscriptions();
         self.tell_stopped();
         if std::mem::take(&mut self.dirty) {
             self.outputs.push_front(Output::SnapshotDirty);
@@ -143,6 +147,7 @@ impl Stack {
             transactions: self.core.transactions.len(),
             calls: self.core.calls.len(),
             queries: self.core.queries.len(),
+            subscriptions: self.core.subscriptions.len(),
             call_timers: self.core.timers.armed().filter(|(owner, _)| matches!(owner, TimerOwner::Call(_))).count(),
             transaction_timers: self.core.timers.armed().filter(|(owner, _)| matches!(owner, TimerOwner::Transaction(_))).count(),
         }
@@ -187,6 +192,8 @@ pub struct Load {
     pub calls: usize,
     /// Names being resolved.
     pub queries: usize,
+    /// Subscriptions, in whatever state.
+    pub subscriptions: usize,
     /// Timers of calls.
     pub call_timers: usize,
     /// Timers of transactions.

@@ -8,6 +8,7 @@ use agreements::{CallIdentity, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 
 use crate::interface::{FlowId, QueryId};
+use crate::subscription::SubscriptionId;
 use crate::transaction::TransactionId;
 
 /// Every timer. The letters are those of RFC 3261 (table 4) and RFC 6026.
@@ -73,6 +74,14 @@ pub(crate) enum Timer {
     SessionRefresh,
     /// Session: nobody has refreshed it, it ends by BYE (RFC 4028 10).
     SessionEnds,
+    /// Subscription: renew it (SUB_INTERVAL_RATE_n percent of what was granted; B313).
+    SubscribeRefresh,
+    /// Subscription: subscribe again after a failure (SUB_RTX_INTVL_n, or what the server says).
+    SubscribeRetry,
+    /// Subscription: a SUBSCRIBE was answered and no NOTIFY follows (timer N of RFC 6665 4.1.2, 64*T1).
+    NotifyLost,
+    /// Subscription: the granted time has passed without a successful refresh.
+    SubscriptionLost,
 }
 
 /// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
@@ -96,6 +105,7 @@ impl Timer {
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
             Timer::SessionRefresh | Timer::SessionEnds | Timer::ReliableAgain | Timer::ReliableLost => false,
+            Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => false,
         }
     }
 }
@@ -115,6 +125,8 @@ pub(crate) enum TimerOwner {
     Query(QueryId),
     /// The stack itself.
     Stack,
+    /// A subscription.
+    Subscription(SubscriptionId),
 }
 
 /// All deadlines that are set.

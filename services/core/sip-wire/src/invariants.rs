@@ -1,6 +1,7 @@
 //! What must hold for any octets. The fuzz targets and the tests that replay their corpora call the same functions; the product
 //! never does.
 
+use crate::body;
 use crate::sdp::Session;
 use crate::{Frame, HeaderName, Headers, Message, StreamFramer, parse_datagram};
 
@@ -61,6 +62,9 @@ fn smaller_views(headers: &Headers) -> Result<(), String> {
     if let Ok(Some(state)) = headers.subscription_state() {
         same("Subscription-State", &state.to_string().parse(), &Ok(state))?;
     }
+    for info in headers.call_info().into_iter().chain(headers.alert_info()).flatten() {
+        same("Info", &info.to_string().parse(), &Ok(info))?;
+    }
     if let Ok(Some(kind)) = headers.content_type() {
         same("Content-Type", &kind.to_string().parse(), &Ok(kind))?;
     }
@@ -100,6 +104,52 @@ pub fn sdp(octets: &[u8]) -> Result<(), String> {
         Err(error) if error.what == "too large" => Ok(()),
         read => same("description", &read, &Ok(session)),
     }
+}
+
+/// Any octets are survived by every reader of XML bodies, within its bounds; a request that quotes what was read reads as XML.
+pub fn xml_bodies(octets: &[u8]) -> Result<(), String> {
+    if let Ok(info) = body::DialogInfo::parse(octets) {
+        same("dialogs", &(info.dialogs.len() <= body::limits::DIALOGS), &true)?;
+    }
+    if let Ok(list) = body::ResourceList::parse(octets) {
+        let instances = list.resources.iter().map(|resource| resource.instances.len()).max().unwrap_or(0);
+        let bounded = list.resources.len() <= body::limits::RESOURCES && instances <= body::limits::INSTANCES;
+        same("resources", &bounded, &true)?;
+    }
+    let Ok(event) = body::FeatureEvent::parse(octets) else { return Ok(()) };
+    let (request, name) = match event {
+        body::FeatureEvent::DoNotDisturb { device, on } => (body::FeatureRequest::SetDoNotDisturb { device, on }, "DoNotDisturb"),
+        body::FeatureEvent::Forwarding { device, kind, active, to, ring_count } => {
+            (body::FeatureRequest::SetForwarding { device, kind, active, to, ring_count }, "Forwarding")
+        }
+    };
+    // The same elements under the other name: what the phone writes, a server can read.
+    let text = String::from_utf8_lossy(&request.to_bytes()).into_owned();
+    let text = text.replace(&format!("Set{name}"), &format!("{name}Event")).replace("activateForward", "forwardStatus");
+    body::FeatureEvent::parse(text.as_bytes()).map(drop).map_err(|refused| format!("{refused}: {text}"))
+}
+
+/// A summary's counts are read, or it is refused.
+pub fn message_summary(octets: &[u8]) -> Result<(), String> {
+    let Ok(summary) = body::MessageSummary::parse(octets) else { return Ok(()) };
+    let counts = summary.voice.unwrap_or_default();
+    let says = if summary.waiting { "yes" } else { "no" };
+    let line = format!("Voice-Message: {}/{} ({}/{})", counts.new, counts.old, counts.urgent_new, counts.urgent_old);
+    let written = format!("Messages-Waiting: {says}\r\n{line}\r\n");
+    let read = body::MessageSummary::parse(written.as_bytes()).map(|again| (again.waiting, again.voice));
+    same("summary", &read, &Ok((summary.waiting, Some(counts))))
+}
+
+/// The first line is the boundary, the rest the body. All parts together are not larger than the body.
+pub fn multipart(octets: &[u8]) -> Result<(), String> {
+    let Some(end) = octets.iter().position(|octet| *octet == b'\n') else { return Ok(()) };
+    let (boundary, rest) = octets.split_at(end);
+    let mut kind = crate::MediaType::new("multipart", "related");
+    kind.params.set_quoted("boundary", crate::text::from_wire(boundary.strip_suffix(b"\r").unwrap_or(boundary)));
+    let Ok(parts) = body::parts(&kind, rest.get(1..).unwrap_or_default()) else { return Ok(()) };
+    let size: usize = parts.iter().map(|part| part.body.len()).sum();
+    let named = parts.iter().filter(|part| part.content_id().is_some() && part.content_type().is_some()).count();
+    same("bounds", &(size <= rest.len() && named <= parts.len() && parts.len() <= body::limits::PARTS), &true)
 }
 
 /// A stream gives the same frames in one piece and in pieces of any size; the first octet chooses the size.

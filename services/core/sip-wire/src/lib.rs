@@ -1,4 +1,5 @@
-//! The pure SIP room between bytes and messages: framing, normalising, URIs, headers with typed views, and SDP text.
+//! The pure SIP room between bytes and messages: framing, normalising, URIs, headers with typed views, SDP text, and the bodies
+//! of event packages.
 //!
 //! It knows nothing of transactions, dialogs, sockets or time, and judges only form: what a message means is sip-stack's.
 //! It has its own code because the rsip 0.4 parsers reject valid messages and misread others; of rsip only the vocabulary
@@ -7,6 +8,7 @@
 //! Text is `str` throughout. Octets that are no UTF-8 keep their identity through a private encoding (see [`text`]), so that
 //! a tag or Call-ID in Latin-1 is echoed as it came.
 
+pub mod body;
 #[doc(hidden)]
 pub mod invariants;
 pub mod sdp;
@@ -20,6 +22,7 @@ mod framer;
 mod header_name;
 mod headers;
 mod host;
+mod info;
 mod message;
 mod method;
 mod name_addr;
@@ -39,6 +42,7 @@ pub use framer::{Frame, FrameError, StreamFramer};
 pub use header_name::HeaderName;
 pub use headers::Headers;
 pub use host::Host;
+pub use info::{AppearanceIndex, AppearanceState, Info};
 pub use message::{Message, Request, Response};
 pub use method::Method;
 pub use name_addr::{Contacts, NameAddr};
@@ -47,7 +51,7 @@ pub use parse::parse_datagram;
 pub use session_values::{RAck, SessionExpires};
 pub use status::StatusCode;
 pub use uri::{Scheme, Uri, UriBuilder};
-pub use values::{CSeq, Event, MediaType, Reason, RetryAfter, SubscriptionState, Warning};
+pub use values::{CSeq, EndReason, Event, MediaType, Reason, RetryAfter, SubscriptionState, Warning};
 pub use via::{Via, ViaTransport};
 
 /// Bounds on everything that comes from outside. RFC 4475's longest valid message stays far below them.

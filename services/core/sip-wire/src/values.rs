@@ -154,6 +154,14 @@ impl SubscriptionState {
     pub fn is_terminated(&self) -> bool {
         self.state.eq_ignore_ascii_case("terminated")
     }
+    /// Whether somebody has to allow it first. Any state but this and `terminated` counts as active (RFC 6665 section 4.1.3).
+    pub fn is_pending(&self) -> bool {
+        self.state.eq_ignore_ascii_case("pending")
+    }
+    /// Why it is over, where the RFC knows the reason.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.reason().and_then(EndReason::named)
+    }
     /// Seconds left.
     pub fn expires(&self) -> Option<u32> {
         self.params.number("expires")
@@ -165,6 +173,40 @@ impl SubscriptionState {
     /// Seconds to wait before the next try.
     pub fn retry_after(&self) -> Option<u32> {
         self.params.number("retry-after")
+    }
+}
+
+/// Why a subscription is over (RFC 6665 sections 4.1.3 and 4.4.1, 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// Subscribe again at once.
+    Deactivated,
+    /// Subscribe again later.
+    Probation,
+    /// Not allowed (any more).
+    Rejected,
+    /// It has run out: subscribe again at once.
+    Timeout,
+    /// Nobody could say yes or no: subscribe again later.
+    GiveUp,
+    /// What it was about is gone for good.
+    NoResource,
+    /// What it was about will not change.
+    Invariant,
+}
+
+impl EndReason {
+    fn named(text: &str) -> Option<EndReason> {
+        Some(match text.to_ascii_lowercase().as_str() {
+            "deactivated" => EndReason::Deactivated,
+            "probation" => EndReason::Probation,
+            "rejected" => EndReason::Rejected,
+            "timeout" => EndReason::Timeout,
+            "giveup" => EndReason::GiveUp,
+            "noresource" => EndReason::NoResource,
+            "invariant" => EndReason::Invariant,
+            _ => return None,
+        })
     }
 }
 

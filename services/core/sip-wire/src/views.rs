@@ -8,8 +8,8 @@ use crate::cursor::{each_element, element_end};
 use crate::session_values::{response_number, seconds_with_params};
 use crate::values::{delta_seconds, token};
 use crate::{
-    CSeq, Challenge, Contacts, Credentials, Event, HeaderError, HeaderName, Headers, MediaType, Method, NameAddr, RAck, Reason,
-    RetryAfter, SessionExpires, SubscriptionState, Syntax, Via, Warning, limits, parse_date,
+    CSeq, Challenge, Contacts, Credentials, Event, HeaderError, HeaderName, Headers, Info, MediaType, Method, NameAddr, RAck,
+    Reason, RetryAfter, SessionExpires, SubscriptionState, Syntax, Via, Warning, limits, parse_date,
 };
 
 impl Headers {
@@ -129,6 +129,18 @@ impl Headers {
     /// Event.
     pub fn event(&self) -> Result<Option<Event>, HeaderError> {
         self.optional(HeaderName::EVENT)
+    }
+    /// Allow-Events: packages that the sender takes (RFC 6665 section 8.2.2).
+    pub fn allow_events(&self) -> Result<Vec<String>, HeaderError> {
+        self.tokens(HeaderName::ALLOW_EVENTS)
+    }
+    /// Call-Info, with the appearances of a shared call.
+    pub fn call_info(&self) -> Result<Vec<Info>, HeaderError> {
+        self.list(HeaderName::CALL_INFO, |value, out| each_element(value, |element| push(out, element.parse()?)))
+    }
+    /// Alert-Info.
+    pub fn alert_info(&self) -> Result<Vec<Info>, HeaderError> {
+        self.list(HeaderName::ALERT_INFO, |value, out| each_element(value, |element| push(out, element.parse()?)))
     }
     /// Subscription-State.
     pub fn subscription_state(&self) -> Result<Option<SubscriptionState>, HeaderError> {

@@ -31,3 +31,18 @@ fn descriptions_of_the_corpus_hold() {
 fn streams_of_the_corpus_hold() {
     replay("framer", invariants::framer, 4);
 }
+
+#[test]
+fn xml_bodies_of_the_corpus_hold() {
+    replay("xml_bodies", invariants::xml_bodies, 8);
+}
+
+#[test]
+fn summaries_of_the_corpus_hold() {
+    replay("message_summary", invariants::message_summary, 4);
+}
+
+#[test]
+fn multipart_bodies_of_the_corpus_hold() {
+    replay("multipart", invariants::multipart, 4);
+}

@@ -95,12 +95,56 @@ pub enum Output {
     CallGone(CallIdentity),
     /// All lamps that the telephone lights, by their Hal1 names.
     Lamps(BTreeMap<String, LampPattern>),
+    /// What waits at a line's mailbox.
+    Messages(LineNumber, Messages),
     /// Digits keyed and not yet sent.
     PendingDigits(String),
     /// How many calls have not ended.
     CallsUp(u32),
     /// Nothing more to do before this time (none: until an input comes).
     Wait(Option<Tick>),
+}
+
+/// A line's messages as people see them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// There are some that were not heard (B199).
+    pub waiting: bool,
+    /// How many, where the server counts them.
+    pub new: u32,
+    /// Heard and kept, where the server counts them.
+    pub old: u32,
+    /// Whether this is known at all.
+    pub mailbox: MailboxState,
+}
+
+/// How far the subscription to a mailbox is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MailboxState {
+    /// Not wanted, or the line has not been registered yet.
+    #[default]
+    Off,
+    /// Asked for; the server does not hold it.
+    Asking,
+    /// The server holds it and says nothing yet.
+    Pending,
+    /// The server says what waits.
+    Active,
+    /// Refused for good.
+    Refused,
+}
+
+impl MailboxState {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MailboxState::Off => "off",
+            MailboxState::Asking => "asking",
+            MailboxState::Pending => "pending",
+            MailboxState::Active => "active",
+            MailboxState::Refused => "refused",
+        }
+    }
 }
 
 /// What shall be heard.

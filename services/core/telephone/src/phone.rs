@@ -1,10 +1,11 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
-//! they come from: `hand` (hook and keys), `sip` (events of the stack), `requests` (the bus); `wishes` says what follows
-//! from the state for ear, lamps and screens.
+//! they come from: `hand` (hook and keys), `sip` (events of the stack), `requests` (the bus); `mailbox` is what waits at
+//! voice mail servers; `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
 mod forward;
 mod hand;
+mod mailbox;
 mod requests;
 mod restore;
 mod sip;
@@ -20,6 +21,7 @@ use crate::call::{Call, State};
 use crate::desk::Desk;
 use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, ToneName};
 use crate::settings::{DisconnectionTone, TelephoneSettings};
+use mailbox::Mailbox;
 use wishes::Told;
 
 /// Calls that are up at the same time; one more is busy.
@@ -33,6 +35,7 @@ pub struct Phone {
     settings: TelephoneSettings,
     identities: Identities,
     lines: [LineState; LineNumber::COUNT as usize],
+    mailboxes: [Mailbox; LineNumber::COUNT as usize],
     calls: Vec<Call>,
     desk: Desk,
     hook: Hook,
@@ -55,6 +58,7 @@ impl Phone {
             settings,
             identities: Identities { state: seed },
             lines: std::array::from_fn(|_| LineState::Unconfigured),
+            mailboxes: Default::default(),
             calls: Vec::new(),
             desk: Desk::Closed,
             hook: Hook::On,
@@ -106,6 +110,7 @@ impl Phone {
     /// What follows from whatever has happened. Mute is for the call that was `before` the person: another one begins unmuted.
     fn conclude(&mut self, now: Tick, before: Option<CallIdentity>) {
         self.handle_deadlines(now);
+        self.settle_subscriptions();
         if self.desk.call() != before {
             self.muted = false;
         }

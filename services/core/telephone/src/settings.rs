@@ -40,6 +40,10 @@ pub struct TelephoneSettings {
     pub relay_digits: [bool; LineNumber::COUNT as usize],
     /// DTMF_INTDIGIT_TIM in milliseconds (B308).
     pub digit_pause_ms: u32,
+    /// VM_SUBSCRIBE_ENABLE: registered lines subscribe to their mailboxes.
+    pub voice_mail: bool,
+    /// VOICE_MESSAGE_AVAILABLE: "Messages-Waiting: yes" counts only with a Voice-Message line (B199).
+    pub voice_message_counted: bool,
     /// The tones of section 5.6.2.
     pub tones: Tones,
     /// Who is not let in.
@@ -117,6 +121,8 @@ impl TelephoneSettings {
             digit_length_ms: 180,
             relay_digits: [false; LineNumber::COUNT as usize],
             digit_pause_ms: 90,
+            voice_mail: false,
+            voice_message_counted: true,
             tones: Tones::default(),
             screening: Screening::factory(),
             forwarding: Default::default(),

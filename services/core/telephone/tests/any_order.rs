@@ -140,7 +140,7 @@ fn obey(desk: &mut Desk) {
             Command::Reject(call, status) => (call, Some(status)),
             Command::Forward { call, .. } => (call, Some(302)),
             Command::Hangup(call) => (call, Some(0)),
-            Command::Register(_) | Command::Stop => continue,
+            Command::Register(_) | Command::Subscribe { .. } | Command::Unsubscribe(_) | Command::Stop => continue,
         };
         assert!(desk.calls.contains_key(&call), "{command:?}");
         if let Some(status) = end {

@@ -155,6 +155,11 @@ impl Agent {
                 self.facts.calls.remove(&call);
             }
             telephone::Output::Lamps(lamps) => self.lamps = lamps,
+            telephone::Output::Messages(line, messages) => {
+                if let Some(shown) = self.facts.line_mut(line) {
+                    shown.messages = messages;
+                }
+            }
             telephone::Output::PendingDigits(digits) => self.facts.phone.pending_digits = digits,
             telephone::Output::CallsUp(up) => self.facts.phone.calls_up = up,
             telephone::Output::Wait(_) => {}

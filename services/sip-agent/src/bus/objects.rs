@@ -138,6 +138,22 @@ impl Line {
         self.shown.read(|line| line.source_port)
     }
     #[zbus(property)]
+    fn messages_waiting(&self) -> bool {
+        self.shown.read(|line| line.messages.waiting)
+    }
+    #[zbus(property)]
+    fn new_messages(&self) -> u32 {
+        self.shown.read(|line| line.messages.new)
+    }
+    #[zbus(property)]
+    fn old_messages(&self) -> u32 {
+        self.shown.read(|line| line.messages.old)
+    }
+    #[zbus(property)]
+    fn mailbox(&self) -> String {
+        self.shown.read(|line| line.messages.mailbox.as_str().to_owned())
+    }
+    #[zbus(property)]
     fn last_error(&self) -> String {
         self.shown.read(|line| match &line.state {
             LineState::Registering { last_error: why } | LineState::Failed { reason: why } => why.clone(),

@@ -14,6 +14,7 @@ mod registration;
 mod screening;
 mod servers;
 mod sessions;
+mod subscriptions;
 mod telephone;
 mod timers;
 mod tones;

@@ -235,6 +235,9 @@ fn text(value: &OwnedVariant) -> String {
     if let Ok(text) = <&str>::try_from(value) {
         return text.to_owned();
     }
+    if let Ok(yes) = bool::try_from(value) {
+        return yes.to_string();
+    }
     let number = u64::try_from(value).or_else(|_| u32::try_from(value).map(u64::from));
     let number = number.or_else(|_| u16::try_from(value).map(u64::from)).or_else(|_| u8::try_from(value).map(u64::from));
     number.unwrap().to_string()

@@ -242,11 +242,11 @@ impl Stack {
     }
 
     /// The servers' addresses behind a name, as the resolver found them; the newest are kept. Not those of whom a person calls by
-    /// URI on a line without servers, nor of a far end's Contact: they may not ask what servers may.
+    /// URI on a line without servers, nor of a far end's Contact, nor of a presence server: they may not ask what servers may.
     pub(crate) fn note_servers(&mut self, line: LineNumber, targets: &[SocketAddr], asker: Asker) {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return };
         let has_servers = [&own.registrar, &own.proxy, &own.outbound_proxy].into_iter().any(Option::is_some);
-        if !has_servers || matches!(asker, Asker::Dialog(_)) {
+        if !has_servers || matches!(asker, Asker::Dialog(_) | Asker::Subscription(_)) {
             return;
         }
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };

@@ -265,7 +265,7 @@ impl Stack {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
             Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) => String::new(),
-            Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
+            Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
@@ -274,7 +274,7 @@ impl Stack {
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
             Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) => {}
-            Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
+            Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => {}
         }
     }
 

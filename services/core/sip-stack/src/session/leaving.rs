@@ -131,6 +131,7 @@ impl Stack {
         for line in agreements::LineNumber::all() {
             self.unregister(line);
         }
+        self.end_subscriptions();
         self.arm(TimerOwner::Stack, Timer::StopGrace, STOP_PATIENCE);
         self.touch();
     }
@@ -143,7 +144,7 @@ impl Stack {
     /// Tells that everything is said.
     pub(crate) fn tell_stopped(&mut self) {
         let waiting = self.core.timers.is_armed(TimerOwner::Stack, Timer::StopGrace);
-        if waiting && self.core.calls.is_empty() && !self.is_unregistering() {
+        if waiting && self.core.calls.is_empty() && !self.is_unregistering() && !self.is_unsubscribing() {
             self.core.timers.disarm(TimerOwner::Stack, Timer::StopGrace);
             self.tell(Event::Stopped);
         }

@@ -239,7 +239,12 @@ impl Stack {
             Command::SendDigits(call, digits) => self.relay(call, &digits),
             Command::Hold(call) => self.wish_hold(call, true),
             Command::Resume(call) => self.wish_hold(call, false),
-            Command::Register(line) => self.register_at_once(line),
+            Command::Register(line) => {
+                self.retry_refused_subscriptions(line);
+                self.register_at_once(line);
+            }
+            Command::Subscribe { key, wish, body } => self.subscribe(key, wish, body),
+            Command::Unsubscribe(key) => self.unsubscribe(&key),
             Command::Stop => self.stop(),
         }
     }
@@ -305,6 +310,7 @@ impl Stack {
             }
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace => self.put_call(call),
+            Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => self.put_call(call),
         }
     }
 

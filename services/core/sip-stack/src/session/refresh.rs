@@ -103,7 +103,7 @@ impl Stack {
                 talking.ours = Ours::Updating { transaction };
                 self.put_call(call);
             }
-            (_, _) => self.refresh_later(call),
+            (_, _) => self.refresh_session_later(call),
         }
     }
 
@@ -157,7 +157,7 @@ impl Stack {
         match response.status {
             status if is_challenge(status) => match call.auth.on_challenge(response, own) {
                 Ok(()) => self.send_update(call, settings),
-                Err(_) => self.refresh_later(call),
+                Err(_) => self.refresh_session_later(call),
             },
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
                 call.interval.update_refused();
@@ -189,7 +189,7 @@ impl Stack {
     }
 
     /// Not now; the end of the session stays where it is.
-    pub(super) fn refresh_later(&mut self, call: Call) {
+    pub(super) fn refresh_session_later(&mut self, call: Call) {
         self.arm(TimerOwner::Call(call.identity), Timer::SessionRefresh, TRY_AGAIN);
         self.put_call(call);
     }

@@ -94,7 +94,7 @@ impl Stack {
                 talking.ours = Ours::Sent { transaction, hold, sends, why };
                 self.put_call(call);
             }
-            (_, _, Why::Refresh) => self.refresh_later(call),
+            (_, _, Why::Refresh) => self.refresh_session_later(call),
             (_, _, Why::Wish) => {
                 self.tell(Event::HoldFailed { call: call.identity, status: 0, reason: "it cannot be sent".to_owned() });
                 self.put_call(call);
@@ -237,7 +237,7 @@ impl Stack {
         let Some(own) = line_of(settings, call.line) else { return self.put_call(call) };
         match call.auth.on_challenge(response, own) {
             Ok(()) => self.send_reinvite(call, (hold, why), settings),
-            Err(_) if why == Why::Refresh => self.refresh_later(call),
+            Err(_) if why == Why::Refresh => self.refresh_session_later(call),
             Err(failure) => self.hold_failed(call, response.status.code(), failure.to_string(), settings),
         }
     }

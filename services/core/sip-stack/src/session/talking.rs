@@ -196,6 +196,9 @@ impl Stack {
     /// A request with a To-tag.
     pub(crate) fn on_request_in_dialog(&mut self, id: TransactionId, arrived: Arrived) {
         let request = &arrived.request;
+        if let Some(subscription) = self.subscription_of(request) {
+            return self.on_subscription_notify(id, subscription, &arrived);
+        }
         let Some(mut call) = self.call_of(request).and_then(|identity| self.take_call(identity)) else {
             let heard = match request.method {
                 Method::BYE => self.on_bye_of_unheard_answer(id, request),

@@ -22,6 +22,7 @@ pub(crate) use server_request::ServerRequest;
 pub(crate) use table::{ClientKey, ServerKey, TransactionTable};
 
 use crate::interface::{FlowId, LineSettings};
+use crate::subscription::SubscriptionId;
 use crate::timers::Timer;
 
 /// Whatever the settings say.
@@ -116,6 +117,8 @@ pub(crate) enum Owner {
     Cancel(CallIdentity),
     /// Our INFO.
     Info(CallIdentity),
+    /// A subscription.
+    Subscription(SubscriptionId),
     /// Nobody: requests that are answered at once, and our BYE of a leg that no call wants.
     Nobody,
 }

@@ -19,4 +19,5 @@ mod routes;
 mod serving;
 mod sessions;
 mod storms;
+mod subscribing;
 mod updates;

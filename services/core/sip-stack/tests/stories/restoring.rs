@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use agreements::Tick;
+use agreements::{LineNumber, Tick};
 use proptest::prelude::*;
-use sip_stack::{CallStage, Command, Event, Input, LineState, SNAPSHOT_FORMAT, Stack, Start};
+use sip_stack::{CallStage, Command, Event, Input, LineState, SNAPSHOT_FORMAT, Stack, Start, SubscriptionKey, SubscriptionWish};
 use testbed::virtual_net::peer::{PCMU, requests, response_with};
 use testbed::virtual_net::{Faults, MediaMode, Net};
 
@@ -202,8 +202,8 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
     }
 }
 
-/// A snapshot that this format's first version wrote: a held call. When it cannot be read any more the shape of what is stored has
-/// changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
+/// A snapshot that this format's first version wrote: a held call, a line and a subscription. When it cannot be read any more the
+/// shape of what is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
     assert_eq!(SNAPSHOT_FORMAT, 2);
@@ -212,6 +212,7 @@ fn the_kept_snapshot_of_this_format_is_still_read() {
     let calls = stack.calls();
     assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");
     assert_eq!(calls[0].remote.number, "200");
+    assert_eq!(stack.load().subscriptions, 1);
 }
 
 /// Makes the file of the test above: `cargo test -p sip-stack --test stories -- --ignored keep_a_new_snapshot`.
@@ -223,8 +224,10 @@ fn keep_a_new_snapshot() {
     let (ours, _) = talking(&mut net);
     net.command(0, Command::Hold(ours));
     net.settle();
-    let path = format!("{}/tests/stories/snapshots/format-{SNAPSHOT_FORMAT}.bin", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(path, net.nodes[0].kept.clone().unwrap()).unwrap();
+    let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: "message-summary".into(), resource: String::new() };
+    net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/snapshots");
+    std::fs::write(folder.join(format!("format-{SNAPSHOT_FORMAT}.bin")), net.nodes[0].stack.snapshot()).unwrap();
 }
 
 /// The snapshot is wanted before the messages that follow from it.

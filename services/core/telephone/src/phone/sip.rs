@@ -32,6 +32,8 @@ impl Phone {
             }
             Event::HoldFailed { call, .. } => self.settle_hold(call, None),
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
+            Event::Subscription { key, state } => self.handle_subscription(&key, &state),
+            Event::Notified { key, content_type, body } => self.handle_notified(&key, &content_type, &body),
             Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }

@@ -8,7 +8,7 @@ use agreements::{CallIdentity, LampPattern, LineNumber};
 use super::Phone;
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallView, Near, Output, SoundWish, ToneName, ToneWish};
+use crate::interface::{CallView, Messages, Near, Output, SoundWish, ToneName, ToneWish};
 
 /// What was last given out; empty after a start, so that everything is said.
 #[derive(Default)]
@@ -16,6 +16,7 @@ pub(super) struct Told {
     sound: Option<SoundWish>,
     calls: BTreeMap<CallIdentity, CallView>,
     lamps: Option<BTreeMap<String, LampPattern>>,
+    pub(super) messages: [Option<Messages>; LineNumber::COUNT as usize],
     pending_digits: Option<String>,
     calls_up: Option<u32>,
 }
@@ -25,6 +26,7 @@ impl Phone {
     pub(super) fn settle(&mut self) {
         self.settle_sound();
         self.settle_calls();
+        self.settle_messages();
         let up = u32::try_from(self.calls_up()).unwrap_or(u32::MAX);
         if self.told.calls_up != Some(up) {
             self.told.calls_up = Some(up);
@@ -125,6 +127,7 @@ impl Phone {
         let near = self.desk.near();
         let ringer = if self.calls.iter().any(Call::wants_answer) { LampPattern::FlashFast } else { LampPattern::Off };
         let mut lamps = BTreeMap::from([
+            ("message".to_owned(), lit(self.has_messages())),
             ("ringer".to_owned(), ringer),
             ("speaker".to_owned(), lit(near == Some(Near::Speaker))),
             ("headset".to_owned(), lit(near == Some(Near::Headset))),

@@ -1,0 +1,277 @@
+//! The subscriber of RFC 6665: one machine per subscription, for every event package alike. What a package's bodies mean is its
+//! user's affair; here they are bytes.
+//!
+//! ```text
+//!  Subscribe     socket, address        2xx, NOTIFY (either first)
+//!  --------> Waiting ---------> Asking ------------------------> Standing -- Refresh: SUBSCRIBE in the dialog --+
+//!             ^  ^  (Locating: name) |                              ^  |                                        |
+//!             |  | other failure,    | no NOTIFY in 64*T1           +--|-- 2xx, NOTIFY -------------------------+
+//!             |  | no answer: Retry  | (timer N)                       |
+//!             |  +-------------------+                                 | 481, deactivated, timeout, run out: at once
+//!             +--------------------------------------------------------+ probation, giveup, others: later
+//!                                                                      | 403, rejected, noresource, invariant: Refused
+//!      405, 489, 501: the server does not know the package; asked again with waits that grow to a day
+//!      Unsubscribe: Expires 0 in the dialog; gone with the last NOTIFY
+//! ```
+//!
+//! Only a NOTIFY makes the dialog (RFC 6665 4.4.1). Of a forked SUBSCRIBE the first notifier is taken, which 4.1.4 allows; the
+//! others meet 481 and end theirs. Timer N counts from the 2xx; until then timer F watches.
+
+mod answers;
+mod asking;
+mod ending;
+mod notify;
+mod wish;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use agreements::{LineNumber, Tick};
+use serde::{Deserialize, Serialize};
+use sip_wire::Request;
+
+use crate::auth::AuthSession;
+use crate::dialog::Dialog;
+use crate::interface::{Event, QueryId};
+use crate::random::Random;
+use crate::stack::Stack;
+use crate::transaction::{Route, TransactionId};
+
+pub use wish::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
+
+/// Subscriptions at a time: every button of the phone and what its lines want for themselves.
+const MOST_SUBSCRIPTIONS: usize = 128;
+/// Bodies that wait for their SUBSCRIBE; beyond it the oldest is forgotten.
+const MOST_BODIES: usize = 8;
+
+/// Names a subscription inside the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct SubscriptionId(u64);
+
+/// See the diagram.
+#[derive(Clone, Serialize, Deserialize)]
+enum Stage {
+    /// For the socket, or for SubscribeRetry.
+    Waiting,
+    /// For the server's address.
+    Locating { query: QueryId },
+    /// The first SUBSCRIBE is out, and no NOTIFY has come.
+    Asking {
+        /// Until its final answer.
+        open: Option<TransactionId>,
+        /// Seconds, once a 2xx has said so.
+        granted: Option<u32>,
+    },
+    /// There is a dialog.
+    Standing(Box<Standing>),
+    /// For better settings.
+    Refused { reason: String },
+}
+
+/// A subscription that the server holds.
+#[derive(Clone, Serialize, Deserialize)]
+struct Standing {
+    dialog: Dialog,
+    /// A SUBSCRIBE that waits for its answer.
+    open: Option<TransactionId>,
+    /// A NOTIFY has come since that was sent, so that none is waited for.
+    heard: bool,
+    /// Not allowed yet.
+    pending: bool,
+    /// When it runs out.
+    until: Tick,
+}
+
+/// One subscription.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Subscription {
+    key: SubscriptionKey,
+    wish: SubscriptionWish,
+    stage: Stage,
+    auth: AuthSession,
+    call_id: String,
+    local_tag: String,
+    /// Of the last SUBSCRIBE outside the dialog.
+    cseq: u32,
+    /// Where that went.
+    route: Option<Route>,
+    /// Seconds to ask for: the wish's or the setting's, or what a 423 wanted.
+    expires: u32,
+    /// Each goes with one SUBSCRIBE, oldest first.
+    bodies: VecDeque<SubscribeBody>,
+    /// The last SUBSCRIBE does not say what is wished now.
+    stale: bool,
+    /// The last wait after "I don't know this package"; zero while the server knows it.
+    back_off: Duration,
+    /// When it was last begun anew without a wait.
+    renewed: Option<Tick>,
+    last_error: String,
+    /// It ends as soon as the server can be told.
+    unwanted: bool,
+    /// The last state that was told.
+    told: Option<SubscriptionState>,
+}
+
+impl Subscription {
+    fn new(key: SubscriptionKey, wish: SubscriptionWish) -> Subscription {
+        Subscription {
+            key,
+            wish,
+            stage: Stage::Waiting,
+            auth: AuthSession::default(),
+            call_id: String::new(),
+            local_tag: String::new(),
+            cseq: 0,
+            route: None,
+            expires: 0,
+            bodies: VecDeque::new(),
+            stale: false,
+            back_off: Duration::ZERO,
+            renewed: None,
+            last_error: String::new(),
+            unwanted: false,
+            told: None,
+        }
+    }
+
+    /// Another attempt, which no message of an earlier one is mistaken for.
+    fn rename(&mut self, random: &mut Random) {
+        self.call_id = random.token() + &random.token();
+        self.local_tag = random.token();
+        self.cseq = 0;
+    }
+
+    /// As people see it; while it ends, as it was.
+    fn state(&self) -> Option<SubscriptionState> {
+        if self.unwanted {
+            return self.told.clone();
+        }
+        Some(match &self.stage {
+            Stage::Waiting | Stage::Locating { .. } | Stage::Asking { .. } => {
+                SubscriptionState::Asking { last_error: self.last_error.clone() }
+            }
+            Stage::Standing(standing) if standing.pending => SubscriptionState::Pending,
+            Stage::Standing(_) => SubscriptionState::Active,
+            Stage::Refused { reason } => SubscriptionState::Refused { reason: reason.clone() },
+        })
+    }
+
+    /// The SUBSCRIBE that waits for its answer.
+    fn open(&self) -> Option<TransactionId> {
+        match &self.stage {
+            Stage::Asking { open, .. } => *open,
+            Stage::Standing(standing) => standing.open,
+            Stage::Waiting | Stage::Locating { .. } | Stage::Refused { .. } => None,
+        }
+    }
+
+    /// Whether a NOTIFY with this Call-ID and these tags is ours.
+    fn takes(&self, call_id: &str, ours: &str, theirs: &str) -> bool {
+        match &self.stage {
+            Stage::Asking { .. } => self.call_id == call_id && self.local_tag == ours && !theirs.is_empty(),
+            Stage::Standing(standing) => standing.dialog.is(call_id, ours, theirs),
+            Stage::Waiting | Stage::Locating { .. } | Stage::Refused { .. } => false,
+        }
+    }
+
+    /// Whether another SUBSCRIBE has something to say.
+    fn has_news(&self) -> bool {
+        self.unwanted || self.stale || !self.bodies.is_empty()
+    }
+
+    fn keep_body(&mut self, body: SubscribeBody) {
+        if self.bodies.len() >= MOST_BODIES {
+            self.bodies.pop_front();
+        }
+        self.bodies.push_back(body);
+    }
+}
+
+/// All subscriptions.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct SubscriptionTable {
+    next: u64,
+    all: BTreeMap<SubscriptionId, Subscription>,
+}
+
+impl SubscriptionTable {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The one of that key.
+    fn find(&self, key: &SubscriptionKey) -> Option<SubscriptionId> {
+        self.all.iter().find(|(_, one)| one.key == *key).map(|(id, _)| *id)
+    }
+
+    /// None when there is no room.
+    fn insert(&mut self, subscription: Subscription) -> Option<SubscriptionId> {
+        if self.all.len() >= MOST_SUBSCRIPTIONS {
+            return None;
+        }
+        self.next += 1;
+        let id = SubscriptionId(self.next);
+        self.all.insert(id, subscription);
+        Some(id)
+    }
+
+    /// Those of a line.
+    fn of_line(&self, line: LineNumber) -> Vec<SubscriptionId> {
+        self.all.iter().filter(|(_, one)| one.key.line == line).map(|(id, _)| *id).collect()
+    }
+}
+
+impl Stack {
+    /// One, to change it.
+    fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
+        self.core.subscriptions.all.get_mut(&id)
+    }
+
+    fn set_stage(&mut self, id: SubscriptionId, stage: Stage) {
+        if let Some(subscription) = self.subscription(id) {
+            subscription.stage = stage;
+            self.touch();
+        }
+    }
+
+    /// The subscription whose NOTIFY this is.
+    pub(crate) fn subscription_of(&self, request: &Request) -> Option<SubscriptionId> {
+        if request.method != sip_wire::Method::NOTIFY {
+            return None;
+        }
+        let headers = &request.headers;
+        let (to, from) = (headers.to().ok()?, headers.from().ok()?);
+        let (call_id, ours, theirs) = (headers.call_id().ok()?, to.tag()?, from.tag().unwrap_or_default());
+        self.core.subscriptions.all.iter().find(|(_, one)| one.takes(call_id, ours, theirs)).map(|(id, _)| *id)
+    }
+
+    /// Whether a NOTIFY may require the extension of lists (RFC 4662 4.3): ours may that asked for it.
+    pub(crate) fn may_require(&self, request: &Request, option: &str) -> bool {
+        let wish = self.subscription_of(request).and_then(|id| self.core.subscriptions.all.get(&id)).map(|one| &one.wish);
+        option == asking::EVENTLIST && wish.is_some_and(SubscriptionWish::takes_lists)
+    }
+
+    /// Tells what has changed.
+    pub(crate) fn tell_subscriptions(&mut self) {
+        let mut news = Vec::new();
+        for subscription in self.core.subscriptions.all.values_mut() {
+            let state = subscription.state();
+            if subscription.told != state {
+                subscription.told.clone_from(&state);
+                news.extend(state.map(|state| Event::Subscription { key: subscription.key.clone(), state }));
+            }
+        }
+        for event in news {
+            self.tell(event);
+            self.touch();
+        }
+    }
+
+    /// After a restore: everything is told once more.
+    pub(crate) fn forget_told_subscriptions(&mut self) {
+        for subscription in self.core.subscriptions.all.values_mut().filter(|one| !one.unwanted) {
+            subscription.told = None;
+        }
+    }
+}

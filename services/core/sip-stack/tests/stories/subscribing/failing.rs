@@ -1,0 +1,175 @@
+//! What the server refuses, does not answer, or has forgotten (RFC 6665 4.1.2; B211).
+
+use std::time::Duration;
+
+use agreements::LineNumber;
+use sip_stack::{Command, SubscriptionState, SubscriptionWish};
+use sip_wire::Request;
+use testbed::virtual_net::peer::requests;
+
+use super::{Lab, SUMMARY, asking, given, key, subscribe_command, wish};
+
+#[test]
+fn a_challenge_is_answered_outside_and_inside_the_dialog() {
+    let mut lab = Lab::new();
+    let first = lab.subscribe();
+    let digest = |nonce: &str| format!("Digest realm=\"lab\", nonce=\"{nonce}\", qop=\"auth\"");
+    lab.refuse(&first, 401, &[("WWW-Authenticate", &digest("n1"))]);
+    let second = lab.subscribe();
+    let nonce = |request: &Request| request.headers.authorization().unwrap()[0].get("nonce").unwrap().to_owned();
+    assert_eq!((nonce(&second).as_str(), second.headers.call_id()), ("n1", first.headers.call_id()));
+    lab.grant(&second, 100);
+    lab.notify(&second, "active", "");
+    lab.codes();
+    lab.seconds(91);
+    let third = lab.subscribe();
+    assert_eq!(nonce(&third), "n1", "answered beforehand");
+    let stale = format!("{}, stale=true", digest("n2"));
+    lab.refuse(&third, 401, &[("WWW-Authenticate", &stale)]);
+    let fourth = lab.subscribe();
+    assert_eq!(nonce(&fourth), "n2");
+    lab.grant(&fourth, 100);
+    assert_eq!(lab.state(), SubscriptionState::Active);
+}
+
+/// B185's rule, for subscriptions.
+#[test]
+fn a_refused_password_is_not_repeated() {
+    let mut lab = Lab::new();
+    let first = lab.subscribe();
+    lab.refuse(&first, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]);
+    let second = lab.subscribe();
+    lab.refuse(&second, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n2\"")]);
+    lab.seconds(86_400);
+    assert!(lab.quiet() && matches!(lab.state(), SubscriptionState::Refused { .. }));
+}
+
+/// B211; and what makes it try again.
+#[test]
+fn after_403_nothing_is_sent_until_something_changes() {
+    let mut lab = Lab::new();
+    let first = lab.subscribe();
+    lab.refuse(&first, 403, &[]);
+    assert_eq!(lab.state(), SubscriptionState::Refused { reason: "the server refuses: 403 Forbidden".into() });
+    lab.command(subscribe_command());
+    lab.seconds(86_400);
+    assert!(lab.quiet(), "the same wish is no news");
+    lab.command(Command::Register(LineNumber::new(1).unwrap()));
+    let second = lab.subscribe();
+    lab.refuse(&second, 403, &[]);
+    let mut better = given();
+    better.lines[0].password = agreements::Secret::new("better");
+    lab.configure(better);
+    let third = lab.subscribe();
+    lab.refuse(&third, 403, &[]);
+    let other = SubscriptionWish { expires: Some(60), ..wish() };
+    lab.command(Command::Subscribe { key: key(), wish: other, body: None });
+    assert_eq!(lab.subscribe().headers.expires().unwrap(), Some(60));
+}
+
+/// B211: 403 to a refresh.
+#[test]
+fn a_refresh_that_is_forbidden_ends_it() {
+    let (mut lab, _) = Lab::standing(100);
+    lab.seconds(91);
+    let second = lab.subscribe();
+    lab.refuse(&second, 403, &[]);
+    lab.seconds(86_400);
+    assert!(lab.quiet() && matches!(lab.state(), SubscriptionState::Refused { .. }));
+}
+
+#[test]
+fn other_failures_are_tried_again_after_the_interval_or_the_servers_wish() {
+    for (code, extra, wait) in [(500, None, 10), (480, None, 10), (503, Some(("Retry-After", "40")), 40)] {
+        let mut lab = Lab::new();
+        let first = lab.subscribe();
+        lab.refuse(&first, code, extra.as_slice());
+        lab.net.run_for(Duration::from_millis(1000 * wait - 500));
+        assert!(lab.quiet(), "{code}");
+        lab.seconds(1);
+        lab.subscribe();
+    }
+}
+
+/// RFC 3261 21.4.17.
+#[test]
+fn too_brief_an_interval_is_asked_for_again_with_the_servers_least() {
+    let mut lab = Lab::new();
+    let first = lab.subscribe();
+    lab.refuse(&first, 423, &[("Min-Expires", "7200")]);
+    let second = lab.subscribe();
+    assert_eq!(second.headers.expires().unwrap(), Some(7200));
+    lab.refuse(&second, 423, &[("Min-Expires", "60")]);
+    assert!(lab.quiet(), "no use in asking again at once");
+}
+
+/// A server that does not know the package must not be asked every minute.
+#[test]
+fn a_server_that_does_not_know_the_package_is_asked_ever_more_seldom() {
+    let mut lab = Lab::new();
+    for minutes in [15, 30, 60, 120, 240, 480, 960, 1440, 1440] {
+        let subscribe = lab.subscribe();
+        lab.refuse(&subscribe, 489, &[]);
+        assert_eq!(lab.state(), asking("the server answered 489 Bad Event"));
+        lab.seconds(60 * minutes - 1);
+        assert!(lab.quiet(), "{minutes}");
+        lab.seconds(2);
+    }
+    let at_last = lab.subscribe();
+    lab.grant(&at_last, 600);
+    lab.notify(&at_last, "active", "");
+    lab.codes();
+    lab.seconds(541);
+    let refresh = lab.subscribe();
+    lab.refuse(&refresh, 489, &[]);
+    lab.seconds(899);
+    assert!(lab.quiet());
+    lab.seconds(2);
+    lab.subscribe();
+}
+
+/// RFC 6665 4.1.2.2: a refresh that fails leaves what stands; 481 means that the server has forgotten it.
+#[test]
+fn a_refresh_that_fails_is_repeated_in_the_dialog_until_the_time_is_over() {
+    let (mut lab, first) = Lab::standing(100);
+    lab.seconds(90);
+    let second = lab.subscribe();
+    lab.refuse(&second, 500, &[]);
+    assert_eq!(lab.state(), SubscriptionState::Active);
+    lab.seconds(11);
+    let others = lab.net.received(lab.server);
+    let others = requests(&others, "SUBSCRIBE");
+    assert!(others[0].headers.to().unwrap().tag().is_some(), "in the dialog");
+    let last = others.last().unwrap();
+    assert!(last.headers.to().unwrap().tag().is_none() && last.headers.call_id() != first.headers.call_id(), "a new one");
+    assert!(matches!(lab.state(), SubscriptionState::Asking { .. }));
+}
+
+#[test]
+fn a_server_that_has_forgotten_the_subscription_gets_another_at_once() {
+    let (mut lab, first) = Lab::standing(100);
+    lab.seconds(90);
+    let second = lab.subscribe();
+    lab.refuse(&second, 481, &[]);
+    let third = lab.subscribe();
+    assert!(third.headers.to().unwrap().tag().is_none() && third.headers.call_id() != first.headers.call_id());
+    lab.tag = "n2".into();
+    lab.grant(&third, 100);
+    lab.notify(&third, "active", SUMMARY);
+    assert_eq!((lab.codes(), lab.state()), (vec![200], SubscriptionState::Active));
+}
+
+/// A server that is away for hours, and comes back.
+#[test]
+fn a_server_that_returns_is_found_again() {
+    let (mut lab, _) = Lab::standing(100);
+    lab.seconds(7200);
+    assert!(matches!(lab.state(), SubscriptionState::Asking { last_error } if last_error == "no answer"));
+    lab.net.received(lab.server);
+    lab.seconds(60);
+    let got = lab.net.received(lab.server);
+    let newest = (*requests(&got, "SUBSCRIBE").last().unwrap()).clone();
+    lab.grant(&newest, 100);
+    lab.notify(&newest, "active", SUMMARY);
+    assert_eq!((lab.state(), lab.bodies()), (SubscriptionState::Active, vec![SUMMARY.to_owned()]));
+}
