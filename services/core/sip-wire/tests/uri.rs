@@ -152,3 +152,12 @@ fn a_uri_survives_serialisation() {
     assert_eq!(serde_json::from_str::<Uri>(&json).unwrap(), source);
     assert!(serde_json::from_str::<Uri>("\"sip:\"").is_err());
 }
+
+#[test]
+fn another_user_takes_the_place_of_the_old_one_and_its_password() {
+    let uri: Uri = "sip:200:secret@10.0.0.9:5070;transport=udp?Subject=x".parse().unwrap();
+    assert_eq!(uri.with_user(Some("a b")).as_str(), "sip:a%20b@10.0.0.9:5070;transport=udp?Subject=x");
+    assert_eq!(uri.with_user(None).as_str(), "sip:10.0.0.9:5070;transport=udp?Subject=x");
+    let bare: Uri = "sip:[2001:db8::1]".parse().unwrap();
+    assert_eq!(bare.with_user(Some("200")).as_str(), "sip:200@[2001:db8::1]");
+}
