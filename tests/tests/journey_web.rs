@@ -158,6 +158,61 @@ async fn a_restart_of_web_ui_is_not_noticed_in_the_browser() {
     visit.end().await;
 }
 
+/// B104, B105, B106, B107, C49, C64: a file from the administrator's disk. Refused during a call; then read, reported line by line, and
+/// in effect in the layer of its type after the restart that follows by itself.
+#[tokio::test]
+async fn a_configuration_file_is_imported_in_the_browser_and_the_unit_restarts() {
+    let Some(visit) = Visit::start(&Setup::with_the_exchange()).await else { return };
+    let Visit { browser, phone, .. } = &visit;
+    phone.registered().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("model.cfg");
+    let lines = ["DISPLAY_NAME_1=\"Imported\"", "SIP_SRC_PORT_2=\"99999\"", "ADMIN_PASS=\"quite secret\""];
+    let head = "# Panasonic SIP Phone Standard Format File # DO NOT CHANGE THIS LINE!\r\n\r\n";
+    std::fs::write(&file, format!("{head}{}\r\n\r\n", lines.join("\r\n"))).expect("the file");
+    let import = async || {
+        browser.choose_file("#file", &file).await;
+        browser.click(SAVE).await;
+        browser.until("#result", |text| !text.is_empty()).await
+    };
+
+    visit.open(ADMIN, "/maintenance").await;
+    browser.click("a[href='/maintenance/import-configuration-file']").await;
+    browser.click("input[value=product]").await;
+    phone.run(&["call", "102"]);
+    phone.call_in("ringback").await;
+    assert_eq!(import().await, "Failed (Busy)");
+    assert!(browser.text(".result").await.contains("A call is up"));
+    phone.run(&["hangup"]);
+    phone.call_in("ended").await;
+
+    let before = phone.epochs().await;
+    let mut result = import().await;
+    for _ in 0..20 {
+        // The end of the call may not have come to everybody yet.
+        if result == "Failed (Busy)" {
+            result = import().await;
+        }
+    }
+    assert_eq!(result, "Complete", "{}", browser.text("main").await);
+    assert!(browser.text(".result").await.contains("The unit restarts in a few seconds."));
+    let file = browser.text("#files tbody").await;
+    assert!(file.contains("model.cfg") && file.contains("Product") && file.contains("1 values, 2 lines skipped"), "{file}");
+    let found = browser.text("#findings tbody").await;
+    assert!(found.contains("SIP_SRC_PORT_2") && found.contains("model.cfg, line 4, column"), "{found}");
+    assert!(found.contains("ADMIN_PASS") && found.contains("model.cfg, line 5"), "{found}");
+    assert!(!browser.text("body").await.contains("quite secret"), "never a secret");
+    let complaints = browser.complaints().await;
+    assert!(complaints.iter().all(|one| !one.to_string().contains("Content Security Policy")), "{complaints:?}");
+
+    phone.restarted(before).await;
+    let (value, layer, source, line) = phone.explain("DISPLAY_NAME_1");
+    assert_eq!((value.as_str(), layer.as_str(), source.as_str(), line), ("Imported", "product", "model.cfg", 3));
+    assert_eq!(phone.explain("SIP_SRC_PORT_2").1, "factory");
+    assert!(!phone.logs().contains("quite secret"));
+    visit.end().await;
+}
+
 async fn port_open(phone: &Phone) -> bool {
     phone.facts(WEB, WEB).await["PortOpen"] == true
 }

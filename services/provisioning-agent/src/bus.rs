@@ -300,13 +300,14 @@ impl ProvisioningObject {
         kind: String,
         name: String,
         content: Vec<u8>,
-        #[allow(unused_variables)] options: Options,
+        options: Options,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<u64, HouseError> {
         bus::caller_is_admin(connection, &header).await?;
         let import = Import::new(&kind, &name, content)?;
-        self.commands.ask(|answer| Command::Import { import, answer }).await?
+        let correlation = correlation(&options);
+        self.commands.ask(|answer| Command::Import { import, correlation, answer }).await?
     }
 
     #[zbus(out_args("files"))]
@@ -324,15 +325,15 @@ impl ProvisioningObject {
         &self,
         kind: String,
         name: String,
-        #[allow(unused_variables)] options: Options,
+        options: Options,
         #[zbus(connection)] connection: &Connection,
         #[zbus(header)] header: Header<'_>,
     ) -> Result<u64, HouseError> {
         bus::caller_is_admin(connection, &header).await?;
         let of_card = name.clone();
         let content = self.read_card(move |card| card::read(&card, &of_card)).await?;
-        let import = Import::new(&kind, &name, content)?;
-        self.commands.ask(|answer| Command::Import { import, answer }).await?
+        let (import, correlation) = (Import::new(&kind, &name, content)?, correlation(&options));
+        self.commands.ask(|answer| Command::Import { import, correlation, answer }).await?
     }
 
     #[zbus(out_args("files"))]

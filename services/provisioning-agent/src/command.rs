@@ -111,6 +111,8 @@ pub enum Command {
     Import {
         /// Which.
         import: Import,
+        /// Goes through everything that this brings about; empty: the run gets one of its own.
+        correlation: Correlation,
         /// The number of its run, at once.
         answer: Answer<u64>,
     },
@@ -187,6 +189,8 @@ pub enum Applied {
 /// What the newest finished run did, as on the bus.
 #[derive(Clone, Default)]
 pub struct Report {
+    /// Its number; 0: none.
+    pub run: u64,
     /// kind, URL, outcome, applied, skipped.
     pub files: Vec<(String, String, String, u32, u32)>,
     /// See Provisioning1.

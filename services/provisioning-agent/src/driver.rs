@@ -127,7 +127,7 @@ impl Driver {
             Command::Reset { reset, source, correlation, answer } => self.reset(reset, source, &correlation, answer).await,
             Command::Reveal { layer, answer } => drop(answer.send(self.ledger.reveal(layer))),
             Command::Provision { answer } => drop(answer.send(self.begin_run(Cause::Asked))),
-            Command::Import { import, answer } => drop(answer.send(self.begin_import(import))),
+            Command::Import { import, correlation, answer } => drop(answer.send(self.begin_import(import, correlation))),
             Command::Card { answer } => drop(answer.send(self.provisioning.identity().sd_card.clone())),
             Command::DhcpOptions { options, answer } => {
                 self.dhcp_options = Some(options);
@@ -230,7 +230,7 @@ impl Driver {
         let (number, begins) = self.provisioning.begin(cause, enabled)?;
         if begins {
             let run = request::of(self.ledger.layers(), self.provisioning.identity(), &self.memory);
-            self.start(number, cause, run);
+            self.start(number, cause, run, Correlation::default());
         }
         Ok(number)
     }
@@ -240,14 +240,14 @@ impl Driver {
         match self.provisioning.begin(Cause::PreProvisioning, true) {
             Ok((number, _)) => {
                 let run = request::pre_provisioning(self.ledger.layers(), self.provisioning.identity(), &self.memory, url);
-                self.start(number, Cause::PreProvisioning, run);
+                self.start(number, Cause::PreProvisioning, run, Correlation::default());
             }
             Err(error) => tracing::info!(reason = %error, "no pre-provisioning"),
         }
     }
 
     /// Begins to read a file that a person brings; its run's number. Not while a call is up (B107).
-    fn begin_import(&mut self, import: Import) -> Result<u64, HouseError> {
+    fn begin_import(&mut self, import: Import, correlation: Correlation) -> Result<u64, HouseError> {
         if self.provisioning.call_is_up() {
             return Err(HouseError::new(ErrorKind::WrongState, "a call is up: import the file when it has ended"));
         }
@@ -256,12 +256,14 @@ impl Driver {
         }
         let (number, _) = self.provisioning.begin(Cause::Import, true)?;
         let run = import.run(self.ledger.layers(), self.provisioning.identity(), &self.memory);
-        self.start(number, Cause::Import, run);
+        self.start(number, Cause::Import, run, correlation);
         Ok(number)
     }
 
-    fn start(&mut self, number: u64, cause: Cause, run: Run) {
-        let correlation = Correlation::new(&format!("provisioning-{:08x}-{number}", self.ledger.epoch() >> 32));
+    /// `given`: the correlation of whoever asked; empty where nobody gave one.
+    fn start(&mut self, number: u64, cause: Cause, run: Run, given: Correlation) {
+        let own = || Correlation::new(&format!("provisioning-{:08x}-{number}", self.ledger.epoch() >> 32));
+        let correlation = if given.as_str().is_empty() { own() } else { given };
         tracing::info!(?cause, files = run.request.files.len(), correlation = correlation.as_str(), "provisioning begins");
         let request = run.request.clone();
         let child = tokio::spawn(async move {

@@ -10,6 +10,7 @@ pub mod driver;
 pub mod ledger;
 pub mod presets;
 pub mod provisioning;
+pub mod runs;
 pub mod service;
 
 mod history;

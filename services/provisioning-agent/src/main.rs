@@ -26,9 +26,9 @@ async fn serve() -> Result<(), Failure> {
     let folder = environment::state_folder().ok_or("STATE_DIRECTORY is not set: there is no folder for the settings")?;
     let ledger = Ledger::open(&folder, &presets, epoch(), clock::wall())?;
     let (commands, received) = command::channel();
-    let service = SettingsService::new(commands.clone(), PeerTable::from_environment());
     let incoming = grpc::listen(OWNER, SOCKET)?;
     let (driver, facts, announcements) = Driver::new(ledger, Memory::open(&folder), received);
+    let service = SettingsService::new(commands.clone(), PeerTable::from_environment(), facts.clone());
     let (board, board_seen) = watch::channel(None);
     let (phone, phone_seen) = watch::channel(None);
     // Whoever waits for the settings gets them while the bus is still being connected.

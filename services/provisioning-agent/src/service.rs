@@ -4,18 +4,22 @@ use agreements::Correlation;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::settings_server::{Settings, SettingsServer};
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, DhcpOptions, DhcpOptionsTaken, Diagnosis, ExplainReply, ExplainRequest, LayerValue, Origin,
-    ResetReply, ResetRequest, ResetScope, SnapshotReply, SnapshotRequest, Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, DhcpOptions, DhcpOptionsTaken, Diagnosis, ExplainReply, ExplainRequest, ImportReply,
+    ImportRequest, LayerValue, Origin, ReportReply, ReportRequest, ResetReply, ResetRequest, ResetScope, SnapshotReply,
+    SnapshotRequest, Value, WatchRequest,
 };
 use service_kit::grpc;
 use service_kit::peers::PeerTable;
 use service_kit::settings_client::OWNER;
 use settings::layers;
+use tokio::sync::watch;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::bus::Published;
 use crate::command::{Applied, Command, Commands, Wish};
+use crate::runs;
 
 /// The longest request of a peer: every parameter once.
 const LONGEST_REQUEST: usize = 2 << 20;
@@ -24,15 +28,16 @@ const LONGEST_REQUEST: usize = 2 << 20;
 pub struct SettingsService {
     commands: Commands,
     peers: PeerTable,
+    facts: watch::Receiver<Published>,
 }
 
 impl SettingsService {
-    /// Answers from the driver behind `commands`, to the clients of the house.
-    pub fn new(commands: Commands, peers: PeerTable) -> SettingsService {
+    /// Answers from the driver behind `commands`, to the clients of the house; `facts` are what the driver publishes.
+    pub fn new(commands: Commands, peers: PeerTable, facts: watch::Receiver<Published>) -> SettingsService {
         if !peers.isolated() {
             tracing::warn!("isolation off: several services share one user, so a peer's own claim counts");
         }
-        SettingsService { commands, peers }
+        SettingsService { commands, peers, facts }
     }
 
     /// With its limits.
@@ -102,6 +107,22 @@ impl Settings for SettingsService {
         let options = options.filter_map(|option| Some((u8::try_from(option.code).ok()?, option.value))).collect();
         self.commands.ask(|answer| Command::DhcpOptions { options, answer }).await?;
         Ok(Response::new(DhcpOptionsTaken {}))
+    }
+
+    async fn import(&self, request: Request<ImportRequest>) -> Result<Response<ImportReply>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        runs::may_import(&service)?;
+        let request = request.into_inner();
+        let source = account(&request.account).unwrap_or(service);
+        let run = runs::import(&self.commands, request, source).await?;
+        Ok(Response::new(ImportReply { run }))
+    }
+
+    async fn report(&self, request: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        let service = self.client(&request, &request.get_ref().service)?;
+        runs::may_import(&service)?;
+        let reply = runs::report(&self.commands, self.facts.clone(), request.get_ref().run).await?;
+        Ok(Response::new(reply))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {

@@ -8,6 +8,8 @@ use phone_proto::errors::ErrorKind;
 use phone_proto::settings::Origin;
 use service_kit::settings_client;
 
+use crate::importing::{self, Importing, Upload};
+
 /// The service's name, as provisioning-agent knows it.
 pub const SERVICE: &str = "web-ui";
 
@@ -51,12 +53,18 @@ pub type Saving<'a> = Pin<Box<dyn Future<Output = Result<u64, SaveError>> + Send
 pub trait SettingsBackend: Send + Sync {
     /// All values or none.
     fn save(&self, save: Save) -> Saving<'_>;
+    /// A configuration file into the layer of its type, and what came of it.
+    fn import(&self, upload: Upload) -> Importing<'_>;
 }
 
 /// provisioning-agent, over gRPC.
 pub struct ProvisioningAgent;
 
 impl SettingsBackend for ProvisioningAgent {
+    fn import(&self, upload: Upload) -> Importing<'_> {
+        Box::pin(importing::import(upload))
+    }
+
     fn save(&self, save: Save) -> Saving<'_> {
         Box::pin(async move {
             let changes = settings_client::Changes {
@@ -81,24 +89,29 @@ impl SettingsBackend for ProvisioningAgent {
                 | ErrorKind::ServiceUnavailable
                 | ErrorKind::Internal => SaveError::Unavailable(error.text),
             })?;
-            if reply.refused.is_empty() { Ok(reply.revision) } else { Err(SaveError::Refused(refusals(reply.refused))) }
+            if reply.refused.is_empty() {
+                Ok(reply.revision)
+            } else {
+                Err(SaveError::Refused(reply.refused.into_iter().map(diagnosis).collect()))
+            }
         })
     }
 }
 
-fn refusals(refused: Vec<phone_proto::settings::Diagnosis>) -> Vec<Diagnosis> {
-    let one = |refused: phone_proto::settings::Diagnosis| Diagnosis {
-        file: refused.file,
-        line: refused.line,
-        column: refused.column,
-        code: refused.code,
-        name: refused.name,
-        severity: if refused.severity == Severity::Warning.as_str() { Severity::Warning } else { Severity::Error },
-        reason: refused.reason,
-        suggestion: refused.suggestion,
-        arguments: refused.arguments.into_iter().collect(),
-    };
-    refused.into_iter().map(one).collect()
+/// A finding as the house has it; of a severity that is not known, an error.
+pub fn diagnosis(told: phone_proto::settings::Diagnosis) -> Diagnosis {
+    let severity = [Severity::Note, Severity::Warning].into_iter().find(|known| known.as_str() == told.severity);
+    Diagnosis {
+        file: told.file,
+        line: told.line,
+        column: told.column,
+        code: told.code,
+        name: told.name,
+        severity: severity.unwrap_or(Severity::Error),
+        reason: told.reason,
+        suggestion: told.suggestion,
+        arguments: told.arguments.into_iter().collect(),
+    }
 }
 
 fn about_everything(reason: String) -> Diagnosis {

@@ -13,6 +13,7 @@ use phone_view::PhoneView;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::backend::{Save, SaveError, SettingsBackend};
+use crate::importing::{ImportError, ImportReport, Upload};
 use crate::login::{Account, Door, Knock, Verdict};
 use crate::saved::LastSave;
 use crate::values::Values;
@@ -27,6 +28,7 @@ pub struct Desk {
     door: Mutex<Door>,
     last_save: Mutex<Option<LastSave>>,
     backend: Box<dyn SettingsBackend>,
+    imports: Semaphore,
     clock: Box<dyn Fn() -> Tick + Send + Sync>,
     /// The driver shall look at the door.
     pub moved: Notify,
@@ -75,6 +77,7 @@ impl Desk {
             view: view_seen,
             applied: applied_seen,
             session: session_seen,
+            imports: Semaphore::new(1),
             live: Arc::new(Semaphore::new(MOST_LIVE)),
         };
         (Arc::new(desk), Feeds { values, view, applied, session })
@@ -139,6 +142,15 @@ impl Desk {
         // Late values are no failure: the page then shows the older ones, and the live line says how far the change has come.
         let _late = tokio::time::timeout(ECHO, seen.wait_for(|values| values.revision >= revision)).await;
         Ok(revision)
+    }
+
+    /// Imports a file; one at a time.
+    ///
+    /// # Errors
+    /// See [`ImportError`].
+    pub async fn import(&self, upload: Upload) -> Result<ImportReport, ImportError> {
+        let _turn = self.imports.try_acquire().map_err(|_| ImportError::Busy)?;
+        self.backend.import(upload).await
     }
 
     /// Writes the port's switch, as the phone would.

@@ -8,6 +8,7 @@ pub mod driver;
 pub mod facts;
 pub mod form;
 pub mod http;
+pub mod importing;
 pub mod login;
 pub mod menu;
 pub mod pages;

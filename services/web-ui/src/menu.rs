@@ -41,6 +41,8 @@ pub enum ScreenKind {
     Voip,
     /// 4.5.2, 4.5.3: whose password.
     Password(Account),
+    /// 2.4.5: for an administrator alone.
+    Import,
     /// Fields of the catalogue.
     Settings,
 }
@@ -111,6 +113,7 @@ pub static TABS: &[Tab] = &[
         screens: &[
             settings("Firmware Maintenance", "firmware-maintenance"),
             settings("Provisioning Maintenance", "provisioning-maintenance"),
+            Screen { title: "Import Configuration File", slug: "import-configuration-file", kind: ScreenKind::Import },
         ],
     },
 ];
@@ -148,6 +151,7 @@ impl Screen {
         match self.kind {
             ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip => true,
             ScreenKind::Password(whose) => onlooker.account >= whose,
+            ScreenKind::Import => onlooker.account == Account::Administrator,
             ScreenKind::Settings => {
                 let taken = onlooker.without_basic_network && onlooker.account == Account::User && self.title == BASIC_NETWORK;
                 !taken && fields(tab.title, self.title, u8::from(self.per_line()), onlooker.account).next().is_some()

@@ -90,6 +90,12 @@ impl Browser {
         self.ask(&format!("/element/{element}/value"), &json!({ "text": text })).await;
     }
 
+    /// Chooses a file of this machine, as in the dialog that the field opens.
+    pub async fn choose_file(&self, selector: &str, path: &std::path::Path) {
+        let element = self.element(selector).await;
+        self.ask(&format!("/element/{element}/value"), &json!({ "text": path.to_str().expect("a path") })).await;
+    }
+
     /// Clicks, and waits for the page that follows.
     pub async fn click(&self, selector: &str) {
         let element = self.element(selector).await;

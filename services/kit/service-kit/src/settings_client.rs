@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::settings_client::SettingsClient;
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, DhcpOption, DhcpOptions, ExplainReply, ExplainRequest, Origin, SnapshotRequest, Value,
-    WatchRequest,
+    ApplyReply, ApplyRequest, Change, DhcpOption, DhcpOptions, ExplainReply, ExplainRequest, ImportRequest, Origin, ReportReply,
+    ReportRequest, SnapshotRequest, Value, WatchRequest,
 };
 use tokio::sync::mpsc;
 use tonic::transport::Channel;
@@ -164,6 +164,41 @@ pub async fn tell_dhcp_options(service: &str, options: BTreeMap<u8, Vec<u8>>) ->
     limited(client().tell_dhcp_options(request)).await.map(drop).map_err(|status| house_error(&status))
 }
 
+/// A file that a person brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileToImport {
+    /// standard, product or master.
+    pub kind: String,
+    /// Without a folder.
+    pub name: String,
+    /// As it is.
+    pub content: Vec<u8>,
+    /// Who, for the log.
+    pub account: String,
+    /// Goes through everything that this brings about.
+    pub correlation: String,
+}
+
+/// Begins to import a file; the number of its run.
+///
+/// # Errors
+/// `ServiceUnavailable` (also when the unit does not know itself yet), `InvalidValue`, `WrongState` (a call is up, B107), `Busy`,
+/// `AccessDenied`.
+pub async fn import(service: &str, file: FileToImport) -> Result<u64, HouseError> {
+    let FileToImport { kind, name, content, account, correlation } = file;
+    let request = ImportRequest { service: service.to_owned(), kind, name, content, account, correlation };
+    limited(client().import(request)).await.map(|reply| reply.into_inner().run).map_err(|status| house_error(&status))
+}
+
+/// What the run of this number did, once it has ended; another run's report when it does not end in time.
+///
+/// # Errors
+/// `ServiceUnavailable`, `Busy`, `AccessDenied`.
+pub async fn report(service: &str, run: u64) -> Result<ReportReply, HouseError> {
+    let request = ReportRequest { service: service.to_owned(), run };
+    limited(client().report(request)).await.map(tonic::Response::into_inner).map_err(|status| house_error(&status))
+}
+
 /// A status of the Settings service as an error of the house.
 fn house_error(status: &tonic::Status) -> HouseError {
     let kind = match status.code() {
@@ -171,6 +206,7 @@ fn house_error(status: &tonic::Status) -> HouseError {
         tonic::Code::InvalidArgument => ErrorKind::InvalidValue,
         tonic::Code::Aborted => ErrorKind::RevisionConflict,
         tonic::Code::PermissionDenied => ErrorKind::AccessDenied,
+        tonic::Code::FailedPrecondition => ErrorKind::WrongState,
         tonic::Code::DataLoss => ErrorKind::StoreFailed,
         tonic::Code::ResourceExhausted => ErrorKind::Busy,
         tonic::Code::Internal => ErrorKind::Internal,

@@ -144,7 +144,7 @@ impl Provisioning {
     /// The run under way has come to its end: its number and what it was begun for.
     pub fn finish(&mut self, now: Tick, report: Report, failed: bool) -> (u64, Option<Cause>) {
         self.finished = self.begun;
-        self.report = report;
+        self.report = Report { run: self.finished, ..report };
         let cause = self.running.take();
         match cause {
             Some(Cause::PreProvisioning) => self.pre_provisioning.ended(self.report.something_is_in_effect()),

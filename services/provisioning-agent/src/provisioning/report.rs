@@ -75,7 +75,7 @@ pub fn of(layers: &Layers, run: &Run, outcome: Outcome, memory: &Memory, time: a
         run.unusable.iter().map(|(kind, diagnosis)| (kind.as_str().to_owned(), diagnosis.file.clone(), "failed".to_owned(), 0, 0));
     let about_paths = run.unusable.iter().map(|(_, diagnosis)| diagnosis);
     let diagnoses = about_paths.chain(&notes).chain(&plan.plan.diagnoses).map(tuple).collect();
-    let report = Report { files: unusable.chain(told).collect(), diagnoses };
+    let report = Report { run: 0, files: unusable.chain(told).collect(), diagnoses };
     let failed = report.files.iter().any(|(_, _, outcome, _, _)| outcome == "failed");
     let lessons = Lessons {
         files: each().filter_map(|((layer, wanted), (fetched, report))| lesson(*layer, &wanted.url, fetched, report)).collect(),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use phone_proto::settings::settings_server::{Settings as Service, SettingsServer};
 use phone_proto::settings::{
-    ApplyReply, ApplyRequest, Change, DhcpOptions, DhcpOptionsTaken, ExplainReply, ExplainRequest, ResetReply, ResetRequest,
-    SnapshotReply, SnapshotRequest, Value, WatchRequest,
+    ApplyReply, ApplyRequest, Change, DhcpOptions, DhcpOptionsTaken, ExplainReply, ExplainRequest, ImportReply, ImportRequest,
+    ReportReply, ReportRequest, ResetReply, ResetRequest, SnapshotReply, SnapshotRequest, Value, WatchRequest,
 };
 use tokio::sync::broadcast;
 use tokio_stream::StreamExt as _;
@@ -83,6 +83,12 @@ impl Service for Server {
     }
     async fn tell_dhcp_options(&self, _: Request<DhcpOptions>) -> Result<Response<DhcpOptionsTaken>, Status> {
         Err(Status::unimplemented("sip-agent asks no DHCP server"))
+    }
+    async fn import(&self, _: Request<ImportRequest>) -> Result<Response<ImportReply>, Status> {
+        Err(Status::unimplemented("sip-agent imports no files"))
+    }
+    async fn report(&self, _: Request<ReportRequest>) -> Result<Response<ReportReply>, Status> {
+        Err(Status::unimplemented("sip-agent asks for no report"))
     }
     async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
         Err(Status::unimplemented("sip-agent explains no settings"))

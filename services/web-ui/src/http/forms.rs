@@ -124,8 +124,13 @@ impl Posted {
 pub fn token_error(desk: &Desk, pass: &Pass, form: &str, sent: &Sent) -> Option<Response> {
     let token = sent.get("token").map_or("", String::as_str);
     let holds = desk.door().form_token_holds(pass.session, form, token);
+    (!holds).then(|| no_token(pass))
+}
+
+/// The answer to a form whose token does not hold (B148).
+pub fn no_token(pass: &Pass) -> Response {
     let text = "This form does not belong to your session any more. Open the screen again and repeat the change.";
-    (!holds).then(|| respond::error(StatusCode::FORBIDDEN, text, Some(pass.account)))
+    respond::error(StatusCode::FORBIDDEN, text, Some(pass.account))
 }
 
 /// The row that holds an account's password.

@@ -6,13 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 
-use super::{live, respond};
+use super::{import, live, respond};
 use crate::desk::Desk;
 use crate::login::{Account, Knock, Pass, RequestKind, Verdict};
 use crate::menu::Place;
@@ -84,7 +86,7 @@ pub async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Ne
         return respond::error(StatusCode::INTERNAL_SERVER_ERROR, "The connection is unknown.", None);
     };
     let path = request.uri().path().to_owned();
-    match desk.knock(&knock(&request, ends)) {
+    let refusal = match desk.knock(&knock(&request, ends)) {
         Verdict::Enter(pass) => {
             let cookie = pass.cookie.as_deref().map(set_cookie);
             let mut response = match elsewhere(&pass, &path) {
@@ -95,7 +97,7 @@ pub async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Ne
                 }
             };
             response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
-            response
+            return response;
         }
         Verdict::Challenge(challenges) => ask(&challenges),
         Verdict::Unauthorized { port_closes } => unauthorized(port_closes),
@@ -103,6 +105,21 @@ pub async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, next: Ne
         Verdict::Wait(wait) => later(wait),
         Verdict::NoSession => StatusCode::NO_CONTENT.into_response(),
         Verdict::Closed => closing(respond::error(StatusCode::SERVICE_UNAVAILABLE, "The web port is closed.", None)),
+    };
+    drain(request.into_body()).await;
+    refusal
+}
+
+/// Reads a body to its end, within the bounds of the longest form, and forgets it. A browser that is refused while it still sends a
+/// file would not see the question for its password: its nonce may have grown old meanwhile.
+async fn drain(body: Body) {
+    let mut chunks = body.into_data_stream();
+    let mut read = 0_usize;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        read = read.saturating_add(chunk.len());
+        if read > import::LONGEST_BODY {
+            return;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod assets;
 mod forms;
 pub mod gate;
+pub mod import;
 pub mod listener;
 mod live;
 mod respond;

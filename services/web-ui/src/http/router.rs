@@ -12,9 +12,10 @@ use axum::{Extension, Router};
 use maud::Markup;
 
 use super::forms::{self, Posted, Sent};
-use super::{assets, gate, live, respond};
+use super::{assets, gate, import, live, respond};
 use crate::desk::Desk;
 use crate::form::{self, Submission};
+use crate::importing::FileType;
 use crate::login::{Account, Pass};
 use crate::menu::{Onlooker, Place, ScreenKind, TABS};
 use crate::pages::password::{PasswordErrors, Reason};
@@ -34,6 +35,7 @@ pub fn router(desk: Arc<Desk>) -> Router {
         .route("/", get(first))
         .route(live::PATH, get(live::live))
         .route(CLOSE, get(ask_to_close).post(close))
+        .route(import::PATH, get(import::show).post(import::import).layer(DefaultBodyLimit::max(import::LONGEST_BODY)))
         .route("/{tab}", get(first_of_tab))
         .route("/{tab}/{screen}", get(show).post(save))
         .route("/{tab}/{screen}/{line}", get(show_line).post(save_line))
@@ -61,12 +63,14 @@ pub struct Screen<'a> {
 }
 
 impl Screen<'_> {
-    fn show(&self) -> Response {
+    /// As it is opened.
+    pub fn show(&self) -> Response {
         match self.place.screen.kind {
             ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip => {
                 self.whole(StatusCode::OK, &status::screen(&self.place, &self.desk.view_now()))
             }
             ScreenKind::Password(whose) => self.password(StatusCode::OK, whose, &PasswordErrors::default(), &Outcome::default()),
+            ScreenKind::Import => self.import(StatusCode::OK, FileType::default(), &Outcome::default()),
             ScreenKind::Settings => self.settings(StatusCode::OK, &Submission::default(), Outcome::default()),
         }
     }
@@ -95,6 +99,11 @@ impl Screen<'_> {
         self.whole(status, &password::screen(&self.place, whose, reason, errors, outcome, &hidden))
     }
 
+    /// The screen that takes a file; `kind` as it was chosen.
+    pub fn import(&self, status: StatusCode, kind: FileType, outcome: &Outcome) -> Response {
+        self.whole(status, &pages::import::form(&self.place, kind, outcome, &self.token()))
+    }
+
     /// The page around a screen's content.
     pub fn whole(&self, status: StatusCode, content: &Markup) -> Response {
         let model = self.desk.view_now().version_information().model;
@@ -113,7 +122,8 @@ impl Screen<'_> {
     }
 }
 
-fn onlooker(desk: &Desk, pass: &Pass) -> Onlooker {
+/// Who looks, and what the dealer allows.
+pub fn onlooker(desk: &Desk, pass: &Pass) -> Onlooker {
     Onlooker { account: pass.account, without_basic_network: desk.values_now().without_basic_network() }
 }
 
@@ -184,7 +194,7 @@ async fn take(desk: &Arc<Desk>, pass: Pass, place: Option<Place>, fields: Fields
     match place.screen.kind {
         ScreenKind::Settings => posted.save_settings(desk).await,
         ScreenKind::Password(whose) => posted.save_password(desk, whose).await,
-        ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip => {
+        ScreenKind::Version | ScreenKind::Network | ScreenKind::Voip | ScreenKind::Import => {
             respond::error(StatusCode::METHOD_NOT_ALLOWED, "Nothing can be saved here.", Some(posted.pass.account))
         }
     }
@@ -218,7 +228,8 @@ fn unreadable(rejection: &FormRejection, pass: &Pass) -> Response {
     respond::error(rejection.status(), "The form could not be read.", Some(pass.account))
 }
 
-fn missing(pass: &Pass) -> Response {
+/// There is no such screen, or not for them.
+pub fn missing(pass: &Pass) -> Response {
     respond::error(StatusCode::NOT_FOUND, "There is no such screen.", Some(pass.account))
 }
 

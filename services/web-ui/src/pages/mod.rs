@@ -1,5 +1,6 @@
 //! The pages: HTML from what is known, and nothing else. Every text is escaped by maud; a page never holds a secret.
 
+pub mod import;
 pub mod notice;
 pub mod password;
 pub mod settings;

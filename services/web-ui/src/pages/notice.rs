@@ -90,3 +90,14 @@ pub const NOT_WRITTEN: &str = "The phone could not write its memory. Nothing was
 pub const BUSY: &str = "The phone is busy with its memory. Nothing was changed; try again in a moment.";
 /// After a save that nobody answered.
 pub const UNAVAILABLE: &str = "The settings are unavailable at the moment, so nothing was saved. Try again in a moment.";
+
+/// Import during a call (B107).
+pub const IN_A_CALL: &str = "A call is up, so the file was not imported. End the call, choose the file again and import it then.";
+/// Import during a provisioning run, or beside another import.
+pub const FILES_UNDER_WAY: &str =
+    "Configuration files are being read at the moment, so this one was not imported. Choose it again in a moment.";
+/// Import while provisioning-agent or the unit is not ready.
+pub const NOT_IMPORTED: &str = "The file could not be imported at the moment. Choose it again and try once more in a moment.";
+/// Import whose end was not seen.
+pub const NO_REPORT: &str =
+    "The phone has taken the file, but what it did is not known. If the unit does not restart, import the file once more.";

@@ -18,7 +18,7 @@ pub fn screen(place: &Place, view: &PhoneView) -> Markup {
         ScreenKind::Version => table(&version(view)),
         ScreenKind::Network => table(&network(view)),
         ScreenKind::Voip => voip(view),
-        ScreenKind::Password(_) | ScreenKind::Settings => html! {},
+        ScreenKind::Password(_) | ScreenKind::Import | ScreenKind::Settings => html! {},
     };
     let peer = if place.screen.kind == ScreenKind::Voip { Peer::Sip } else { Peer::Hal };
     let refresh = html! { a.button href=(place.path()) { "Refresh" } };

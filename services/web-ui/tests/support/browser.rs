@@ -84,6 +84,18 @@ impl Browser {
         raw(self.address, &format!("{head}{form}Connection: close\r\n\r\n{body}")).await
     }
 
+    /// Sends a body of any type, as it is.
+    pub async fn post_body(&mut self, path: &str, kind: &str, body: &[u8]) -> Reply {
+        let head = self.head("POST", path);
+        let form = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(format!("{head}{form}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        Reply::parse(&bytes)
+    }
+
     /// Opens a page's form and sends it with these fields changed.
     pub async fn save(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let page = self.get(path).await;

@@ -15,6 +15,7 @@ use web_ui::backend::{Save, SaveError, Saving, SettingsBackend};
 use web_ui::desk::{Desk, Feeds};
 use web_ui::http::listener::Listener;
 use web_ui::http::router::router;
+use web_ui::importing::{ImportError, ImportReport, Importing, Upload};
 use web_ui::login::Output;
 use web_ui::values::Values;
 
@@ -23,10 +24,27 @@ use web_ui::values::Values;
 pub struct FakeOwner {
     pub saves: Arc<Mutex<Vec<Save>>>,
     pub fails: Arc<Mutex<Option<SaveError>>>,
+    /// Files that came, in order.
+    pub uploads: Arc<Mutex<Vec<Upload>>>,
+    /// The answer to the next one.
+    pub import_answer: Arc<Mutex<Option<Result<ImportReport, ImportError>>>>,
+    /// Until this is notified a file that came is not answered.
+    pub import_held: Arc<Mutex<Option<Arc<tokio::sync::Notify>>>>,
     house: Arc<OnceLock<Arc<House>>>,
 }
 
 impl SettingsBackend for FakeOwner {
+    fn import(&self, upload: Upload) -> Importing<'_> {
+        Box::pin(async move {
+            self.uploads.lock().unwrap().push(upload);
+            let held = self.import_held.lock().unwrap().clone();
+            if let Some(held) = held {
+                held.notified().await;
+            }
+            self.import_answer.lock().unwrap().clone().unwrap_or_else(|| Ok(ImportReport::default()))
+        })
+    }
+
     fn save(&self, save: Save) -> Saving<'_> {
         Box::pin(async move {
             if let Some(error) = self.fails.lock().unwrap().clone() {
