@@ -158,7 +158,7 @@ async fn a_restart_of_web_ui_is_not_noticed_in_the_browser() {
     visit.end().await;
 }
 
-/// B104, B105, B106, B107, C49, C64: a file from the administrator's disk. Refused during a call; then read, reported line by line, and
+/// B104, B105, B107, C64: a file from the administrator's disk. Refused during a call; then read, reported line by line, and
 /// in effect in the layer of its type after the restart that follows by itself.
 #[tokio::test]
 async fn a_configuration_file_is_imported_in_the_browser_and_the_unit_restarts() {

@@ -90,7 +90,11 @@ impl Browser {
         let form = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(format!("{head}{form}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
-        stream.write_all(body).await.unwrap();
+        for chunk in body.chunks(1024) {
+            stream.write_all(chunk).await.unwrap();
+            // Whoever answers before the end has the time to do it, and to close.
+            tokio::task::yield_now().await;
+        }
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
         Reply::parse(&bytes)
