@@ -43,6 +43,8 @@ pub enum Wish {
     Handset(Hook),
     /// Press a simulated key.
     Key(String),
+    /// Restart the unit.
+    Restart,
     /// Put a folder in as the SD card, or take out what is in.
     Card(Option<PathBuf>),
 }
@@ -87,6 +89,10 @@ impl Hal {
     async fn set_lamp(&self, lamp: String, pattern: &str) -> Result<(), HouseError> {
         let pattern = read(pattern)?;
         self.desk.ask(Wish::Lamp(lamp, pattern)).await
+    }
+    async fn restart(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), HouseError> {
+        service_kit::bus::caller_is_admin(bus, &header).await?;
+        self.desk.ask(Wish::Restart).await
     }
     #[zbus(property)]
     fn epoch(&self) -> u64 {

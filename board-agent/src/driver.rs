@@ -51,7 +51,7 @@ pub async fn run(board: &str) -> Result<(), RunError> {
         tokio::select! {
             () = &mut stop => break,
             Some(event) = events.recv() => on_event(event, board.as_ref(), &served).await?,
-            Some(request) = wishes.recv() => on_wish(request, board.as_mut(), &served).await?,
+            Some(request) = wishes.recv() => on_wish(request, board.as_mut(), &mut restart, &served).await?,
             Some(event) = settings.recv() => {
                 let owner_is_new = matches!(event, SettingsEvent::Snapshot { .. });
                 if learn(&mut values, event) {
@@ -154,7 +154,7 @@ async fn on_event(event: BoardEvent, board: &dyn Board, served: &Served) -> zbus
 }
 
 /// Answers only when the effect is visible on the bus, so that a caller may rely on it.
-async fn on_wish((wish, answer): Request, board: &mut dyn Board, served: &Served) -> zbus::Result<()> {
+async fn on_wish((wish, answer): Request, board: &mut dyn Board, restart: &mut Restart, served: &Served) -> zbus::Result<()> {
     let outcome = match wish {
         Wish::Lamp(lamp, pattern) => match board.light(&lamp, pattern) {
             Ok(()) => {
@@ -165,6 +165,11 @@ async fn on_wish((wish, answer): Request, board: &mut dyn Board, served: &Served
             }
             Err(error) => Err(error),
         },
+        Wish::Restart => {
+            restart.ask(clock::now());
+            show_restart(restart, served).await?;
+            Ok(())
+        }
         Wish::Handset(to) => by_hand(board, served, |hand| Ok(hand.move_handset(to))).await?,
         Wish::Key(key) => by_hand(board, served, |hand| hand.press(&key)).await?,
         Wish::Card(folder) => by_hand(board, served, |hand| hand.move_card(folder.as_deref())).await?,

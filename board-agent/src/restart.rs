@@ -11,6 +11,9 @@ use zbus::{OwnedVariant, Variant};
 /// How long a restart is announced before it comes: a page shows "Complete" (B157, B271), a script fetches its report.
 pub const PAUSE: Duration = Duration::from_secs(3);
 
+/// The reason of a restart that is no wish of provisioning-agent's.
+const ASKED: &str = "an administrator has asked for it";
+
 /// See the module.
 ///
 /// ```text
@@ -42,10 +45,20 @@ impl Restart {
         let wish = wish(facts);
         *self = match (std::mem::take(self), wish) {
             (Restart::Quiet, Some(reason)) => Restart::Pending { reason, at: now + PAUSE },
+            (Restart::Pending { reason, at }, Some(_)) if reason == ASKED => Restart::Pending { reason, at },
             (Restart::Pending { at, .. }, Some(reason)) => Restart::Pending { reason, at },
             (Restart::Asked, Some(_)) => Restart::Asked,
-            (_, None) => Restart::Quiet,
+            // Nobody takes back what an administrator has asked for.
+            (Restart::Pending { reason, at }, None) if reason == ASKED => Restart::Pending { reason, at },
+            (Restart::Quiet | Restart::Pending { .. } | Restart::Asked, None) => Restart::Quiet,
         };
+    }
+
+    /// An administrator asks for it: at once but for the pause, whatever else is waited for (B273).
+    pub fn ask(&mut self, now: Tick) {
+        if let Restart::Quiet = self {
+            *self = Restart::Pending { reason: ASKED.to_owned(), at: now + PAUSE };
+        }
     }
 
     /// How long until [`Restart::due`] has something to say.
@@ -130,6 +143,17 @@ mod tests {
         restart.learn(NOW + PAUSE, &facts("a file was imported", ""));
         assert_eq!(restart.due(NOW + PAUSE), None, "the pause begins anew");
         assert!(restart.due(NOW + PAUSE * 2).is_some());
+    }
+
+    /// B273: a call or not, and whether provisioning-agent is there or not.
+    #[test]
+    fn what_an_administrator_asks_for_waits_for_nothing() {
+        let mut restart = Restart::default();
+        restart.ask(NOW);
+        restart.ask(NOW + PAUSE / 2);
+        restart.learn(NOW, &facts("a file was imported", "call"));
+        restart.learn(NOW, &HashMap::new());
+        assert_eq!(restart.due(NOW + PAUSE).as_deref(), Some(ASKED));
     }
 
     #[test]

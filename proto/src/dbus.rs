@@ -147,6 +147,7 @@ mod proxies {
     #[proxy(interface = "org.deskphone.Hal1", default_service = "org.deskphone.Hal1", default_path = "/org/deskphone/Hal1")]
     pub trait Hal {
         fn set_lamp(&self, lamp: &str, pattern: &str) -> zbus::Result<()>;
+        fn restart(&self) -> zbus::Result<()>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn hook(&self) -> zbus::Result<String>;
         #[zbus(property(emits_changed_signal = "false"))]

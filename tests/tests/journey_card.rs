@@ -1,4 +1,5 @@
-//! Journey: a person brings configuration files on an SD card (guide 2.4.5); the card is a folder of the simulated board.
+//! Journey: a person brings configuration files on an SD card (guide 2.4.5), and restarts the unit; the card is a folder of the
+//! simulated board.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -61,5 +62,25 @@ async fn a_file_on_the_card_is_imported_and_the_unit_restarts_but_not_during_a_c
 
     phone.run(&["board", "card"]);
     assert!(!phone.phonectl(&import).status.success());
+    phone.stop().await;
+}
+
+/// B273: an administrator restarts the unit, and a call does not keep it from that.
+#[tokio::test]
+async fn an_administrator_restarts_the_unit_in_the_middle_of_a_call() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let namespace = Namespace::new();
+    let phone = Phone::start(&namespace, &Setup::with_the_exchange()).await;
+    phone.registered().await;
+    phone.run(&["call", "100"]);
+    phone.call_in("talking").await;
+    let before = phone.epochs().await;
+    assert_eq!(phone.phonectl(&["restart"]).status.code(), Some(2), "nobody was there to ask, and nobody said --yes");
+    phone.run(&["restart", "--yes"]);
+    phone.restarted(before).await;
+    phone.registered().await;
+    assert!(phone.calls().await.is_empty(), "nothing is left of the time before");
     phone.stop().await;
 }

@@ -65,6 +65,12 @@ pub enum Verb {
     /// Provisioning
     #[command(subcommand)]
     Provision(ProvisionVerb),
+    /// Restart the unit, a call or not
+    Restart {
+        /// Without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// The board
     #[command(subcommand)]
     Board(BoardVerb),

@@ -10,6 +10,7 @@ use zbus::proxy::CacheProperties;
 use crate::arguments::Hook;
 use crate::bus;
 use crate::failure::Failure;
+use crate::revisions::agreed;
 use crate::show::{Output, table};
 
 fn failed(error: zbus::Error) -> Failure {
@@ -41,6 +42,17 @@ pub async fn card(output: &mut Output, folder: Option<&Path>) -> Result<(), Fail
     let folder = folder.map_or(Ok(String::new()), whole)?;
     simulator().await?.move_card(&folder).await.map_err(failed)?;
     output.result(&json!({"card": folder}), String::new)
+}
+
+/// `phonectl restart`
+pub async fn restart(output: &mut Output, yes: bool) -> Result<(), Failure> {
+    if !yes && !agreed("The unit restarts, and a call that is up ends.") {
+        return Err(Failure::new(ErrorKind::InvalidArgument, "not done: this restarts the unit, a call or not; --yes does it"));
+    }
+    let connection = bus::connect().await?;
+    let board = HalProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
+    board.restart().await.map_err(failed)?;
+    output.result(&json!({"restart": true}), || "the unit restarts in a few seconds".to_owned())
 }
 
 /// `phonectl board leds`

@@ -59,6 +59,7 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Settings(SettingsVerb::History { limit }) => revisions::history(output, limit).await,
         Verb::Settings(SettingsVerb::Undo { expected }) => revisions::undo(output, expected).await,
         Verb::Reset { scope, yes } => revisions::reset(output, scope, yes).await,
+        Verb::Restart { yes } => board::restart(output, yes).await,
         Verb::Config(verb) => config::run(verb, output).await,
         Verb::Provision(ProvisionVerb::Now) => provisioning::run_now(output).await,
         Verb::Provision(ProvisionVerb::Import { kind, file, card: false }) => {

@@ -65,7 +65,7 @@ pub async fn reset(output: &mut Output, scope: Scope, yes: bool) -> Result<(), F
         Scope::Data => ("data", "every setting and every registered datum; the phone restarts"),
         Scope::Factory => ("factory", "everything that the phone did not leave the factory with; the phone restarts"),
     };
-    if !yes && !agreed(words) {
+    if !yes && !agreed(&format!("This resets {words}.")) {
         return Err(Failure::new(ErrorKind::InvalidArgument, format!("not done: this resets {words}; --yes does it")));
     }
     let revision = service().await?.reset(name, Options::new()).await.map_err(failed)?;
@@ -73,13 +73,13 @@ pub async fn reset(output: &mut Output, scope: Scope, yes: bool) -> Result<(), F
 }
 
 /// Asks where somebody can be asked.
-fn agreed(words: &str) -> bool {
+pub fn agreed(words: &str) -> bool {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return false;
     }
     let mut asked = std::io::stderr();
     let mut answer = String::new();
-    let shown = write!(asked, "This resets {words}. Go on? [y/N] ").and_then(|()| asked.flush());
+    let shown = write!(asked, "{words} Go on? [y/N] ").and_then(|()| asked.flush());
     shown.is_ok() && input.read_line(&mut answer).is_ok() && answer.trim().eq_ignore_ascii_case("y")
 }

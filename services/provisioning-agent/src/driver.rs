@@ -7,7 +7,7 @@ use std::time::Duration;
 use agreements::{Correlation, WallTime};
 use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::{clock, notify};
-use settings::layers::Reset;
+use settings::layers::{Origin, Reset};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -140,6 +140,10 @@ impl Driver {
 
     async fn apply(&mut self, wish: Wish, answer: Answer<Applied>) {
         let result = self.ledger.apply(&wish, self.wall()).await;
+        // B157, B158: what needs a restart of the unit and is saved on the web page does not wait for the end of a call.
+        if wish.origin == Origin::Web && result.as_ref().is_ok_and(|(_, committed)| !committed.restart.is_empty()) {
+            self.restart_wanted.1 = true;
+        }
         self.answer(result, &wish.correlation, answer);
     }
 
