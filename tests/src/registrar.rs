@@ -4,6 +4,10 @@ use std::net::UdpSocket;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+
 use crate::namespace::{Namespace, REGISTRAR};
 use crate::{LIMIT, programs};
 
@@ -52,6 +56,23 @@ impl Registrar {
     /// Leaves this summary (RFC 3842) at an account's mailbox, as a voice mail server does (RFC 3903); its subscribers hear of it.
     pub fn leave_messages(&self, namespace: &Namespace, account: &str, summary: &str) {
         assert!(namespace.inside(|| publishes(account, summary)), "kamailio does not take the PUBLISH: {}", self.log());
+    }
+
+    /// Loses what it knows of an account, as a registrar that has restarted does: no call reaches it until it registers again.
+    pub async fn forget(&self, account: &str) {
+        let reply = self.folder.path().join("forgotten");
+        let made = std::process::Command::new("mkfifo").arg(&reply).status();
+        assert!(made.is_ok_and(|status| status.success()), "mkfifo, of the package coreutils");
+        let mut answer = pipe::OpenOptions::new().read_write(true).open_receiver(&reply).expect("the way back");
+        let request =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "ul.rm", "params": ["location", account], "reply_name": "forgotten"});
+        std::fs::write(self.folder.path().join("rpc.fifo"), format!("{request}\n")).expect("kamailio's pipe");
+        let mut text = [0; 2048];
+        let length =
+            tokio::time::timeout(LIMIT, answer.read(&mut text)).await.expect("an answer of kamailio").expect("the way back");
+        let text = String::from_utf8_lossy(&text[..length]).into_owned();
+        assert!(text.contains("result"), "kamailio does not forget {account}: {text}");
+        std::fs::remove_file(&reply).expect("the way back");
     }
 
     /// What it said.

@@ -1,0 +1,203 @@
+//! Journey: for up to ten seconds somebody whom the phone does not know floods its SIP port: garbage, OPTIONS, INVITE, datagrams
+//! as large as UDP carries them. It must cost the phone little while it lasts and nothing after it.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use house_tests::far_phone::{FarPhone, FarSetup};
+use house_tests::flood::{Flood, Tide};
+use house_tests::may_make_namespaces;
+use house_tests::namespace::{FAR, Namespace, PHONE};
+use house_tests::phone::{Phone, Setup};
+use house_tests::process_costs::{processor_time, resident_kib};
+use house_tests::registrar::{FAR_ACCOUNT, PHONE_ACCOUNT, Registrar};
+use zbus::message::Type;
+use zbus::{MatchRule, MessageStream};
+
+const SERVICES: [&str; 5] = ["sip-agent", "hal-agent", "media-engine", "provisioning-agent", "web-ui"];
+/// What sip-agent may hold more after the flood than before it, in KiB. It keeps at most 128 requests of one source for 32 seconds
+/// (RFC 3261 timers H and J), each at most 64 KiB: 8 MiB. The snapshot writes them into a buffer that doubles as it grows, up to
+/// 16 MiB, and copies that once, 8 MiB; the allocator need not give any of it back.
+const MORE_MEMORY: u64 = 32 * 1024;
+/// How long the phone is looked at after the flood.
+const AFTERWARDS: Duration = Duration::from_secs(5);
+/// Processor time that sip-agent may take in it: it repeats at most 128 refusals, each every four seconds at last, and reads what
+/// waits in the socket's buffer. A twentieth of this is usual; a loop that turns without pause would take all of the five seconds.
+const REST: Duration = Duration::from_secs(1);
+
+/// Octets that sip-agent may log in all: not a line for each of a stranger's datagrams.
+const MOST_LOG: u64 = 256 * 1024;
+
+struct Story {
+    phone: Phone,
+    far: FarPhone,
+    registrar: Registrar,
+    // Last: it ends what is still there.
+    namespace: Namespace,
+}
+
+/// What the flood cost; memory in KiB.
+struct Costs {
+    sent: u32,
+    octets: u64,
+    answers: u32,
+    memory_before: u64,
+    memory_after: u64,
+    time_during: Duration,
+    time_after: Duration,
+}
+
+impl std::fmt::Display for Costs {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Costs { sent, octets, answers, memory_before, memory_after, time_during, time_after } = self;
+        write!(out, "{sent} datagrams of {octets} octets, {answers} answers, memory {memory_before} KiB before and ")?;
+        write!(out, "{memory_after} KiB after, processor time {time_during:?} during and {time_after:?} after")
+    }
+}
+
+impl Story {
+    async fn begin(preset: &[&str]) -> Story {
+        let namespace = Namespace::new();
+        let registrar = Registrar::start(&namespace);
+        let setup = FarSetup { address: FAR, account: FAR_ACCOUNT, codecs: "PCMU/8000/1", tone: 660.0 };
+        let far = FarPhone::start(&namespace, setup).await;
+        let phone = Phone::start(&namespace, &Setup::at_the_registrar(preset)).await;
+        phone.registered().await;
+        Story { phone, far, registrar, namespace }
+    }
+
+    fn pids(&self) -> [i32; SERVICES.len()] {
+        SERVICES.map(|service| {
+            let pid = self.phone.pid(service);
+            assert!(pid > 0, "{service} is not there");
+            pid
+        })
+    }
+
+    /// The flood and five seconds after it, in which no service may come or go.
+    async fn flood(&mut self, tide: Tide) -> Costs {
+        let port = self.phone.line(1, "SourcePort").await.as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
+        let target = (PHONE.parse::<std::net::IpAddr>().expect("an address"), port).into();
+        let pids = self.pids();
+        let sip = pids[0];
+        let rule = MatchRule::builder().msg_type(Type::Signal).sender("org.freedesktop.DBus").member("NameOwnerChanged");
+        let rule = rule.arg0ns("org.deskphone").build().expect("a rule");
+        let mut owners = MessageStream::for_match_rule(rule, &self.phone.bus, None).await.expect("the bus");
+
+        let (memory_before, begun) = (resident_kib(sip), processor_time(sip));
+        let mut flood = Flood::at(&self.namespace, target).run(tide).await;
+        let ended = processor_time(sip);
+        let changed = tokio::time::timeout(AFTERWARDS, owners.next()).await;
+        assert!(changed.is_err(), "a service came or went: {changed:?}\n{}", self.phone.logs());
+        let rested = processor_time(sip);
+        flood.collect();
+        assert_eq!(self.pids(), pids, "{}", self.phone.logs());
+        let costs = Costs {
+            sent: flood.sent,
+            octets: flood.octets,
+            answers: flood.answers,
+            memory_before,
+            memory_after: resident_kib(sip),
+            time_during: ended - begun,
+            time_after: rested - ended,
+        };
+        eprintln!("{costs}");
+        costs
+    }
+
+    /// As a person declines what rings, until nothing does.
+    async fn decline_what_rings(&self) {
+        assert!(self.phone.calls().await.iter().any(|call| call.state == "incoming"), "the flood's INVITEs do not ring");
+        while self.phone.calls().await.iter().any(|call| call.state == "incoming") {
+            self.phone.run(&["hangup"]);
+        }
+    }
+
+    /// The registrar has lost the line; after this it knows it again, or the call to the phone would find nobody there.
+    async fn register_now(&self) {
+        self.registrar.forget(PHONE_ACCOUNT.0).await;
+        let interface = Some("org.deskphone.Sip1.Line");
+        let none = std::collections::HashMap::<&str, zbus::Variant<'_>>::new();
+        let line = "/org/deskphone/Sip1/line/1";
+        let asked = self.phone.bus.call_method(Some("org.deskphone.Sip1"), line, interface, "Register", &none).await;
+        asked.expect("Line.Register");
+    }
+
+    async fn call_out(&mut self) {
+        self.phone.run(&["call", FAR_ACCOUNT.0]);
+        self.far.event("CALL_INCOMING").await;
+        self.far.accept().await;
+        self.far.event("CALL_ESTABLISHED").await;
+        self.phone.call_that("talking with sound", |call| call.state == "talking" && call.media == "flowing").await;
+        self.phone.run(&["hangup"]);
+        self.far.event("CALL_CLOSED").await;
+        self.phone.call_in("ended").await;
+    }
+
+    async fn call_in(&mut self) {
+        self.far.dial(PHONE_ACCOUNT.0).await;
+        self.phone.call_that("the far phone's call", |call| call.state == "incoming" && call.number == FAR_ACCOUNT.0).await;
+        self.phone.run(&["board", "hook", "off"]);
+        self.far.event("CALL_ESTABLISHED").await;
+        self.far.hangup().await;
+        self.far.event("CALL_CLOSED").await;
+        self.phone.run(&["board", "hook", "on"]);
+        let ended = self.phone.call_in("ended").await;
+        assert_eq!((ended.number.as_str(), ended.ended_by.as_str()), (FAR_ACCOUNT.0, "remote"));
+    }
+
+    /// The phone is what it was before. The registrar serves one request after the other, so that the call out, which is asked
+    /// for after the REGISTER, is not answered before it.
+    async fn all_is_well(mut self, costs: &Costs) {
+        assert_eq!(self.phone.line(1, "State").await, "registered", "{}", self.phone.logs());
+        assert!(costs.memory_after <= costs.memory_before + MORE_MEMORY, "{costs}");
+        assert!(costs.time_after <= REST, "{costs}");
+        self.register_now().await;
+        self.call_out().await;
+        self.call_in().await;
+        assert_eq!(self.phone.line(1, "State").await, "registered");
+        let folder = self.phone.stop().await;
+        let log = std::fs::metadata(folder.path().join("state/log/sip-agent.log")).expect("sip-agent's log").len();
+        assert!(log <= MOST_LOG, "sip-agent logged {log} octets");
+    }
+}
+
+/// Everybody may call; a stranger is answered up to the limit and no further: of 3,200 a second 200 are looked at, each has three
+/// answers at most (100, 180 and the last one), and refused INVITEs have theirs again.
+#[tokio::test]
+async fn a_flood_from_a_stranger_leaves_the_phone_as_it_was() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let mut story = Story::begin(&[]).await;
+    let costs = story.flood(Tide::EVERYTHING).await;
+    assert!(costs.answers > 0 && costs.answers < costs.sent / 4, "{costs}");
+    story.decline_what_rings().await;
+    story.all_is_well(&costs).await;
+}
+
+/// The requests that the phone keeps are all as large as they can be.
+#[tokio::test]
+async fn a_flood_of_the_largest_requests_leaves_the_phone_as_it_was() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let mut story = Story::begin(&[]).await;
+    let costs = story.flood(Tide::LARGE).await;
+    assert!(costs.answers > 0, "{costs}");
+    story.decline_what_rings().await;
+    story.all_is_well(&costs).await;
+}
+
+/// B212: with SIP_DETECT_SSAF_1 the same flood is not answered at all and rings nowhere.
+#[tokio::test]
+async fn a_flood_from_outside_the_source_filter_is_not_answered() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let mut story = Story::begin(&["SIP_DETECT_SSAF_1=\"Y\""]).await;
+    let costs = story.flood(Tide::EVERYTHING).await;
+    assert_eq!(costs.answers, 0, "{costs}");
+    assert!(costs.sent > 0 && story.phone.calls().await.is_empty(), "{costs}");
+    story.all_is_well(&costs).await;
+}
