@@ -16,6 +16,7 @@ use telephone::{MediaState, Phone, Refusal, Request};
 
 use crate::facts::Facts;
 use crate::media::plan::{Outcome, Plan};
+use crate::resolve::Question;
 use crate::settings::{BoardFacts, Rows};
 use crate::snapshot::{Head, Keeper, Legacy};
 use crate::sockets::{Received, Sockets};
@@ -31,16 +32,6 @@ pub struct Seeds {
     pub identities: u64,
     /// Of the RTP sessions, when there are none yet.
     pub session_epoch: u64,
-}
-
-/// A name that the stack wants to have looked up.
-pub struct Question {
-    /// Names the answer.
-    pub query: sip_stack::QueryId,
-    /// The host.
-    pub host: String,
-    /// Its port, when it is fixed.
-    pub port: Option<u16>,
 }
 
 /// See the module.
@@ -243,6 +234,11 @@ impl Agent {
             let rows = Rows::new(&self.head.values);
             self.plan.compose(now, |line| rows.media(line))
         })
+    }
+
+    /// Random per unit, and the same over restarts of the service: which of several servers of one weight it prefers.
+    pub fn preference(&self) -> u64 {
+        self.head.session_epoch
     }
 
     /// Names to look up.

@@ -7,8 +7,9 @@ use agreements::{Correlation, LineNumber, Tick};
 use sip_stack::{Command, Event, FlowId, Input, Output};
 use telephone::MediaState;
 
-use super::{Agent, Question, ROUNDS_MAX, first_line};
+use super::{Agent, ROUNDS_MAX, first_line};
 use crate::journal;
+use crate::resolve::Question;
 use crate::settings::Rows;
 
 impl Agent {
@@ -88,7 +89,7 @@ impl Agent {
                 self.flows.remove(&flow);
                 self.show_ports();
             }
-            Output::Resolve { query, host, port, srv: _ } => self.questions.push(Question { query, host, port }),
+            Output::Resolve { query, host, port, srv } => self.questions.push(Question { query, host, port, srv }),
             Output::MediaDesired(media) => {
                 let call = media.call;
                 let state = if media.legs.is_empty() { MediaState::None } else { MediaState::Starting };

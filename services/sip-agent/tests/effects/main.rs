@@ -5,6 +5,7 @@
 mod calls;
 mod codecs;
 mod configured;
+mod finding;
 mod media;
 mod registration;
 mod servers;
