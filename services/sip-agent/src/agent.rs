@@ -24,6 +24,10 @@ use crate::sockets::{Received, Sockets};
 /// A message that cannot be sent is an input again; so often in one turn, then the rest waits for the next one.
 const ROUNDS_MAX: usize = 8;
 
+/// A start without anything from an earlier life is the unit's own start if it is not longer ago than this; a restart of the
+/// service has the sockets of the last life, and one by hand comes later.
+const SWITCHED_ON: std::time::Duration = std::time::Duration::from_secs(600);
+
 /// Randomness of one start.
 pub struct Seeds {
     /// Of the stack: fresh and secret.
@@ -57,6 +61,7 @@ pub struct Agent {
 impl Agent {
     /// From what the last life left, or cold. Everything that follows from it has been done when this returns.
     pub fn start(now: Tick, epoch: u64, seeds: Seeds, mut fds: Vec<(String, OwnedFd)>) -> Agent {
+        let switched_on = is_switched_on(now, &fds);
         let (keeper, legacy) = Keeper::open(&mut fds, now);
         let sockets = Sockets::new(&mut fds);
         let (head, calls) = match legacy {
@@ -67,9 +72,12 @@ impl Agent {
             }
             None => (Head::first(now, seeds.session_epoch), None),
         };
-        let (stack, start) = Stack::new(now, seeds.stack, calls.as_ref().map(|(_, stack)| stack.as_slice()));
+        let (mut stack, start) = Stack::new(now, seeds.stack, calls.as_ref().map(|(_, stack)| stack.as_slice()));
+        if switched_on {
+            stack.switched_on();
+        }
         let restored = calls.filter(|_| start == Start::Restored).map(|(phone, _)| phone);
-        tracing::info!(?start, calls = stack.calls().len(), revision = head.revision, "sip-agent starts");
+        tracing::info!(?start, switched_on, calls = stack.calls().len(), revision = head.revision, "sip-agent starts");
         let fresh = || Phone::new(Rows::new(&head.values).telephone(first_line()), seeds.identities);
         let mut agent = Agent {
             phone: restored.unwrap_or_else(fresh),
@@ -247,6 +255,11 @@ impl Agent {
     }
 }
 
+/// Whether the unit starts, not the service alone (see [`SWITCHED_ON`]); `kept`: what the supervisor has kept of an earlier life.
+fn is_switched_on(now: Tick, kept: &[(String, OwnedFd)]) -> bool {
+    kept.is_empty() && now < Tick(0) + SWITCHED_ON
+}
+
 fn first_line() -> LineNumber {
     LineNumber::all().next().unwrap_or_else(|| unreachable!("there are six lines"))
 }
@@ -274,4 +287,18 @@ fn refused(refusal: Refusal) -> HouseError {
         Refusal::Busy(_) => ErrorKind::Busy,
     };
     HouseError::new(kind, refusal.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_finds_sockets_or_comes_late_is_one_of_the_service_alone() {
+        let after = |seconds: u64| Tick(0) + std::time::Duration::from_secs(seconds);
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(is_switched_on(after(20), &[]));
+        assert!(!is_switched_on(after(20), &[("sip-line-1".to_owned(), socket.into())]));
+        assert!(!is_switched_on(after(601), &[]));
+    }
 }

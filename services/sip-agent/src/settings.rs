@@ -2,7 +2,7 @@
 //! it reads one map and decides nothing about when.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -168,6 +168,10 @@ impl<'v> Line<'_, 'v> {
             registrar: self.server("SIP_RGSTR_ADDR_n", "SIP_RGSTR_PORT_n"),
             proxy: self.server("SIP_PRXY_ADDR_n", "SIP_PRXY_PORT_n"),
             outbound_proxy: self.server("SIP_OUTPROXY_ADDR_n", "SIP_OUTPROXY_PORT_n"),
+            second_registrar: self.second("SIP_RGSTR_ADDR_n", "SIP_2NDRGSTR_ADDR_n", "SIP_2NDRGSTR_PORT_n"),
+            second_proxy: self.second("SIP_PRXY_ADDR_n", "SIP_2NDPROXY_ADDR_n", "SIP_2NDPROXY_PORT_n"),
+            fail_over: self.flag("SIP_FOVR_NORSP_n"),
+            servers_max: self.number("SIP_FOVR_MAX_n", 4),
             source_port: self.number("SIP_SRC_PORT_n", SIP_PORT),
             transport: if self.text("SIP_TRANSPORT_n") == "1" { Transport::Tcp } else { Transport::Udp },
             dscp: self.number("DSCP_SIP_n", 0),
@@ -191,6 +195,7 @@ impl<'v> Line<'_, 'v> {
             sdp_user: self.text("SDP_USER_ID_n").to_owned(),
             codecs: self.codecs(),
             telephone_event: self.flag("OUTBANDDTMF_n"),
+            unregister_first: self.flag("USE_DEL_REG_OPEN_n"),
             unregister_on_stop: self.flag("USE_DEL_REG_CLOSE_n"),
         }
     }
@@ -202,6 +207,12 @@ impl<'v> Line<'_, 'v> {
         let port = self.number(port, SIP_PORT);
         let by_srv = port == SIP_PORT && self.flag("SIP_DNSSRV_ENA_n") && host.parse::<IpAddr>().is_err();
         (!host.is_empty()).then_some(Server { host, port: (!by_srv).then_some(port) })
+    }
+
+    /// The secondary server, only beside a primary that is given as an address (B214).
+    fn second(&self, primary: &str, address: &str, port: &str) -> Option<SocketAddr> {
+        self.text(primary).parse::<IpAddr>().ok()?;
+        Some(SocketAddr::new(self.text(address).parse().ok()?, self.number(port, SIP_PORT)))
     }
 
     /// By priority, the lower first (B209); PCMU is added where CODEC_G711_REQ asks for it (B208).

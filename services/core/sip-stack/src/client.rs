@@ -113,6 +113,7 @@ impl Stack {
             (Owner::Reinvite(call), outcome) => self.on_reinvite_outcome(call, &told, outcome),
             (Owner::Bye(call), outcome) => self.on_bye_outcome(call, &told, outcome),
             (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),
+            (Owner::Probe(line), outcome) => self.on_probe_outcome(line, told.id, told.route.remote, outcome),
             (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}
         }
     }

@@ -63,7 +63,7 @@ pub enum Input {
     Resolved {
         /// The question.
         query: QueryId,
-        /// Targets in the order to try, or why there is none.
+        /// Targets in the order of preference, or why there is none.
         targets: Result<Vec<SocketAddr>, String>,
     },
     /// The answer to [`Output::MediaDesired`] of that generation.
@@ -408,6 +408,14 @@ pub struct LineSettings {
     pub proxy: Option<Server>,
     /// SIP_OUTPROXY_ADDR_n and port.
     pub outbound_proxy: Option<Server>,
+    /// SIP_2NDRGSTR_ADDR_n and port, where the registrar is given as an address (B214).
+    pub second_registrar: Option<SocketAddr>,
+    /// SIP_2NDPROXY_ADDR_n and port, where the proxy is given as an address (B214).
+    pub second_proxy: Option<SocketAddr>,
+    /// SIP_FOVR_NORSP_n: another server is tried where one does not answer (B210).
+    pub fail_over: bool,
+    /// SIP_FOVR_MAX_n: so many servers are tried, the first one counted (B317).
+    pub servers_max: u8,
     /// SIP_SRC_PORT_n.
     pub source_port: u16,
     /// SIP_TRANSPORT_n.
@@ -422,6 +430,8 @@ pub struct LineSettings {
     pub register_interval_rate: u32,
     /// REG_RTX_INTVL_n: wait after a failed REGISTER.
     pub register_retry: Duration,
+    /// USE_DEL_REG_OPEN_n: cancel the registration before the first one (B318).
+    pub unregister_first: bool,
     /// USE_DEL_REG_CLOSE_n: cancel the registration when the SIP function stops (B318).
     pub unregister_on_stop: bool,
     /// SIP_TIMER_T1_n.
@@ -456,6 +466,17 @@ pub struct LineSettings {
     pub codecs: Vec<Codec>,
     /// OUTBANDDTMF_n: offer RFC 4733 events (B305).
     pub telephone_event: bool,
+}
+
+impl LineSettings {
+    /// Whether what is known of this line's servers is known of the other's.
+    pub(crate) fn has_same_servers(&self, other: &LineSettings) -> bool {
+        let servers = |line: &LineSettings| {
+            let named = (line.registrar.clone(), line.proxy.clone(), line.outbound_proxy.clone());
+            (named, line.second_registrar, line.second_proxy, line.srv_prefix.clone(), line.enabled, line.source_port)
+        };
+        servers(self) == servers(other)
+    }
 }
 
 /// A configured server.

@@ -18,6 +18,7 @@ mod random;
 mod receive;
 mod registration;
 mod serve;
+mod servers;
 mod session;
 mod snapshot;
 mod stack;

@@ -19,6 +19,7 @@ impl Stack {
         let new = Arc::new(new);
         self.settings = Some(new.clone());
         self.touch();
+        self.forget_other_servers(old.as_deref(), &new);
         self.plan_flows(&new);
         self.plan_registrations(old.as_deref(), &new);
     }

@@ -1,6 +1,6 @@
 //! The stack's outside: inputs in, outputs out, time. Every decision is in the modules that this one calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use agreements::{CallIdentity, LineNumber, Tick};
@@ -13,6 +13,7 @@ use crate::locate::QueryTable;
 use crate::media::PortRing;
 use crate::random::Random;
 use crate::registration::Registration;
+use crate::servers::ServerTable;
 use crate::session::Call;
 use crate::timers::{Timer, TimerOwner, TimerTable};
 use crate::transaction::TransactionTable;
@@ -38,10 +39,13 @@ pub(crate) struct Core {
     pub(crate) transactions: TransactionTable,
     pub(crate) flows: FlowTable,
     pub(crate) queries: QueryTable,
+    pub(crate) servers: ServerTable,
     /// One per line.
     pub(crate) registrations: BTreeMap<LineNumber, Registration>,
     pub(crate) calls: BTreeMap<CallIdentity, Call>,
     pub(crate) ports: PortRing,
+    /// Lines that have not registered since the unit was switched on.
+    pub(crate) unspread: BTreeSet<LineNumber>,
     /// After `Command::Stop`.
     pub(crate) stopping: bool,
 }
@@ -74,6 +78,12 @@ impl Stack {
         }
     }
 
+    /// The unit has just been switched on, perhaps with a whole house after a power cut: the first REGISTER of each line leaves a
+    /// random moment after it could. Not to be called when only the service has started again.
+    pub fn switched_on(&mut self) {
+        self.core.unspread = LineNumber::all().collect();
+    }
+
     /// Something has happened. Take the outputs with [`Stack::poll`] after each input.
     pub fn handle(&mut self, now: Tick, input: Input) {
         self.now = self.now.max(now);
@@ -100,6 +110,7 @@ impl Stack {
                 TimerOwner::Line(line) => self.on_line_timer(line, timer),
                 TimerOwner::Flow(flow) => self.on_flow_timer(flow),
                 TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
+                TimerOwner::Server(line, server) => self.on_server_timer(line, server, timer),
                 TimerOwner::Stack => self.on_stop_grace(),
             }
         }

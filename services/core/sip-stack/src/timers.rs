@@ -2,6 +2,7 @@
 //! deadline that it waits for. Deadlines are plain ticks of the boot clock, so that they mean the same after a restore.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber, Tick};
@@ -59,6 +60,10 @@ pub(crate) enum Timer {
     BindingLost,
     /// Flow: ask for the socket again.
     FlowRetry,
+    /// Server: ask one that has failed whether it is there again (30 s, growing).
+    ServerProbe,
+    /// Server: use one again that has answered (a random moment later, so that a fleet comes back spread).
+    ServerReturn,
     /// Query: the name was not resolved in time.
     Resolve,
     /// Stack: answers to the last REGISTERs are not waited for any longer, it has stopped.
@@ -87,6 +92,7 @@ impl Timer {
             Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
+            Timer::ServerProbe | Timer::ServerReturn => false,
         }
     }
 }
@@ -104,6 +110,8 @@ pub(crate) enum TimerOwner {
     Flow(FlowId),
     /// A look-up.
     Query(QueryId),
+    /// A line's server that has failed.
+    Server(LineNumber, SocketAddr),
     /// The stack itself.
     Stack,
 }

@@ -5,6 +5,7 @@
 mod calls;
 mod codecs;
 mod configured;
+mod failing;
 mod finding;
 mod media;
 mod registration;

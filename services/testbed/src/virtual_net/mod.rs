@@ -114,11 +114,21 @@ impl Net {
 
     /// A stack at the address of its first line, with these settings; its number.
     pub fn stack(&mut self, settings: StackSettings) -> usize {
+        self.add(settings, |_| {})
+    }
+
+    /// As [`Net::stack`], of a unit that has just been switched on.
+    pub fn switched_on(&mut self, settings: StackSettings) -> usize {
+        self.add(settings, Stack::switched_on)
+    }
+
+    fn add(&mut self, settings: StackSettings, prepare: impl FnOnce(&mut Stack)) -> usize {
         let ip = SocketAddr::new(settings.addresses[0], settings.lines[0].source_port);
         let number = self.nodes.len();
         let seed = [u8::try_from(number + 1).unwrap() ^ self.dice.to_le_bytes()[0]; 32];
-        let (stack, start) = Stack::new(self.now, seed, None);
+        let (mut stack, start) = Stack::new(self.now, seed, None);
         assert_eq!(start, Start::Cold);
+        prepare(&mut stack);
         self.nodes.push(Node::new(stack, ip));
         self.input(number, Input::Settings(Box::new(settings)));
         number

@@ -9,6 +9,7 @@
 //!                                +-----------------------+  |
 //!                                        403, or credentials refused: Refused (until settings change or Register)
 //!                                        401, 407, 423: Trying, at once, each reason once
+//!                                        503, 408, no answer: Trying, at the next server, while there is one
 //! ```
 //!
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
@@ -71,6 +72,12 @@ pub(crate) struct Registration {
     expires: u32,
     /// Where the last REGISTER went.
     route: Option<Route>,
+    /// Servers that this attempt has not tried yet.
+    others: Vec<Route>,
+    /// All that it tries; one: there is no choice.
+    targets: Vec<SocketAddr>,
+    /// Expires: 0 is being said before the first binding (USE_DEL_REG_OPEN_n).
+    opening: bool,
     /// Addresses of the line's servers as last resolved, for what only servers may ask.
     servers: Vec<IpAddr>,
     /// Expires: 0 is being said.
@@ -91,6 +98,9 @@ impl Registration {
             auth: AuthSession::default(),
             expires: line.register_expires,
             route: None,
+            others: Vec::new(),
+            targets: Vec::new(),
+            opening: line.unregister_first,
             servers: Vec::new(),
             leaving: false,
             told: None,
@@ -252,12 +262,13 @@ impl Stack {
     pub(crate) fn is_server_of(&self, line: LineNumber, address: IpAddr) -> bool {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
         let configured = [&own.registrar, &own.proxy, &own.outbound_proxy];
-        let as_address = configured.into_iter().flatten().filter_map(|server| addresses::hop_of(server, own).host.ip());
+        let as_address = configured.into_iter().flatten().filter_map(|server| addresses::hop_of(server).host.ip());
+        let second = [own.second_registrar, own.second_proxy].into_iter().flatten().map(|server| server.ip());
         let registration = self.core.registrations.get(&line);
         let found = registration.is_some_and(|registration| {
             registration.servers.contains(&address) || registration.route.is_some_and(|route| route.remote.ip() == address)
         });
-        found || as_address.into_iter().any(|server| server == address)
+        found || as_address.chain(second).any(|server| server == address)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
-use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
 use super::{Call, Cancel, Early, Inviting, State, Talking, add_sdp, own_address, sdp_of};
 use crate::addresses;
@@ -12,7 +12,7 @@ use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, QueryId, StackSettings};
 use crate::limits::MOST_CALLS;
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
 use crate::registration::in_words;
 use crate::stack::{Stack, line_of};
@@ -61,8 +61,9 @@ impl Stack {
                 call.correlation = correlation;
                 self.put_call(call);
             }
-            Located::At(route) => {
-                let mut call = Call::new(identity, line, true, State::Preparing { target, route });
+            Located::At(routes) => {
+                let route = routes.first;
+                let mut call = Call::new(identity, line, true, State::Preparing { target, routes });
                 call.correlation = correlation;
                 self.prepare(call, route, &settings);
             }
@@ -71,11 +72,12 @@ impl Stack {
     }
 
     /// The next hop's name was resolved, or not.
-    pub(crate) fn on_dial_located(&mut self, identity: CallIdentity, query: QueryId, route: Result<Route, String>) {
+    pub(crate) fn on_dial_located(&mut self, identity: CallIdentity, query: QueryId, routes: Result<Routes, String>) {
         let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
-        match (&call.state, route) {
-            (State::Locating { query: asked, target }, Ok(route)) if *asked == query => {
-                call.state = State::Preparing { target: target.clone(), route };
+        match (&call.state, routes) {
+            (State::Locating { query: asked, target }, Ok(routes)) if *asked == query => {
+                let route = routes.first;
+                call.state = State::Preparing { target: target.clone(), routes };
                 self.prepare(call, route, &settings);
             }
             (State::Locating { query: asked, .. }, Err(reason)) if *asked == query => {
@@ -105,7 +107,9 @@ impl Stack {
 
     /// Media is ready: the INVITE leaves.
     pub(super) fn send_invite(&mut self, mut call: Call, settings: &StackSettings) {
-        let State::Preparing { target, route } = call.state.clone() else { return self.put_call(call) };
+        let State::Preparing { target, routes: Routes { first: route, others } } = call.state.clone() else {
+            return self.put_call(call);
+        };
         call.auth.begin();
         let Some(request) = self.invite_request(&mut call, settings, &target, route, 1) else {
             return self.end(call, 0, "the INVITE cannot be made", EndedBy::Local);
@@ -117,6 +121,8 @@ impl Stack {
         call.state = State::Inviting(Inviting {
             target,
             route,
+            several: !others.is_empty(),
+            others,
             invite,
             number: 1,
             provisional: false,
@@ -132,7 +138,7 @@ impl Stack {
         self.put_call(call);
     }
 
-    fn invite_request(
+    pub(super) fn invite_request(
         &mut self,
         call: &mut Call,
         settings: &StackSettings,
@@ -177,7 +183,11 @@ impl Stack {
                 self.on_orphan_outcome(told, Outcome::Response(response));
             }
             Outcome::Lost(_) if !current => self.put_call(call),
-            Outcome::Lost(reason) => self.end(call, 408, reason, EndedBy::Network),
+            Outcome::Lost(reason) => {
+                if let Some(call) = self.try_elsewhere(call, &settings, None) {
+                    self.end(call, 408, reason, EndedBy::Network);
+                }
+            }
             Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, response, &settings),
             Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
             Outcome::Response(response) => self.on_refused(call, response, &settings),
@@ -298,6 +308,10 @@ impl Stack {
     fn on_refused(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
         let State::Inviting(inviting) = call.state.clone() else { return self.put_call(call) };
         let (Some(own), false) = (line_of(settings, call.line), call.ended) else { return self.let_go(call) };
+        if response.status == StatusCode::SERVICE_UNAVAILABLE {
+            let Some(kept) = self.try_elsewhere(call, settings, Some(response)) else { return };
+            call = kept;
+        }
         if !is_challenge(response.status) {
             let reason = refusal_in_words(response);
             return self.end(call, response.status.code(), &reason, refused_by(response.status.code()));

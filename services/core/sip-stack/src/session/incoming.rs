@@ -234,7 +234,7 @@ impl Stack {
             Owner::Invite(call) | Owner::Reinvite(call) => {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => String::new(),
+            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Probe(_) | Owner::Nobody => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
@@ -242,7 +242,7 @@ impl Stack {
             Owner::Invite(call) if !answered => self.on_cancelled(call),
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
-            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Nobody => {}
+            Owner::Registration(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Probe(_) | Owner::Nobody => {}
         }
     }
 

@@ -13,6 +13,7 @@
 //! ```
 
 mod dial;
+mod elsewhere;
 mod incoming;
 mod leaving;
 mod reinvite;
@@ -28,7 +29,7 @@ use sip_wire::{CSeq, HeaderName, MediaType, Method, NameAddr, Request, StatusCod
 use crate::auth::AuthSession;
 use crate::dialog::Dialog;
 use crate::interface::{CallMedia, Command, EndedBy, Event, FlowId, Output, Party, QueryId, StackSettings};
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaSession, Offer};
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
@@ -68,7 +69,7 @@ pub(crate) enum State {
     /// Waits for media before the INVITE.
     Preparing {
         target: Uri,
-        route: Route,
+        routes: Routes,
     },
     Inviting(Inviting),
     Offered(Offered),
@@ -81,6 +82,10 @@ pub(crate) enum State {
 pub(crate) struct Inviting {
     target: Uri,
     route: Route,
+    /// Servers that have not been tried.
+    others: Vec<Route>,
+    /// There was a choice of servers.
+    several: bool,
     invite: TransactionId,
     number: u32,
     /// Something came back: a CANCEL may go (RFC 3261 9.1).
@@ -268,15 +273,15 @@ impl Stack {
                 self.put_call(call);
             }
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
-            Timer::FlowRetry | Timer::Resolve | Timer::StopGrace => self.put_call(call),
+            Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::ServerProbe | Timer::ServerReturn => self.put_call(call),
         }
     }
 
     /// Finds where a dialog's requests go from now on. Until a name is resolved they go where the dialog's messages went.
     fn settle_peer(&mut self, line: LineNumber, call: CallIdentity, dialog: &mut Dialog) {
         let Some(hop) = dialog.next_hop() else { return };
-        if let Located::At(route) = self.locate(line, &hop, Asker::Dialog(call)) {
-            dialog.peer = route;
+        if let Located::At(routes) = self.locate(line, &hop, Asker::Dialog(call)) {
+            dialog.peer = routes.first;
         }
     }
 

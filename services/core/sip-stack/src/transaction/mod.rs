@@ -110,6 +110,8 @@ pub(crate) enum Owner {
     Bye(CallIdentity),
     /// Our CANCEL.
     Cancel(CallIdentity),
+    /// Our OPTIONS to a server of the line that has failed.
+    Probe(LineNumber),
     /// Nobody: requests that are answered at once, and our BYE of a leg that no call wants.
     Nobody,
 }

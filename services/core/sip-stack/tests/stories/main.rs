@@ -9,5 +9,6 @@ mod hostile;
 mod incoming;
 mod registration;
 mod restoring;
+mod servers;
 mod serving;
 mod storms;

@@ -206,12 +206,27 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
 /// is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here.
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
-    assert_eq!(SNAPSHOT_FORMAT, 1);
-    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-1.bin")));
+    assert_eq!(SNAPSHOT_FORMAT, 2);
+    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-2.bin")));
     assert_eq!(start, Start::Restored);
     let calls = stack.calls();
     assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");
     assert_eq!(calls[0].remote.number, "200");
+}
+
+/// Writes the file that the test above reads: `cargo test -p sip-stack --test stories -- --ignored keep_a_snapshot`.
+#[test]
+#[ignore = "writes a file of the source tree"]
+#[allow(clippy::disallowed_methods, reason = "it makes the file that another test reads")]
+fn keep_a_snapshot_of_this_format() {
+    let mut net = pair();
+    talking(&mut net);
+    let call = net.calls(0)[0].call;
+    net.command(0, Command::Hold(call));
+    net.settle();
+    assert!(net.calls(0)[0].held_by_us);
+    let file = format!("{}/tests/stories/snapshots/format-{SNAPSHOT_FORMAT}.bin", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(file, net.nodes[0].kept.as_ref().unwrap()).unwrap();
 }
 
 /// The snapshot is wanted before the messages that follow from it.
