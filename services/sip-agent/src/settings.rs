@@ -179,6 +179,7 @@ impl<'v> Line<'_, 'v> {
             register_expires: self.number("REG_EXPIRE_TIME_n", 3600),
             register_interval_rate: self.number("REG_INTERVAL_RATE_n", 90),
             register_retry: self.seconds("REG_RTX_INTVL_n"),
+            keep_alive: self.seconds("PORT_PUNCH_INTVL_n"),
             t1: self.milliseconds("SIP_TIMER_T1_n"),
             t2: self.seconds("SIP_TIMER_T2_n"),
             t4: self.seconds("SIP_TIMER_T4_n"),

@@ -434,6 +434,8 @@ pub struct LineSettings {
     pub unregister_first: bool,
     /// USE_DEL_REG_CLOSE_n: cancel the registration when the SIP function stops (B318).
     pub unregister_on_stop: bool,
+    /// PORT_PUNCH_INTVL_n: between two packets that keep a NAT binding open, with UDP only (B213); 0: none.
+    pub keep_alive: Duration,
     /// SIP_TIMER_T1_n.
     pub t1: Duration,
     /// SIP_TIMER_T2_n.

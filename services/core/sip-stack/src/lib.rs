@@ -10,6 +10,7 @@ mod client;
 mod dialog;
 mod flows;
 mod interface;
+mod keep_alive;
 mod limits;
 mod locate;
 mod media;

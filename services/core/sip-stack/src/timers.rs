@@ -58,6 +58,8 @@ pub(crate) enum Timer {
     RegisterRetry,
     /// Line: the granted time has passed without a successful refresh: it is not registered any more.
     BindingLost,
+    /// Line: a packet for the NAT on the way to the registrar (PORT_PUNCH_INTVL_n; B213).
+    KeepAlive,
     /// Flow: ask for the socket again.
     FlowRetry,
     /// Server: ask one that has failed whether it is there again (30 s, growing).
@@ -92,7 +94,7 @@ impl Timer {
             Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
-            Timer::ServerProbe | Timer::ServerReturn => false,
+            Timer::ServerProbe | Timer::ServerReturn | Timer::KeepAlive => false,
         }
     }
 }

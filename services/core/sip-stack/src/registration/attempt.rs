@@ -258,6 +258,9 @@ impl Stack {
         self.arm(TimerOwner::Line(line), Timer::RegisterRefresh, refresh.max(SHORTEST_REFRESH));
         self.arm(TimerOwner::Line(line), Timer::BindingLost, life + GRACE);
         self.set_activity(line, Activity::Bound);
+        if !self.core.timers.is_armed(TimerOwner::Line(line), Timer::KeepAlive) {
+            self.plan_keep_alive(line);
+        }
         if let Some(server) = server {
             self.on_server_well(line, server);
         }
@@ -276,6 +279,9 @@ impl Stack {
 
     /// One of a line's timers.
     pub(crate) fn on_line_timer(&mut self, line: LineNumber, timer: Timer) {
+        if timer == Timer::KeepAlive {
+            return self.on_keep_alive(line);
+        }
         if timer == Timer::BindingLost {
             if let Some(registration) = self.core.registrations.get_mut(&line) {
                 registration.binding = None;

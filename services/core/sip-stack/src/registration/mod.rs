@@ -239,6 +239,12 @@ impl Stack {
         }
     }
 
+    /// The way to the registrar that has bound the line; none while it is not bound.
+    pub(crate) fn binding_route(&self, line: LineNumber) -> Option<Route> {
+        let registration = self.core.registrations.get(&line)?;
+        registration.route.filter(|_| registration.binding.is_some())
+    }
+
     /// Whether a goodbye waits for its answer.
     pub(crate) fn is_unregistering(&self) -> bool {
         self.core.registrations.values().any(|registration| registration.leaving)

@@ -272,6 +272,7 @@ impl Stack {
             Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
                 self.put_call(call);
             }
+            Timer::KeepAlive => self.put_call(call),
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::ServerProbe | Timer::ServerReturn => self.put_call(call),
         }

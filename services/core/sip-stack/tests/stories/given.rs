@@ -69,6 +69,7 @@ fn line(index: u16) -> LineSettings {
         register_retry: Duration::from_secs(10),
         unregister_first: false,
         unregister_on_stop: false,
+        keep_alive: Duration::ZERO,
         t1,
         t2: Duration::from_secs(4),
         t4: Duration::from_secs(5),
