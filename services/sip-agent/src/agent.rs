@@ -7,6 +7,7 @@ mod outputs;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use phone_proto::errors::{ErrorKind, HouseError};
@@ -20,13 +21,14 @@ use crate::resolve::Question;
 use crate::settings::{BoardFacts, Rows};
 use crate::snapshot::{Head, Keeper, Legacy};
 use crate::sockets::{Received, Sockets};
+use crate::streams::{StreamEvent, Streams};
 
 /// A message that cannot be sent is an input again; so often in one turn, then the rest waits for the next one.
 const ROUNDS_MAX: usize = 8;
 
 /// A start without anything from an earlier life is the unit's own start if it is not longer ago than this; a restart of the
 /// service has the sockets of the last life, and one by hand comes later.
-const SWITCHED_ON: std::time::Duration = std::time::Duration::from_secs(600);
+const SWITCHED_ON: std::time::Duration = std::time::Duration::from_secs(180);
 
 /// Randomness of one start.
 pub struct Seeds {
@@ -38,11 +40,20 @@ pub struct Seeds {
     pub session_epoch: u64,
 }
 
+/// What the network brings.
+pub enum Heard {
+    /// Over UDP.
+    Datagram(Received),
+    /// Of a TCP connection.
+    Stream((FlowId, SocketAddr, StreamEvent)),
+}
+
 /// See the module.
 pub struct Agent {
     stack: Stack,
     phone: Phone,
     sockets: Sockets,
+    streams: Streams,
     keeper: Keeper,
     head: Head,
     plan: Plan,
@@ -85,6 +96,7 @@ impl Agent {
             facts: Facts::new(epoch),
             stack,
             sockets,
+            streams: Streams::default(),
             keeper,
             head,
             lamps: BTreeMap::new(),
@@ -107,10 +119,27 @@ impl Agent {
 
     // Inputs. Each is followed by everything that it brings about.
 
-    /// A datagram came in.
-    pub fn receive(&mut self, now: Tick, received: Received) {
+    /// Something came in.
+    pub fn heard(&mut self, now: Tick, heard: Heard) {
+        match heard {
+            Heard::Datagram(received) => self.receive(now, received),
+            Heard::Stream(event) => self.stream(now, event),
+        }
+    }
+
+    fn receive(&mut self, now: Tick, received: Received) {
         let Received { flow, remote, bytes } = received;
         self.stack.handle(now, Input::Datagram { flow, remote, bytes });
+        self.settle(now);
+    }
+
+    fn stream(&mut self, now: Tick, (flow, remote, event): (FlowId, SocketAddr, StreamEvent)) {
+        let input = match event {
+            StreamEvent::Up { accepted } => Input::StreamUp { flow, remote, accepted },
+            StreamEvent::Bytes(bytes) => Input::StreamBytes { flow, remote, bytes },
+            StreamEvent::Down => Input::StreamDown { flow, remote },
+        };
+        self.stack.handle(now, input);
         self.settle(now);
     }
 
@@ -216,9 +245,12 @@ impl Agent {
 
     // What the driver takes away.
 
-    /// The sockets, to wait on.
-    pub fn sockets(&mut self) -> &mut Sockets {
-        &mut self.sockets
+    /// The next thing from the network, to wait for. Safe to drop half way.
+    pub fn poll_network(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        if let Poll::Ready(received) = self.sockets.poll_receive(context) {
+            return Poll::Ready(Heard::Datagram(received));
+        }
+        self.streams.poll(context).map(|(flow, remote, event)| Heard::Stream((flow, remote, event)))
     }
 
     /// When [`Agent::timeout`] is due.
@@ -299,6 +331,6 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         assert!(is_switched_on(after(20), &[]));
         assert!(!is_switched_on(after(20), &[("sip-line-1".to_owned(), socket.into())]));
-        assert!(!is_switched_on(after(601), &[]));
+        assert!(!is_switched_on(after(181), &[]));
     }
 }

@@ -69,7 +69,7 @@ pub async fn run() -> Result<(), RunError> {
     loop {
         let deadline = agent.deadline();
         tokio::select! {
-            received = poll_fn(|context| agent.sockets().poll_receive(context)) => agent.receive(clock::now(), received),
+            heard = poll_fn(|context| agent.poll_network(context)) => agent.heard(clock::now(), heard),
             () = until(deadline) => agent.timeout(clock::now()),
             Some(asked) = inlets.requests.recv() => on_request(&mut agent, &mut outlets, asked),
             Some(event) = inlets.hal.recv() => on_hal(&mut agent, &mut outlets, event),

@@ -12,3 +12,4 @@ pub mod resolve;
 pub mod settings;
 mod snapshot;
 mod sockets;
+mod streams;

@@ -158,6 +158,11 @@ impl<'v> Line<'_, 'v> {
         let (uri_user, uri_domain) = parts_of(self.text("SIP_URI_n"));
         let or = |first: &str, second: &str| if first.is_empty() { second.to_owned() } else { first.to_owned() };
         let registrar = self.text("SIP_RGSTR_ADDR_n");
+        let transport = if self.text("SIP_TRANSPORT_n") == "1" { Transport::Tcp } else { Transport::Udp };
+        let prefix = match transport {
+            Transport::Udp => "SIP_UDP_SRV_PREFIX_n",
+            Transport::Tcp => "SIP_TCP_SRV_PREFIX_n",
+        };
         LineSettings {
             enabled: self.flag("LINE_ENABLE_n") && self.flag("PROFILE_ENABLEn"),
             user: or(uri_user, self.text("PHONE_NUMBER_n")),
@@ -173,9 +178,9 @@ impl<'v> Line<'_, 'v> {
             fail_over: self.flag("SIP_FOVR_NORSP_n"),
             servers_max: self.number("SIP_FOVR_MAX_n", 4),
             source_port: self.number("SIP_SRC_PORT_n", SIP_PORT),
-            transport: if self.text("SIP_TRANSPORT_n") == "1" { Transport::Tcp } else { Transport::Udp },
+            transport,
             dscp: self.number("DSCP_SIP_n", 0),
-            srv_prefix: self.flag("SIP_DNSSRV_ENA_n").then(|| self.text("SIP_UDP_SRV_PREFIX_n").to_owned()),
+            srv_prefix: self.flag("SIP_DNSSRV_ENA_n").then(|| self.text(prefix).to_owned()),
             register_expires: self.number("REG_EXPIRE_TIME_n", 3600),
             register_interval_rate: self.number("REG_INTERVAL_RATE_n", 90),
             register_retry: self.seconds("REG_RTX_INTVL_n"),

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sip_wire::{Host, NameAddr, Scheme, Uri};
 
-use crate::interface::{LineSettings, Party, Server};
+use crate::interface::{LineSettings, Party, Server, Transport};
 
 /// Longest number that is dialled.
 const LONGEST_TARGET: usize = 512;
@@ -73,7 +73,8 @@ pub(crate) fn call_hop(line: &LineSettings, target: &Uri) -> Option<Hop> {
 pub(crate) fn outbound_route(line: &LineSettings) -> Option<NameAddr> {
     let server = line.outbound_proxy.as_ref()?;
     let hop = hop_of(server);
-    Some(NameAddr::new(Uri::builder(Scheme::Sip).host(hop.host).port(hop.port).flag("lr").build()))
+    let uri = Uri::builder(Scheme::Sip).host(hop.host).port(hop.port).flag("lr").build();
+    Some(NameAddr::new(over(uri, line.transport == Transport::Tcp)))
 }
 
 /// The port that B319 puts into the first Request-URI: the server's.
@@ -104,9 +105,15 @@ pub(crate) fn own_address(line: &LineSettings) -> NameAddr {
     NameAddr::new(address_of_record(line)).with_display_name(&line.display_name)
 }
 
+/// Over TCP a URI of ours says so (RFC 3261 19.1.1).
+fn over(uri: Uri, tcp: bool) -> Uri {
+    if tcp { uri.with_param("transport", Some("tcp")) } else { uri }
+}
+
 /// Where we are reached.
-pub(crate) fn contact(line: &LineSettings, local: SocketAddr) -> NameAddr {
-    NameAddr::new(Uri::builder(Scheme::Sip).user(&line.user).host(Host::Ip(local.ip())).port(local.port()).build())
+pub(crate) fn contact(line: &LineSettings, local: SocketAddr, tcp: bool) -> NameAddr {
+    let uri = Uri::builder(Scheme::Sip).user(&line.user).host(Host::Ip(local.ip())).port(local.port()).build();
+    NameAddr::new(over(uri, tcp))
 }
 
 /// What a user dials: a number of the line's domain, or a SIP URI.

@@ -46,7 +46,7 @@ impl Stack {
         route: Route,
         request: Request,
     ) -> Option<TransactionId> {
-        let timing = Timing::of(line_of(self.settings.as_deref()?, line)?);
+        let timing = Timing::of(line_of(self.settings.as_deref()?, line)?, self.is_stream(route.flow));
         let key = ClientKey::of(&request.headers)?;
         let (machine, steps) = if request.method.is_invite() {
             let (machine, steps) = ClientInvite::start(&timing);
@@ -68,7 +68,7 @@ impl Stack {
     /// Does what a machine wants, then tells its owner.
     pub(crate) fn take_steps(&mut self, id: TransactionId, steps: Vec<Step>, response: Option<&Response>) {
         let Some(transaction) = self.core.transactions.find(id) else { return };
-        let (owner, line, route) = (transaction.owner, transaction.line, transaction.route);
+        let (owner, line, route, timing) = (transaction.owner, transaction.line, transaction.route, transaction.timing);
         let mut outcome = None;
         let mut request = None;
         for step in steps {
@@ -76,7 +76,11 @@ impl Stack {
                 Step::SendRequest => self.send_request_of(id),
                 Step::Send(bytes) => self.transmit(route, bytes),
                 Step::SendTo(route, bytes) => self.transmit(route, bytes),
-                Step::Arm(timer, after) => self.arm(TimerOwner::Transaction(id), timer, after),
+                Step::Arm(timer, after) => {
+                    if let Some(after) = timing.wait_of(timer, after) {
+                        self.arm(TimerOwner::Transaction(id), timer, after);
+                    }
+                }
                 Step::Disarm(timer) => self.core.timers.disarm(TimerOwner::Transaction(id), timer),
                 Step::Pass => outcome = response.map(Outcome::Response),
                 Step::TimedOut => outcome = Some(Outcome::Lost("no answer")),

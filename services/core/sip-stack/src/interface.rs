@@ -7,7 +7,7 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber, Secret, Tick};
 use serde::{Deserialize, Serialize};
 
-/// One socket (or later one connection), named by the stack when it asks for it.
+/// One socket (TCP: one listening socket and its connections), named by the stack when it asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
 
@@ -52,6 +52,31 @@ pub enum Input {
         /// The whole datagram.
         bytes: Vec<u8>,
     },
+    /// A TCP connection is there: made for an [`Output::Transmit`], or accepted.
+    StreamUp {
+        /// The line's listening socket.
+        flow: FlowId,
+        /// The other end.
+        remote: SocketAddr,
+        /// The other end has made it.
+        accepted: bool,
+    },
+    /// Bytes came in over a connection, in whatever pieces.
+    StreamBytes {
+        /// As in `StreamUp`.
+        flow: FlowId,
+        /// As in `StreamUp`.
+        remote: SocketAddr,
+        /// The next ones.
+        bytes: Vec<u8>,
+    },
+    /// A connection could not be made, or has ended, or does not take what is sent.
+    StreamDown {
+        /// As in `StreamUp`.
+        flow: FlowId,
+        /// As in `StreamUp`.
+        remote: SocketAddr,
+    },
     /// The network said that a datagram to `remote` cannot be delivered (ICMP).
     Unreachable {
         /// The socket.
@@ -93,7 +118,7 @@ pub enum MediaRefusal {
 /// Everything that the stack wants done. Poll until [`Output::Wait`].
 #[derive(Debug)]
 pub enum Output {
-    /// Send these bytes.
+    /// Send these bytes. On a TCP flow: over the connection to `remote`, which is made where there is none.
     Transmit {
         /// From this socket.
         flow: FlowId,
@@ -102,7 +127,7 @@ pub enum Output {
         /// One message.
         bytes: Vec<u8>,
     },
-    /// Bind a socket; answered by `FlowUp` or `FlowDown`.
+    /// Bind a socket (TCP: listen on it); answered by `FlowUp` or `FlowDown`.
     OpenFlow {
         /// Its name from now on.
         flow: FlowId,
@@ -115,10 +140,17 @@ pub enum Output {
         /// DSCP of everything sent on it (DSCP_SIP_n).
         dscp: u8,
     },
-    /// Close it.
+    /// Close it, and its connections.
     CloseFlow {
         /// Which.
         flow: FlowId,
+    },
+    /// Close a connection; nothing is answered.
+    CloseStream {
+        /// The listening socket.
+        flow: FlowId,
+        /// The other end.
+        remote: SocketAddr,
     },
     /// Find out where a server is; answered by `Resolved`. Addresses are never asked for.
     Resolve {
@@ -422,7 +454,7 @@ pub struct LineSettings {
     pub transport: Transport,
     /// DSCP_SIP_n.
     pub dscp: u8,
-    /// SIP_DNSSRV_ENA_n and SIP_UDP_SRV_PREFIX_n: none when SRV is off (B314).
+    /// SIP_DNSSRV_ENA_n and SIP_UDP_SRV_PREFIX_n or SIP_TCP_SRV_PREFIX_n: none when SRV is off (B314).
     pub srv_prefix: Option<String>,
     /// REG_EXPIRE_TIME_n in seconds (B312).
     pub register_expires: u32,
@@ -475,7 +507,15 @@ impl LineSettings {
     pub(crate) fn has_same_servers(&self, other: &LineSettings) -> bool {
         let servers = |line: &LineSettings| {
             let named = (line.registrar.clone(), line.proxy.clone(), line.outbound_proxy.clone());
-            (named, line.second_registrar, line.second_proxy, line.srv_prefix.clone(), line.enabled, line.source_port)
+            (
+                named,
+                line.second_registrar,
+                line.second_proxy,
+                line.srv_prefix.clone(),
+                line.enabled,
+                line.source_port,
+                line.transport,
+            )
         };
         servers(self) == servers(other)
     }

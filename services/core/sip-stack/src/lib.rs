@@ -23,6 +23,7 @@ mod servers;
 mod session;
 mod snapshot;
 mod stack;
+mod streams;
 mod timers;
 mod transaction;
 mod transport;

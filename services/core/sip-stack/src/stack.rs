@@ -15,6 +15,7 @@ use crate::random::Random;
 use crate::registration::Registration;
 use crate::servers::ServerTable;
 use crate::session::Call;
+use crate::streams::StreamTable;
 use crate::timers::{Timer, TimerOwner, TimerTable};
 use crate::transaction::TransactionTable;
 use crate::view::{CallView, Start};
@@ -28,6 +29,8 @@ pub struct Stack {
     pub(crate) core: Core,
     /// Not in the snapshot: a flood does not outlive a restart.
     pub(crate) sources: SourceLimits,
+    /// Not in the snapshot: connections do not outlive the process.
+    pub(crate) streams: StreamTable,
     outputs: VecDeque<Output>,
     dirty: bool,
 }
@@ -73,6 +76,7 @@ impl Stack {
             settings: None,
             core: Core::default(),
             sources: SourceLimits::default(),
+            streams: StreamTable::default(),
             outputs: VecDeque::new(),
             dirty: false,
         }
@@ -92,6 +96,9 @@ impl Stack {
             Input::FlowUp { flow, local } => self.on_flow_up(flow, local),
             Input::FlowDown { flow, reason } => self.on_flow_down(flow, reason),
             Input::Datagram { flow, remote, bytes } => self.on_datagram(flow, remote, &bytes),
+            Input::StreamUp { flow, remote, accepted } => self.on_stream_up(flow, remote, accepted),
+            Input::StreamBytes { flow, remote, bytes } => self.on_stream_bytes(flow, remote, &bytes),
+            Input::StreamDown { flow, remote } => self.on_stream_down(flow, remote),
             Input::Unreachable { flow, remote } => self.on_unreachable(flow, remote),
             Input::Resolved { query, targets } => self.on_resolved(query, targets),
             Input::MediaReady { call, generation, result } => self.on_media_ready(call, generation, result),
@@ -110,6 +117,7 @@ impl Stack {
                 TimerOwner::Line(line) => self.on_line_timer(line, timer),
                 TimerOwner::Flow(flow) => self.on_flow_timer(flow),
                 TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
+                TimerOwner::Stream(flow, remote) => self.on_stream_timer(flow, remote, timer),
                 TimerOwner::Server(line, server) => self.on_server_timer(line, server, timer),
                 TimerOwner::Stack => self.on_stop_grace(),
             }

@@ -58,6 +58,12 @@ pub(crate) enum Timer {
     RegisterRetry,
     /// Line: the granted time has passed without a successful refresh: it is not registered any more.
     BindingLost,
+    /// Stream: it is not there in time (10 s), or nothing has used it for long (180 s).
+    StreamIdle,
+    /// Stream: ping the server that a line is bound at (95-120 s; RFC 5626 4.4.1).
+    StreamPing,
+    /// Stream: no pong came (10 s).
+    PongLost,
     /// Line: a packet for the NAT on the way to the registrar (PORT_PUNCH_INTVL_n; B213).
     KeepAlive,
     /// Flow: ask for the socket again.
@@ -95,6 +101,7 @@ impl Timer {
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
             Timer::ServerProbe | Timer::ServerReturn | Timer::KeepAlive => false,
+            Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => false,
         }
     }
 }
@@ -112,6 +119,8 @@ pub(crate) enum TimerOwner {
     Flow(FlowId),
     /// A look-up.
     Query(QueryId),
+    /// A connection.
+    Stream(FlowId, SocketAddr),
     /// A line's server that has failed.
     Server(LineNumber, SocketAddr),
     /// The stack itself.

@@ -261,6 +261,9 @@ impl Stack {
         if !self.core.timers.is_armed(TimerOwner::Line(line), Timer::KeepAlive) {
             self.plan_keep_alive(line);
         }
+        if let Some(route) = self.binding_route(line) {
+            self.watch_stream(route);
+        }
         if let Some(server) = server {
             self.on_server_well(line, server);
         }
@@ -288,6 +291,11 @@ impl Stack {
                 self.touch();
             }
             return;
+        }
+        if timer == Timer::RegisterRefresh
+            && let Some(registration) = self.core.registrations.get_mut(&line)
+        {
+            registration.way.has_lasted();
         }
         self.register(line);
     }

@@ -15,6 +15,7 @@
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
 
 mod attempt;
+mod way;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -76,6 +77,7 @@ pub(crate) struct Registration {
     others: Vec<Route>,
     /// All that it tries; one: there is no choice.
     targets: Vec<SocketAddr>,
+    way: way::Way,
     /// Expires: 0 is being said before the first binding (USE_DEL_REG_OPEN_n).
     opening: bool,
     /// Addresses of the line's servers as last resolved, for what only servers may ask.
@@ -100,6 +102,7 @@ impl Registration {
             route: None,
             others: Vec::new(),
             targets: Vec::new(),
+            way: way::Way::default(),
             opening: line.unregister_first,
             servers: Vec::new(),
             leaving: false,
@@ -148,7 +151,7 @@ pub(crate) fn registers_anew(old: &LineSettings, new: &LineSettings) -> bool {
         (
             (line.enabled, line.user.clone(), line.domain.clone(), line.display_name.clone(), line.auth_id.clone()),
             (line.password.clone(), line.registrar.clone(), line.outbound_proxy.clone(), line.srv_prefix.clone()),
-            (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport),
+            (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport, line.transport),
         )
     };
     said(old) != said(new)

@@ -170,6 +170,11 @@ impl Call {
         self.flow == Some(flow)
     }
 
+    /// Whether its requests go there.
+    pub(crate) fn goes(&self, route: Route) -> bool {
+        self.dialog().is_some_and(|dialog| dialog.peer == route)
+    }
+
     /// As the outside sees it; none once it has ended.
     pub(crate) fn view(&self, settings: &StackSettings) -> Option<CallView> {
         let stage = match &self.state {
@@ -272,7 +277,7 @@ impl Stack {
             Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
                 self.put_call(call);
             }
-            Timer::KeepAlive => self.put_call(call),
+            Timer::KeepAlive | Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => self.put_call(call),
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::ServerProbe | Timer::ServerReturn => self.put_call(call),
         }

@@ -12,3 +12,4 @@ mod restoring;
 mod servers;
 mod serving;
 mod storms;
+mod streams;
