@@ -3,6 +3,8 @@
 use agreements::LineNumber;
 use sip_wire::{Request, Response};
 
+use crate::registration::Registration;
+use crate::session::Call;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{ClientInvite, ClientKey, ClientRequest, Machine, Owner, Route, Step, Timing, Transaction, TransactionId};
@@ -140,6 +142,27 @@ impl Stack {
         let Some(transaction) = self.core.transactions.find_mut(id) else { return };
         let steps = transaction.on_timer(timer);
         self.take_steps(id, steps, None);
+    }
+
+    /// ICMP: requests that were never answered there go to their next server, where they have one.
+    pub(crate) fn on_refused_way(&mut self, flow: crate::interface::FlowId, remote: std::net::SocketAddr) {
+        let route = Route { flow, remote };
+        let all = self.core.transactions.iter().filter(|(_, transaction)| transaction.route == route);
+        let hit: Vec<TransactionId> =
+            all.filter(|(_, transaction)| self.has_another_server(transaction.owner)).map(|(id, _)| id).collect();
+        for id in hit {
+            let Some(transaction) = self.core.transactions.find_mut(id) else { continue };
+            let steps = transaction.on_unreachable();
+            self.take_steps(id, steps, None);
+        }
+    }
+
+    fn has_another_server(&self, owner: Owner) -> bool {
+        match owner {
+            Owner::Registration(line) => self.core.registrations.get(&line).is_some_and(Registration::has_another_server),
+            Owner::Invite(call) => self.core.calls.get(&call).is_some_and(Call::has_another_server),
+            Owner::Reinvite(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Probe(_) | Owner::Nobody => false,
+        }
     }
 
     /// The network says that an address cannot be reached: requests that were never answered there are lost.

@@ -77,8 +77,16 @@ pub enum Input {
         /// As in `StreamUp`.
         remote: SocketAddr,
     },
-    /// The network said that a datagram to `remote` cannot be delivered (ICMP).
+    /// A message to `remote` cannot leave: there is no way to it from here.
     Unreachable {
+        /// The socket.
+        flow: FlowId,
+        /// The destination.
+        remote: SocketAddr,
+    },
+    /// Somebody on the way, or its host, says that `remote` is not there (ICMP). Perhaps it is starting at this moment: a request
+    /// that has another server goes there at once, any other is sent again as long as its timers say.
+    Refused {
         /// The socket.
         flow: FlowId,
         /// The destination.

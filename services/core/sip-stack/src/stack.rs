@@ -100,6 +100,7 @@ impl Stack {
             Input::StreamBytes { flow, remote, bytes } => self.on_stream_bytes(flow, remote, &bytes),
             Input::StreamDown { flow, remote } => self.on_stream_down(flow, remote),
             Input::Unreachable { flow, remote } => self.on_unreachable(flow, remote),
+            Input::Refused { flow, remote } => self.on_refused_way(flow, remote),
             Input::Resolved { query, targets } => self.on_resolved(query, targets),
             Input::MediaReady { call, generation, result } => self.on_media_ready(call, generation, result),
             Input::Command(command, correlation) => self.on_command(command, correlation),

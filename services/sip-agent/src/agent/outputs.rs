@@ -74,7 +74,7 @@ impl Agent {
         let mut undelivered = Vec::new();
         for (flow, remote, bytes) in self.messages.drain(..) {
             let tcp = self.streams.has(flow);
-            undelivered.extend(self.sockets.unreachable(flow).into_iter().map(|remote| Input::Unreachable { flow, remote }));
+            undelivered.extend(self.sockets.unreachable(flow).into_iter().map(|remote| Input::Refused { flow, remote }));
             let sent = if tcp { self.streams.send(flow, remote, &bytes) } else { self.sockets.send(flow, remote, &bytes) };
             if let Err(error) = sent {
                 tracing::info!(%remote, %error, "a message cannot be sent");

@@ -125,6 +125,11 @@ impl Registration {
         }
     }
 
+    /// Whether this attempt has a server that it has not tried.
+    pub(crate) fn has_another_server(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// The REGISTER of RFC 3261 10.2, without Via and credentials.
     fn request(&mut self, line: &LineSettings, contact: NameAddr, expires: u32) -> Request {
         self.cseq = self.cseq.saturating_add(1);

@@ -170,6 +170,11 @@ impl Call {
         self.flow == Some(flow)
     }
 
+    /// Whether its first INVITE has a server that was not tried.
+    pub(crate) fn has_another_server(&self) -> bool {
+        matches!(&self.state, State::Inviting(inviting) if !inviting.others.is_empty())
+    }
+
     /// Whether its requests go there.
     pub(crate) fn goes(&self, route: Route) -> bool {
         self.dialog().is_some_and(|dialog| dialog.peer == route)

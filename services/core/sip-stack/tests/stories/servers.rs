@@ -426,3 +426,25 @@ fn an_old_registration_is_cancelled_before_the_first_one_where_that_is_wanted() 
         assert_eq!(lab.request(lab.first, "REGISTER").headers.expires().unwrap(), Some(3600), "once");
     }
 }
+
+/// ICMP: the next server is asked at once; one that is alone may be starting, and the REGISTER and the INVITE are sent again.
+#[test]
+fn a_server_that_icmp_calls_absent_is_left_only_for_another_one() {
+    for (second, expected) in [(SECOND.parse().ok(), 1), (None, 0)] {
+        let mut given = given();
+        (given.lines[0].second_registrar, given.lines[0].second_proxy) = (second, None);
+        let mut lab = Lab::new(given);
+        let flow = *lab.net.nodes[0].flows.keys().next().unwrap();
+        lab.net.input(0, Input::Refused { flow, remote: lab.first });
+        lab.net.settle();
+        assert_eq!(lab.net.titles(lab.second).len(), expected);
+    }
+    let mut lab = Lab::new(direct("10.0.0.1", "200", FIRST));
+    lab.net.dial(0, "100");
+    lab.net.settle();
+    let flow = *lab.net.nodes[0].flows.keys().next().unwrap();
+    lab.net.input(0, Input::Refused { flow, remote: lab.first });
+    lab.net.received(lab.first);
+    lab.net.run_for(Duration::from_secs(2));
+    assert_eq!(lab.net.titles(lab.first)[0], "INVITE", "again, by timer A");
+}
