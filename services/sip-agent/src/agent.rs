@@ -7,6 +7,7 @@ mod outputs;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use phone_proto::errors::{ErrorKind, HouseError};
@@ -16,12 +17,18 @@ use telephone::{MediaState, Phone, Refusal, Request};
 
 use crate::facts::Facts;
 use crate::media::plan::{Outcome, Plan};
+use crate::resolve::Question;
 use crate::settings::{BoardFacts, Rows};
 use crate::snapshot::{Head, Keeper, Legacy};
 use crate::sockets::{Received, Sockets};
+use crate::streams::{StreamEvent, Streams};
 
 /// A message that cannot be sent is an input again; so often in one turn, then the rest waits for the next one.
 const ROUNDS_MAX: usize = 8;
+
+/// A start without anything from an earlier life is the unit's own start if it is not longer ago than this; a restart of the
+/// service has the sockets of the last life, and one by hand comes later.
+const SWITCHED_ON: std::time::Duration = std::time::Duration::from_secs(180);
 
 /// Randomness of one start.
 pub struct Seeds {
@@ -33,14 +40,12 @@ pub struct Seeds {
     pub session_epoch: u64,
 }
 
-/// A name that the stack wants to have looked up.
-pub struct Question {
-    /// Names the answer.
-    pub query: sip_stack::QueryId,
-    /// The host.
-    pub host: String,
-    /// Its port, when it is fixed.
-    pub port: Option<u16>,
+/// What the network brings.
+pub enum Heard {
+    /// Over UDP.
+    Datagram(Received),
+    /// Of a TCP connection.
+    Stream((FlowId, SocketAddr, StreamEvent)),
 }
 
 /// See the module.
@@ -48,6 +53,7 @@ pub struct Agent {
     stack: Stack,
     phone: Phone,
     sockets: Sockets,
+    streams: Streams,
     keeper: Keeper,
     head: Head,
     plan: Plan,
@@ -66,6 +72,7 @@ pub struct Agent {
 impl Agent {
     /// From what the last life left, or cold. Everything that follows from it has been done when this returns.
     pub fn start(now: Tick, epoch: u64, seeds: Seeds, mut fds: Vec<(String, OwnedFd)>) -> Agent {
+        let switched_on = is_switched_on(now, &fds);
         let (keeper, legacy) = Keeper::open(&mut fds, now);
         let sockets = Sockets::new(&mut fds);
         let (head, calls) = match legacy {
@@ -76,9 +83,12 @@ impl Agent {
             }
             None => (Head::first(now, seeds.session_epoch), None),
         };
-        let (stack, start) = Stack::new(now, seeds.stack, calls.as_ref().map(|(_, stack)| stack.as_slice()));
+        let (mut stack, start) = Stack::new(now, seeds.stack, calls.as_ref().map(|(_, stack)| stack.as_slice()));
+        if switched_on {
+            stack.switched_on();
+        }
         let restored = calls.filter(|_| start == Start::Restored).map(|(phone, _)| phone);
-        tracing::info!(?start, calls = stack.calls().len(), revision = head.revision, "sip-agent starts");
+        tracing::info!(?start, switched_on, calls = stack.calls().len(), revision = head.revision, "sip-agent starts");
         let fresh = || Phone::new(Rows::new(&head.values).telephone(first_line()), seeds.identities);
         let mut agent = Agent {
             phone: restored.unwrap_or_else(fresh),
@@ -86,6 +96,7 @@ impl Agent {
             facts: Facts::new(epoch),
             stack,
             sockets,
+            streams: Streams::default(),
             keeper,
             head,
             lamps: BTreeMap::new(),
@@ -108,10 +119,27 @@ impl Agent {
 
     // Inputs. Each is followed by everything that it brings about.
 
-    /// A datagram came in.
-    pub fn receive(&mut self, now: Tick, received: Received) {
+    /// Something came in.
+    pub fn heard(&mut self, now: Tick, heard: Heard) {
+        match heard {
+            Heard::Datagram(received) => self.receive(now, received),
+            Heard::Stream(event) => self.stream(now, event),
+        }
+    }
+
+    fn receive(&mut self, now: Tick, received: Received) {
         let Received { flow, remote, bytes } = received;
         self.stack.handle(now, Input::Datagram { flow, remote, bytes });
+        self.settle(now);
+    }
+
+    fn stream(&mut self, now: Tick, (flow, remote, event): (FlowId, SocketAddr, StreamEvent)) {
+        let input = match event {
+            StreamEvent::Up { accepted } => Input::StreamUp { flow, remote, accepted },
+            StreamEvent::Bytes(bytes) => Input::StreamBytes { flow, remote, bytes },
+            StreamEvent::Down => Input::StreamDown { flow, remote },
+        };
+        self.stack.handle(now, input);
         self.settle(now);
     }
 
@@ -217,9 +245,12 @@ impl Agent {
 
     // What the driver takes away.
 
-    /// The sockets, to wait on.
-    pub fn sockets(&mut self) -> &mut Sockets {
-        &mut self.sockets
+    /// The next thing from the network, to wait for. Safe to drop half way.
+    pub fn poll_network(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        if let Poll::Ready(received) = self.sockets.poll_receive(context) {
+            return Poll::Ready(Heard::Datagram(received));
+        }
+        self.streams.poll(context).map(|(flow, remote, event)| Heard::Stream((flow, remote, event)))
     }
 
     /// When [`Agent::timeout`] is due.
@@ -245,10 +276,20 @@ impl Agent {
         })
     }
 
+    /// Random per unit, and the same over restarts of the service: which of several servers of one weight it prefers.
+    pub fn preference(&self) -> u64 {
+        self.head.session_epoch
+    }
+
     /// Names to look up.
     pub fn take_questions(&mut self) -> Vec<Question> {
         std::mem::take(&mut self.questions)
     }
+}
+
+/// Whether the unit starts, not the service alone (see [`SWITCHED_ON`]); `kept`: what the supervisor has kept of an earlier life.
+fn is_switched_on(now: Tick, kept: &[(String, OwnedFd)]) -> bool {
+    kept.is_empty() && now < Tick(0) + SWITCHED_ON
 }
 
 fn first_line() -> LineNumber {
@@ -278,4 +319,18 @@ fn refused(refusal: Refusal) -> HouseError {
         Refusal::Busy(_) => ErrorKind::Busy,
     };
     HouseError::new(kind, refusal.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_finds_sockets_or_comes_late_is_one_of_the_service_alone() {
+        let after = |seconds: u64| Tick(0) + std::time::Duration::from_secs(seconds);
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert!(is_switched_on(after(20), &[]));
+        assert!(!is_switched_on(after(20), &[("sip-line-1".to_owned(), socket.into())]));
+        assert!(!is_switched_on(after(181), &[]));
+    }
 }

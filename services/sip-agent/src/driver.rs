@@ -16,7 +16,7 @@ use crate::bus::{self, Asked, DigitHeard, REQUESTS_MAX};
 use crate::facts::Facts;
 use crate::hal::{self, HalEvent, LampWish};
 use crate::media::engine::{self, MediaEvent};
-use crate::resolve::{Found, LOOKUPS_MAX, Resolver};
+use crate::resolve::{Found, LOOKUPS_MAX, NameServers, Resolver};
 
 /// Inputs of a peer that wait for their turn.
 const QUEUE: usize = 64;
@@ -69,7 +69,7 @@ pub async fn run() -> Result<(), RunError> {
     loop {
         let deadline = agent.deadline();
         tokio::select! {
-            received = poll_fn(|context| agent.sockets().poll_receive(context)) => agent.receive(clock::now(), received),
+            heard = poll_fn(|context| agent.poll_network(context)) => agent.heard(clock::now(), heard),
             () = until(deadline) => agent.timeout(clock::now()),
             Some(asked) = inlets.requests.recv() => on_request(&mut agent, &mut outlets, asked),
             Some(event) = inlets.hal.recv() => on_hal(&mut agent, &mut outlets, event),
@@ -107,7 +107,7 @@ async fn connect(
     beside.spawn(hal::light(bus.clone(), lamps_seen));
     beside.spawn(bus::serve(bus, facts_seen, digits_heard, asked).await?.run());
     let inlets = Inlets { requests, settings, hal, media: media_inlet, found };
-    let resolver = Resolver::new(LOOKUPS_MAX, found_sender);
+    let resolver = Resolver::new(LOOKUPS_MAX, NameServers::System, agent.preference(), found_sender);
     let outlets = Outlets { facts, media, lamps, digits, resolver, hal_epoch: 0 };
     Ok((inlets, outlets, beside))
 }

@@ -1,5 +1,5 @@
 //! sip-agent: lines, calls and telephone behaviour; see README.md. A library, so that tests reach what is pure in it: the way
-//! from the settings to the stack, the telephone and the media plan. Nothing outside this package may depend on it.
+//! from the settings to the stack, the telephone and the media plan, and the look-up of names. Nothing outside this package may depend on it.
 
 mod agent;
 mod bus;
@@ -8,7 +8,8 @@ mod facts;
 mod hal;
 mod journal;
 pub mod media;
-mod resolve;
+pub mod resolve;
 pub mod settings;
 mod snapshot;
 mod sockets;
+mod streams;

@@ -7,7 +7,7 @@ mod identity;
 mod screening;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -177,6 +177,11 @@ impl<'v> Line<'_, 'v> {
         let (uri_user, uri_domain) = parts_of(self.text("SIP_URI_n"));
         let or = |first: &str, second: &str| if first.is_empty() { second.to_owned() } else { first.to_owned() };
         let registrar = self.text("SIP_RGSTR_ADDR_n");
+        let transport = if self.text("SIP_TRANSPORT_n") == "1" { Transport::Tcp } else { Transport::Udp };
+        let prefix = match transport {
+            Transport::Udp => "SIP_UDP_SRV_PREFIX_n",
+            Transport::Tcp => "SIP_TCP_SRV_PREFIX_n",
+        };
         LineSettings {
             enabled: self.flag("LINE_ENABLE_n") && self.flag("PROFILE_ENABLEn"),
             user: or(uri_user, self.text("PHONE_NUMBER_n")),
@@ -188,16 +193,22 @@ impl<'v> Line<'_, 'v> {
             proxy: self.server("SIP_PRXY_ADDR_n", "SIP_PRXY_PORT_n"),
             outbound_proxy: self.server("SIP_OUTPROXY_ADDR_n", "SIP_OUTPROXY_PORT_n"),
             presence: self.server("SIP_PRSNC_ADDR_n", "SIP_PRSNC_PORT_n"),
+            second_registrar: self.second("SIP_RGSTR_ADDR_n", "SIP_2NDRGSTR_ADDR_n", "SIP_2NDRGSTR_PORT_n"),
+            second_proxy: self.second("SIP_PRXY_ADDR_n", "SIP_2NDPROXY_ADDR_n", "SIP_2NDPROXY_PORT_n"),
+            second_presence: self.second("SIP_PRSNC_ADDR_n", "SIP_2NDPRSNC_ADDR_n", "SIP_2NDPRSNC_PORT_n"),
+            fail_over: self.flag("SIP_FOVR_NORSP_n"),
+            servers_max: self.number("SIP_FOVR_MAX_n", 4),
             source_port: self.number("SIP_SRC_PORT_n", SIP_PORT),
-            transport: if self.text("SIP_TRANSPORT_n") == "1" { Transport::Tcp } else { Transport::Udp },
+            transport,
             dscp: self.number("DSCP_SIP_n", 0),
-            srv_prefix: self.flag("SIP_DNSSRV_ENA_n").then(|| self.text("SIP_UDP_SRV_PREFIX_n").to_owned()),
+            srv_prefix: self.flag("SIP_DNSSRV_ENA_n").then(|| self.text(prefix).to_owned()),
             register_expires: self.number("REG_EXPIRE_TIME_n", 3600),
             register_interval_rate: self.number("REG_INTERVAL_RATE_n", 90),
             register_retry: self.seconds("REG_RTX_INTVL_n"),
             subscribe_expires: self.number("SIP_SUBS_EXPIRE_n", 3600),
             subscribe_interval_rate: self.number("SUB_INTERVAL_RATE_n", 90),
             subscribe_retry: self.seconds("SUB_RTX_INTVL_n"),
+            keep_alive: self.seconds("PORT_PUNCH_INTVL_n"),
             t1: self.milliseconds("SIP_TIMER_T1_n"),
             t2: self.seconds("SIP_TIMER_T2_n"),
             t4: self.seconds("SIP_TIMER_T4_n"),
@@ -217,6 +228,7 @@ impl<'v> Line<'_, 'v> {
             telephone_event: self.flag("OUTBANDDTMF_n"),
             identity: self.identity(),
             details: self.details(),
+            unregister_first: self.flag("USE_DEL_REG_OPEN_n"),
             unregister_on_stop: self.flag("USE_DEL_REG_CLOSE_n"),
         }
     }
@@ -247,6 +259,12 @@ impl<'v> Line<'_, 'v> {
         let port = self.number(port, SIP_PORT);
         let by_srv = port == SIP_PORT && self.flag("SIP_DNSSRV_ENA_n") && host.parse::<IpAddr>().is_err();
         (!host.is_empty()).then_some(Server { host, port: (!by_srv).then_some(port) })
+    }
+
+    /// The secondary server, only beside a primary that is given as an address (B214).
+    fn second(&self, primary: &str, address: &str, port: &str) -> Option<SocketAddr> {
+        self.text(primary).parse::<IpAddr>().ok()?;
+        Some(SocketAddr::new(self.text(address).parse().ok()?, self.number(port, SIP_PORT)))
     }
 
     /// By priority, the lower first (B209); PCMU is added where CODEC_G711_REQ asks for it (B208).

@@ -1,6 +1,8 @@
 //! The UDP sockets of the lines, and their copies in the supervisor's store, named `sip-line-N`. It binds, sends and receives
 //! what it is told to; which socket a message takes is the stack's choice.
 
+mod undelivered;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -75,6 +77,7 @@ impl Sockets {
             }
         };
         mark(&socket, local, dscp);
+        undelivered::listen(&socket, local);
         let local = socket.local_addr()?;
         self.open.insert(flow, Line { name, socket });
         Ok(local)
@@ -126,6 +129,11 @@ impl Sockets {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Where messages of this flow could not be delivered, as the network has said since the last look. Look before each message.
+    pub fn unreachable(&self, flow: FlowId) -> Vec<SocketAddr> {
+        self.open.get(&flow).map(|line| undelivered::take(&line.socket)).unwrap_or_default()
     }
 
     /// The next datagram of any socket. Safe to drop half way.
@@ -186,6 +194,21 @@ fn store(name: &str, socket: &UdpSocket) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 3261 18.4: of which destination it is said, and that messages to others leave all the same.
+    #[tokio::test]
+    async fn what_cannot_be_delivered_is_known_by_its_destination() {
+        let mut sockets = Sockets::new(&mut Vec::new());
+        sockets.open(FlowId(1), LineNumber::new(1).unwrap(), "127.0.0.1:0".parse().unwrap(), 0).unwrap();
+        let there = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        sockets.send(FlowId(1), gone, b"anybody?").unwrap();
+        // Loopback has answered when the call returns.
+        assert_eq!(sockets.unreachable(FlowId(1)), [gone]);
+        sockets.send(FlowId(1), there.local_addr().unwrap(), b"hello").unwrap();
+        assert_eq!(there.recv(&mut [0; 16]).unwrap(), 5);
+        assert!(sockets.unreachable(FlowId(1)).is_empty());
+    }
 
     /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS.
     #[tokio::test]

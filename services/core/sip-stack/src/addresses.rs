@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use sip_wire::{Host, NameAddr, Scheme, Uri};
 
 use crate::details;
-use crate::interface::{LineSettings, Party, Server};
+use crate::interface::{LineSettings, Party, Server, Transport};
 
 /// Longest number that is dialled.
 const LONGEST_TARGET: usize = 512;
@@ -15,8 +15,8 @@ const LONGEST_TARGET: usize = 512;
 pub(crate) struct Hop {
     pub(crate) host: Host,
     pub(crate) port: Option<u16>,
-    /// SRV prefix to ask with.
-    pub(crate) srv: Option<String>,
+    /// The secondary server, which is tried after this one (B214).
+    pub(crate) second: Option<SocketAddr>,
 }
 
 /// A host as settings write it: IPv6 with or without brackets, a port after it perhaps.
@@ -33,12 +33,16 @@ fn host(text: &str) -> Host {
     host_and_port(text).0
 }
 
-/// The configured server as a hop. SRV is asked only where no port is fixed (RFC 3263 4.2).
-pub(crate) fn hop_of(server: &Server, line: &LineSettings) -> Hop {
+/// The configured server as a hop.
+pub(crate) fn hop_of(server: &Server) -> Hop {
     let (host, port) = host_and_port(&server.host);
-    let port = server.port.or(port);
-    let srv = if port.is_none() && host.ip().is_none() { line.srv_prefix.clone() } else { None };
-    Hop { host, port, srv }
+    Hop { host, port: server.port.or(port), second: None }
+}
+
+/// With its secondary server: only beside one that is given as an address (B214).
+pub(crate) fn with_second(hop: Hop, second: Option<SocketAddr>) -> Hop {
+    let second = second.filter(|_| hop.host.ip().is_some());
+    Hop { second, ..hop }
 }
 
 /// Where a URI leads.
@@ -47,26 +51,31 @@ pub(crate) fn hop_of_uri(uri: &Uri) -> Option<Hop> {
         Some(maddr) => host(maddr),
         None => uri.host()?.clone(),
     };
-    Some(Hop { host, port: uri.port(), srv: None })
+    Some(Hop { host, port: uri.port(), second: None })
 }
 
 /// The first hop of a REGISTER.
 pub(crate) fn registration_hop(line: &LineSettings) -> Option<Hop> {
-    line.outbound_proxy.as_ref().or(line.registrar.as_ref()).map(|server| hop_of(server, line))
+    let registrar = || line.registrar.as_ref().map(|server| with_second(hop_of(server), line.second_registrar));
+    line.outbound_proxy.as_ref().map(hop_of).or_else(registrar)
 }
 
 /// The first hop of a new call; without any server it goes where its URI leads.
 pub(crate) fn call_hop(line: &LineSettings, target: &Uri) -> Option<Hop> {
-    let server = line.outbound_proxy.as_ref().or(line.proxy.as_ref()).or(line.registrar.as_ref());
-    server.map(|server| hop_of(server, line)).or_else(|| hop_of_uri(target))
+    if line.outbound_proxy.is_none()
+        && let Some(proxy) = &line.proxy
+    {
+        return Some(with_second(hop_of(proxy), line.second_proxy));
+    }
+    registration_hop(line).or_else(|| hop_of_uri(target))
 }
 
 /// The Route of an outbound proxy (RFC 3261 8.1.2).
 pub(crate) fn outbound_route(line: &LineSettings) -> Option<NameAddr> {
     let server = line.outbound_proxy.as_ref()?;
-    let hop = hop_of(server, line);
+    let hop = hop_of(server);
     let uri = Uri::builder(Scheme::Sip).host(hop.host).port(hop.port).flag("lr").build();
-    Some(NameAddr::new(details::with_transport(uri, line)))
+    Some(NameAddr::new(details::with_transport(uri, line, line.transport)))
 }
 
 /// The port that B319 puts into the first Request-URI: the server's.
@@ -98,9 +107,9 @@ pub(crate) fn own_address(line: &LineSettings) -> NameAddr {
 }
 
 /// Where we are reached.
-pub(crate) fn contact(line: &LineSettings, local: SocketAddr) -> NameAddr {
+pub(crate) fn contact(line: &LineSettings, local: SocketAddr, transport: Transport) -> NameAddr {
     let uri = Uri::builder(Scheme::Sip).user(&line.user).host(Host::Ip(local.ip())).port(local.port()).build();
-    NameAddr::new(details::with_transport(uri, line))
+    NameAddr::new(details::with_transport(uri, line, transport))
 }
 
 /// What a user dials: a number of the line's domain, or a SIP URI.

@@ -3,6 +3,8 @@
 use agreements::LineNumber;
 use sip_wire::{Request, Response};
 
+use crate::registration::Registration;
+use crate::session::Call;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{ClientInvite, ClientKey, ClientRequest, Machine, Owner, Route, Step, Timing, Transaction, TransactionId};
@@ -46,7 +48,7 @@ impl Stack {
         route: Route,
         request: Request,
     ) -> Option<TransactionId> {
-        let timing = Timing::of(line_of(self.settings.as_deref()?, line)?);
+        let timing = Timing::of(line_of(self.settings.as_deref()?, line)?, self.is_stream(route.flow));
         let key = ClientKey::of(&request.headers)?;
         let (machine, steps) = if request.method.is_invite() {
             let (machine, steps) = ClientInvite::start(&timing);
@@ -68,7 +70,7 @@ impl Stack {
     /// Does what a machine wants, then tells its owner.
     pub(crate) fn take_steps(&mut self, id: TransactionId, steps: Vec<Step>, response: Option<&Response>) {
         let Some(transaction) = self.core.transactions.find(id) else { return };
-        let (owner, line, route) = (transaction.owner, transaction.line, transaction.route);
+        let (owner, line, route, timing) = (transaction.owner, transaction.line, transaction.route, transaction.timing);
         let mut outcome = None;
         let mut request = None;
         for step in steps {
@@ -76,7 +78,11 @@ impl Stack {
                 Step::SendRequest => self.send_request_of(id),
                 Step::Send(bytes) => self.transmit(route, bytes),
                 Step::SendTo(route, bytes) => self.transmit(route, bytes),
-                Step::Arm(timer, after) => self.arm(TimerOwner::Transaction(id), timer, after),
+                Step::Arm(timer, after) => {
+                    if let Some(after) = timing.wait_of(timer, after) {
+                        self.arm(TimerOwner::Transaction(id), timer, after);
+                    }
+                }
                 Step::Disarm(timer) => self.core.timers.disarm(TimerOwner::Transaction(id), timer),
                 Step::Pass => outcome = response.map(Outcome::Response),
                 Step::TimedOut => outcome = Some(Outcome::Lost("no answer")),
@@ -117,6 +123,7 @@ impl Stack {
             (Owner::Info(call), outcome) => self.on_info_outcome(call, &told, outcome),
             (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),
             (Owner::Subscription(id), outcome) => self.on_subscribe_outcome(id, &told, outcome),
+            (Owner::Probe(line), outcome) => self.on_probe_outcome(line, told.id, told.route.remote, outcome),
             (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}
         }
     }
@@ -139,6 +146,29 @@ impl Stack {
         let Some(transaction) = self.core.transactions.find_mut(id) else { return };
         let steps = transaction.on_timer(timer);
         self.take_steps(id, steps, None);
+    }
+
+    /// ICMP: requests that were never answered there go to their next server, where they have one.
+    pub(crate) fn on_refused_way(&mut self, flow: crate::interface::FlowId, remote: std::net::SocketAddr) {
+        let route = Route { flow, remote };
+        let all = self.core.transactions.iter().filter(|(_, transaction)| transaction.route == route);
+        let hit: Vec<TransactionId> =
+            all.filter(|(_, transaction)| self.has_another_server(transaction.owner)).map(|(id, _)| id).collect();
+        for id in hit {
+            let Some(transaction) = self.core.transactions.find_mut(id) else { continue };
+            let steps = transaction.on_unreachable();
+            self.take_steps(id, steps, None);
+        }
+    }
+
+    fn has_another_server(&self, owner: Owner) -> bool {
+        match owner {
+            Owner::Registration(line) => self.core.registrations.get(&line).is_some_and(Registration::has_another_server),
+            Owner::Invite(call) => self.core.calls.get(&call).is_some_and(Call::has_another_server),
+            Owner::Subscription(id) => self.core.subscriptions.has_another_server(id),
+            Owner::Reinvite(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) => false,
+            Owner::Probe(_) | Owner::Nobody => false,
+        }
     }
 
     /// The network says that an address cannot be reached: requests that were never answered there are lost.

@@ -67,17 +67,23 @@ pub(crate) fn is_misaddressed(line: &LineSettings, request: &Request) -> bool {
     line.details.check_to && request.method == Method::INVITE && other()
 }
 
-/// transport=udp in a URI of ours (B323). It is no way to say where TCP is spoken.
-pub(crate) fn with_transport(uri: Uri, line: &LineSettings) -> Uri {
-    let said = line.details.transport_udp && line.transport == Transport::Udp;
-    if said { uri.with_param("transport", Some("udp")) } else { uri }
+/// The transport in a URI of ours: over TCP always (RFC 3261 19.1.1: without it UDP is meant), over UDP where the row wants it
+/// (B323).
+pub(crate) fn with_transport(uri: Uri, line: &LineSettings, transport: Transport) -> Uri {
+    match transport {
+        Transport::Tcp => uri.with_param("transport", Some("tcp")),
+        Transport::Udp if line.details.transport_udp => uri.with_param("transport", Some("udp")),
+        Transport::Udp => uri,
+    }
 }
 
 impl Stack {
     /// Whether anything from there is looked at at all (B212).
     pub(crate) fn is_welcome(&self, line: LineNumber, source: IpAddr) -> bool {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return true };
-        !own.details.source_filter || own.details.presence == Some(source) || self.is_server_of(line, source)
+        let presence = [own.details.presence, own.second_presence.map(|server| server.ip())];
+        let subscribed = || presence.contains(&Some(source)) || self.core.subscriptions.any_with(line, source);
+        !own.details.source_filter || subscribed() || self.is_server_of(line, source)
     }
 
     pub(crate) fn wants_contact_in_ack(&self, line: LineNumber) -> bool {

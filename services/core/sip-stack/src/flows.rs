@@ -46,6 +46,7 @@ pub(crate) struct Flow {
     /// What was asked for.
     pub(crate) wanted: SocketAddr,
     pub(crate) dscp: u8,
+    pub(crate) transport: Transport,
     pub(crate) state: FlowState,
     /// Only what goes on over it keeps it open.
     pub(crate) retired: bool,
@@ -102,32 +103,32 @@ impl FlowTable {
     }
 
     /// Makes a line's sockets those at `addresses`: others are retired. Call [`FlowTable::open_missing`] after it.
-    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], dscp: u8) {
+    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) {
         for flow in self.flows.values_mut().filter(|flow| flow.line == line && !flow.retired) {
-            flow.retired = !(addresses.contains(&flow.wanted) && flow.dscp == dscp);
+            flow.retired = !(addresses.contains(&flow.wanted) && (flow.transport, flow.dscp) == kind);
         }
     }
 
     /// The ids of a line's `addresses` that are not there yet. An address that a retired socket still holds comes later.
-    pub(crate) fn open_missing(&mut self, line: LineNumber, addresses: &[SocketAddr], dscp: u8) -> Vec<FlowId> {
+    pub(crate) fn open_missing(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) -> Vec<FlowId> {
         let missing: Vec<SocketAddr> =
             addresses.iter().filter(|wanted| !self.flows.values().any(|flow| flow.wanted == **wanted)).copied().collect();
-        missing.into_iter().map(|wanted| self.open(line, wanted, dscp)).collect()
+        missing.into_iter().map(|wanted| self.open(line, wanted, kind)).collect()
     }
 
-    fn open(&mut self, line: LineNumber, wanted: SocketAddr, dscp: u8) -> FlowId {
+    fn open(&mut self, line: LineNumber, wanted: SocketAddr, (transport, dscp): (Transport, u8)) -> FlowId {
         self.next += 1;
         let id = FlowId(self.next);
         let state = FlowState::Opening;
-        self.flows.insert(id, Flow { line, wanted, dscp, state, retired: false, retry: FIRST_RETRY });
+        self.flows.insert(id, Flow { line, wanted, dscp, transport, state, retired: false, retry: FIRST_RETRY });
         id
     }
 
-    /// The wish for one, for the driver. UDP whatever SIP_TRANSPORT_n says: TCP has no effect yet.
+    /// The wish for one, for the driver.
     pub(crate) fn wish(&self, id: FlowId) -> Option<Output> {
         let flow = self.flows.get(&id)?;
-        let (line, local, dscp) = (flow.line, flow.wanted, flow.dscp);
-        Some(Output::OpenFlow { flow: id, line, transport: Transport::Udp, local, dscp })
+        let Flow { line, wanted: local, dscp, transport, .. } = *flow;
+        Some(Output::OpenFlow { flow: id, line, transport, local, dscp })
     }
 
     /// It is there. False for one that is not known.
@@ -175,6 +176,8 @@ pub(crate) fn wanted_addresses(own: &[IpAddr], line: &LineSettings) -> Vec<Socke
 mod tests {
     use super::*;
 
+    const UDP: (Transport, u8) = (Transport::Udp, 0);
+
     fn line() -> LineNumber {
         LineNumber::new(1).unwrap()
     }
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn a_lost_socket_is_asked_for_again_with_growing_waits() {
         let mut table = FlowTable::default();
-        let id = table.open_missing(line(), &[at("127.0.0.1:5060")], 0)[0];
+        let id = table.open_missing(line(), &[at("127.0.0.1:5060")], UDP)[0];
         let waits: Vec<u64> = (0..7).map(|_| table.on_down(id, "taken".into()).unwrap().as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
         assert_eq!(table.down_reason(line()), Some("taken"));
@@ -196,11 +199,11 @@ mod tests {
     #[test]
     fn a_port_that_a_retired_socket_holds_is_opened_after_it_is_closed() {
         let mut table = FlowTable::default();
-        let old = table.open_missing(line(), &[at("127.0.0.1:5060")], 0)[0];
-        table.retire_others(line(), &[at("127.0.0.1:5060")], 46);
-        assert!(table.open_missing(line(), &[at("127.0.0.1:5060")], 46).is_empty());
+        let old = table.open_missing(line(), &[at("127.0.0.1:5060")], UDP)[0];
+        table.retire_others(line(), &[at("127.0.0.1:5060")], (Transport::Udp, 46));
+        assert!(table.open_missing(line(), &[at("127.0.0.1:5060")], (Transport::Udp, 46)).is_empty());
         table.remove(old);
-        let new = table.open_missing(line(), &[at("127.0.0.1:5060")], 46);
+        let new = table.open_missing(line(), &[at("127.0.0.1:5060")], (Transport::Udp, 46));
         assert!(new.len() == 1 && new[0] != old);
     }
 }

@@ -12,7 +12,7 @@ use crate::identity::IdentitySettings;
 pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
 use crate::subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
-/// One socket (or later one connection), named by the stack when it asks for it.
+/// One socket (TCP: one listening socket and its connections), named by the stack when it asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
 
@@ -57,8 +57,41 @@ pub enum Input {
         /// The whole datagram.
         bytes: Vec<u8>,
     },
-    /// The network said that a datagram to `remote` cannot be delivered (ICMP).
+    /// A TCP connection is there: made for an [`Output::Transmit`], or accepted.
+    StreamUp {
+        /// The line's listening socket.
+        flow: FlowId,
+        /// The other end.
+        remote: SocketAddr,
+        /// The other end has made it.
+        accepted: bool,
+    },
+    /// Bytes came in over a connection, in whatever pieces.
+    StreamBytes {
+        /// As in `StreamUp`.
+        flow: FlowId,
+        /// As in `StreamUp`.
+        remote: SocketAddr,
+        /// The next ones.
+        bytes: Vec<u8>,
+    },
+    /// A connection could not be made, or has ended, or does not take what is sent.
+    StreamDown {
+        /// As in `StreamUp`.
+        flow: FlowId,
+        /// As in `StreamUp`.
+        remote: SocketAddr,
+    },
+    /// A message to `remote` cannot leave: there is no way to it from here.
     Unreachable {
+        /// The socket.
+        flow: FlowId,
+        /// The destination.
+        remote: SocketAddr,
+    },
+    /// Somebody on the way, or its host, says that `remote` is not there (ICMP). Perhaps it is starting at this moment: a request
+    /// that has another server goes there at once, any other is sent again as long as its timers say.
+    Refused {
         /// The socket.
         flow: FlowId,
         /// The destination.
@@ -68,7 +101,7 @@ pub enum Input {
     Resolved {
         /// The question.
         query: QueryId,
-        /// Targets in the order to try, or why there is none.
+        /// Targets in the order of preference, or why there is none.
         targets: Result<Vec<SocketAddr>, String>,
     },
     /// The answer to [`Output::MediaDesired`] of that generation.
@@ -98,7 +131,7 @@ pub enum MediaRefusal {
 /// Everything that the stack wants done. Poll until [`Output::Wait`].
 #[derive(Debug)]
 pub enum Output {
-    /// Send these bytes.
+    /// Send these bytes. On a TCP flow: over the connection to `remote`, which is made where there is none.
     Transmit {
         /// From this socket.
         flow: FlowId,
@@ -107,7 +140,7 @@ pub enum Output {
         /// One message.
         bytes: Vec<u8>,
     },
-    /// Bind a socket; answered by `FlowUp` or `FlowDown`.
+    /// Bind a socket (TCP: listen on it); answered by `FlowUp` or `FlowDown`.
     OpenFlow {
         /// Its name from now on.
         flow: FlowId,
@@ -120,10 +153,17 @@ pub enum Output {
         /// DSCP of everything sent on it (DSCP_SIP_n).
         dscp: u8,
     },
-    /// Close it.
+    /// Close it, and its connections.
     CloseFlow {
         /// Which.
         flow: FlowId,
+    },
+    /// Close a connection; nothing is answered.
+    CloseStream {
+        /// The listening socket.
+        flow: FlowId,
+        /// The other end.
+        remote: SocketAddr,
     },
     /// Find out where a server is; answered by `Resolved`. Addresses are never asked for.
     Resolve {
@@ -480,13 +520,23 @@ pub struct LineSettings {
     pub outbound_proxy: Option<Server>,
     /// SIP_PRSNC_ADDR_n and port: where subscriptions go; none: where calls go.
     pub presence: Option<Server>,
+    /// SIP_2NDRGSTR_ADDR_n and port, where the registrar is given as an address (B214).
+    pub second_registrar: Option<SocketAddr>,
+    /// SIP_2NDPROXY_ADDR_n and port, where the proxy is given as an address (B214).
+    pub second_proxy: Option<SocketAddr>,
+    /// SIP_2NDPRSNC_ADDR_n and port, where the presence server is given as an address (B214).
+    pub second_presence: Option<SocketAddr>,
+    /// SIP_FOVR_NORSP_n: another server is tried where one does not answer (B210).
+    pub fail_over: bool,
+    /// SIP_FOVR_MAX_n: so many servers are tried, the first one counted (B317).
+    pub servers_max: u8,
     /// SIP_SRC_PORT_n.
     pub source_port: u16,
     /// SIP_TRANSPORT_n.
     pub transport: Transport,
     /// DSCP_SIP_n.
     pub dscp: u8,
-    /// SIP_DNSSRV_ENA_n and SIP_UDP_SRV_PREFIX_n: none when SRV is off (B314).
+    /// SIP_DNSSRV_ENA_n and SIP_UDP_SRV_PREFIX_n or SIP_TCP_SRV_PREFIX_n: none when SRV is off (B314).
     pub srv_prefix: Option<String>,
     /// REG_EXPIRE_TIME_n in seconds (B312).
     pub register_expires: u32,
@@ -500,8 +550,12 @@ pub struct LineSettings {
     pub subscribe_interval_rate: u32,
     /// SUB_RTX_INTVL_n: wait after a failed SUBSCRIBE (B211).
     pub subscribe_retry: Duration,
+    /// USE_DEL_REG_OPEN_n: cancel the registration before the first one (B318).
+    pub unregister_first: bool,
     /// USE_DEL_REG_CLOSE_n: cancel the registration when the SIP function stops (B318).
     pub unregister_on_stop: bool,
+    /// PORT_PUNCH_INTVL_n: between two packets that keep a NAT binding open, with UDP only (B213); 0: none.
+    pub keep_alive: Duration,
     /// SIP_TIMER_T1_n.
     pub t1: Duration,
     /// SIP_TIMER_T2_n.
@@ -540,6 +594,26 @@ pub struct LineSettings {
     pub identity: IdentitySettings,
     /// Rows about one header or one decision each.
     pub details: LineDetails,
+}
+
+impl LineSettings {
+    /// Whether what is known of this line's servers is known of the other's.
+    pub(crate) fn has_same_servers(&self, other: &LineSettings) -> bool {
+        let servers = |line: &LineSettings| {
+            let named = (line.registrar.clone(), line.proxy.clone(), line.outbound_proxy.clone(), line.presence.clone());
+            (
+                named,
+                line.second_registrar,
+                line.second_proxy,
+                line.second_presence,
+                line.srv_prefix.clone(),
+                line.enabled,
+                line.source_port,
+                line.transport,
+            )
+        };
+        servers(self) == servers(other)
+    }
 }
 
 /// A configured server.

@@ -1,5 +1,5 @@
-//! Finding the address of a next hop. An address is used as it is; a name is asked for by `Output::Resolve` and whoever asked is
-//! told. Server selection by SRV weights and fail-over is the resolver's order and, later, another module's.
+//! Finding the addresses of a next hop. An address is used as it is; a name is asked for by `Output::Resolve` and whoever asked is
+//! told. The order of preference is the resolver's, or primary before secondary; who is passed over in it is said by `servers`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::addresses::Hop;
 use crate::interface::{Output, QueryId};
-use crate::stack::Stack;
+use crate::stack::{Stack, line_of};
 use crate::subscription::SubscriptionId;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
@@ -51,11 +51,19 @@ impl QueryTable {
     }
 }
 
+/// The ways to a hop in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Routes {
+    pub(crate) first: Route,
+    /// After it has failed.
+    pub(crate) others: Vec<Route>,
+}
+
 /// What came of a hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Located {
-    /// There.
-    At(Route),
+    /// There: the routes to try in this order, one at least.
+    At(Routes),
     /// Asked; the asker is told.
     Asked(QueryId),
     /// No way, in words.
@@ -66,8 +74,9 @@ impl Stack {
     /// The route to a hop, or a question.
     pub(crate) fn locate(&mut self, line: LineNumber, hop: &Hop, asker: Asker) -> Located {
         if let Some(address) = hop.host.socket(hop.port.unwrap_or(5060)) {
-            return match self.route_to(line, address) {
-                Some(route) => Located::At(route),
+            let targets: Vec<SocketAddr> = [address].into_iter().chain(hop.second).collect();
+            return match self.routes_to(line, &targets, asker) {
+                Some(routes) => Located::At(routes),
                 None => Located::Nowhere(self.no_socket(line)),
             };
         }
@@ -75,7 +84,7 @@ impl Stack {
             return Located::Nowhere(self.no_socket(line));
         }
         let query = self.ask(line, asker);
-        self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: hop.srv.clone() });
+        self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop) });
         Located::Asked(query)
     }
 
@@ -104,6 +113,27 @@ impl Stack {
         self.core.timers.disarm(TimerOwner::Query(query), Timer::Resolve);
     }
 
+    /// SRV is asked only where no port is fixed (RFC 3263 4.2).
+    fn srv_prefix(&self, line: LineNumber, hop: &Hop) -> Option<String> {
+        let own = line_of(self.settings.as_deref()?, line)?;
+        own.srv_prefix.clone().filter(|_| hop.port.is_none())
+    }
+
+    /// The targets that can be reached, in the order in which they are tried. A dialog has no choice: its requests go one way.
+    fn routes_to(&self, line: LineNumber, targets: &[SocketAddr], asker: Asker) -> Option<Routes> {
+        let own = line_of(self.settings.as_deref()?, line)?;
+        let reached: Vec<SocketAddr> = targets.iter().filter(|target| self.route_to(line, **target).is_some()).copied().collect();
+        let order = match asker {
+            Asker::Dialog(_) => reached.into_iter().take(1).collect(),
+            Asker::Subscription(id) if self.has_subscription_dialog(id) => reached.into_iter().take(1).collect(),
+            Asker::Registration(_) | Asker::Dial(_) | Asker::Subscription(_) => {
+                self.core.servers.in_order(line, own, &reached, self.now)
+            }
+        };
+        let mut routes = order.into_iter().filter_map(|target| self.route_to(line, target));
+        Some(Routes { first: routes.next()?, others: routes.collect() })
+    }
+
     /// From the line's socket of that family.
     pub(crate) fn route_to(&self, line: LineNumber, remote: SocketAddr) -> Option<Route> {
         self.core.flows.up(line, remote.ip()).map(|flow| Route { flow, remote })
@@ -120,19 +150,19 @@ impl Stack {
     pub(crate) fn on_resolved(&mut self, query: QueryId, targets: Result<Vec<SocketAddr>, String>) {
         let Some(Query { asker, line }) = self.core.queries.open.get(&query).copied() else { return };
         self.forget_query(query);
-        let route = match targets {
+        let routes = match targets {
             Ok(targets) => {
                 self.note_servers(line, &targets, asker);
-                let route = targets.iter().find_map(|target| self.route_to(line, *target));
-                route.ok_or_else(|| "the server has no address that can be reached from here".to_owned())
+                let routes = self.routes_to(line, &targets, asker);
+                routes.ok_or_else(|| "the server has no address that can be reached from here".to_owned())
             }
             Err(reason) => Err(format!("the server's name cannot be resolved: {reason}")),
         };
         match asker {
-            Asker::Registration(line) => self.on_registrar_located(line, query, route),
-            Asker::Dial(call) => self.on_dial_located(call, query, route),
-            Asker::Dialog(call) => self.on_dialog_located(call, query, route),
-            Asker::Subscription(id) => self.on_subscription_located(id, query, route),
+            Asker::Registration(line) => self.on_registrar_located(line, query, routes),
+            Asker::Dial(call) => self.on_dial_located(call, query, routes),
+            Asker::Dialog(call) => self.on_dialog_located(call, query, routes.map(|routes| routes.first)),
+            Asker::Subscription(id) => self.on_subscription_located(id, query, routes),
         }
     }
 }

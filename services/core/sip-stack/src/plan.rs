@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use agreements::LineNumber;
+
 use crate::interface::StackSettings;
 use crate::stack::Stack;
 
@@ -20,8 +22,10 @@ impl Stack {
         let new = Arc::new(new);
         self.settings = Some(new.clone());
         self.touch();
+        self.forget_other_servers(old.as_deref(), &new);
         self.plan_flows(&new);
         self.plan_registrations(old.as_deref(), &new);
         self.plan_subscriptions(old.as_deref(), &new);
+        LineNumber::all().for_each(|line| self.plan_keep_alive(line));
     }
 }

@@ -51,7 +51,8 @@ impl Stack {
         let Ok(mut via) = answer.headers.top_via() else { return };
         via.note_source(source.remote);
         answer.headers.set_top_via(&via);
-        let remote = via.answer_address().unwrap_or(source.remote);
+        let stream = self.is_stream(source.flow);
+        let remote = via.answer_address().filter(|_| !stream).unwrap_or(source.remote);
         self.transmit(Route { flow: source.flow, remote }, answer.to_bytes());
     }
 
@@ -120,7 +121,7 @@ impl Stack {
     }
 
     fn open_server(&mut self, key: ServerKey, arrived: &Arrived, standing: Standing) -> Option<TransactionId> {
-        let timing = Timing::of(line_of(self.settings.as_deref()?, arrived.line)?);
+        let timing = Timing::of(line_of(self.settings.as_deref()?, arrived.line)?, self.is_stream(arrived.source.flow));
         let machine = if arrived.request.method.is_invite() {
             Machine::ServerInvite(ServerInvite::start())
         } else {
@@ -129,13 +130,19 @@ impl Stack {
         let transaction = Transaction {
             owner: Owner::Nobody,
             line: arrived.line,
-            route: Route { flow: arrived.source.flow, remote: answer_address(arrived) },
+            route: Route { flow: arrived.source.flow, remote: self.answer_address(arrived) },
             timing,
             merge_key: merge_key(&arrived.request),
             request: arrived.request.clone(),
             machine,
         };
         self.core.transactions.insert_server(key, transaction, standing)
+    }
+
+    /// Where answers go (RFC 3261 18.2.2, RFC 3581 4): over TCP the way that the request came.
+    fn answer_address(&self, arrived: &Arrived) -> SocketAddr {
+        let via = arrived.request.headers.top_via().ok().filter(|_| !self.is_stream(arrived.source.flow));
+        via.and_then(|via| via.answer_address()).unwrap_or(arrived.source.remote)
     }
 
     /// No room: an INVITE is told so, everything else may come again.
@@ -147,7 +154,7 @@ impl Stack {
         let mut response = self.response(&arrived.request, StatusCode::SERVICE_UNAVAILABLE, &tag);
         let again = RetryAfter { seconds: BUSY_RETRY, comment: String::new(), params: sip_wire::Params::new() };
         response.headers.push(HeaderName::RETRY_AFTER, again);
-        let route = Route { flow: arrived.source.flow, remote: answer_address(arrived) };
+        let route = Route { flow: arrived.source.flow, remote: self.answer_address(arrived) };
         self.transmit(route, response.to_bytes());
     }
 
@@ -170,12 +177,6 @@ impl Stack {
         let response = self.response(&request, status, &tag);
         self.respond(id, &response);
     }
-}
-
-/// Where answers go (RFC 3261 18.2.2, RFC 3581 4).
-fn answer_address(arrived: &Arrived) -> SocketAddr {
-    let via = arrived.request.headers.top_via().ok();
-    via.and_then(|via| via.answer_address()).unwrap_or(arrived.source.remote)
 }
 
 /// What copies of one request over several paths have in common (RFC 3261 8.2.2.2).

@@ -61,6 +61,7 @@ impl Stack {
         for flow in flows {
             self.ask_for_flow(flow);
         }
+        self.resume_streams();
         let wishes: Vec<_> = self.calls().into_iter().map(|call| call.media).filter(|media| media.generation > 0).collect();
         for wish in wishes {
             self.put(Output::MediaDesired(wish));

@@ -1,6 +1,6 @@
 //! The stack's outside: inputs in, outputs out, time. Every decision is in the modules that this one calls.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use agreements::{CallIdentity, LineNumber, Tick};
@@ -13,7 +13,9 @@ use crate::locate::QueryTable;
 use crate::media::PortRing;
 use crate::random::Random;
 use crate::registration::Registration;
+use crate::servers::ServerTable;
 use crate::session::Call;
+use crate::streams::StreamTable;
 use crate::subscription::SubscriptionTable;
 use crate::timers::{Timer, TimerOwner, TimerTable};
 use crate::transaction::TransactionTable;
@@ -28,6 +30,8 @@ pub struct Stack {
     pub(crate) core: Core,
     /// Not in the snapshot: a flood does not outlive a restart.
     pub(crate) sources: SourceLimits,
+    /// Not in the snapshot: connections do not outlive the process.
+    pub(crate) streams: StreamTable,
     outputs: VecDeque<Output>,
     dirty: bool,
 }
@@ -39,11 +43,14 @@ pub(crate) struct Core {
     pub(crate) transactions: TransactionTable,
     pub(crate) flows: FlowTable,
     pub(crate) queries: QueryTable,
+    pub(crate) servers: ServerTable,
     /// One per line.
     pub(crate) registrations: BTreeMap<LineNumber, Registration>,
     pub(crate) calls: BTreeMap<CallIdentity, Call>,
     pub(crate) subscriptions: SubscriptionTable,
     pub(crate) ports: PortRing,
+    /// Lines that have not registered since the unit was switched on.
+    pub(crate) unspread: BTreeSet<LineNumber>,
     /// After `Command::Stop`.
     pub(crate) stopping: bool,
 }
@@ -71,9 +78,16 @@ impl Stack {
             settings: None,
             core: Core::default(),
             sources: SourceLimits::default(),
+            streams: StreamTable::default(),
             outputs: VecDeque::new(),
             dirty: false,
         }
+    }
+
+    /// The unit has just been switched on, perhaps with a whole house after a power cut: the first REGISTER of each line leaves a
+    /// random moment after it could. Not to be called when only the service has started again.
+    pub fn switched_on(&mut self) {
+        self.core.unspread = LineNumber::all().collect();
     }
 
     /// Something has happened. Take the outputs with [`Stack::poll`] after each input.
@@ -84,7 +98,11 @@ impl Stack {
             Input::FlowUp { flow, local } => self.on_flow_up(flow, local),
             Input::FlowDown { flow, reason } => self.on_flow_down(flow, reason),
             Input::Datagram { flow, remote, bytes } => self.on_datagram(flow, remote, &bytes),
+            Input::StreamUp { flow, remote, accepted } => self.on_stream_up(flow, remote, accepted),
+            Input::StreamBytes { flow, remote, bytes } => self.on_stream_bytes(flow, remote, &bytes),
+            Input::StreamDown { flow, remote } => self.on_stream_down(flow, remote),
             Input::Unreachable { flow, remote } => self.on_unreachable(flow, remote),
+            Input::Refused { flow, remote } => self.on_refused_way(flow, remote),
             Input::Resolved { query, targets } => self.on_resolved(query, targets),
             Input::MediaReady { call, generation, result } => self.on_media_ready(call, generation, result),
             Input::Command(command, correlation) => self.on_command(command, correlation),
@@ -103,6 +121,8 @@ impl Stack {
                 TimerOwner::Subscription(id) => self.on_subscription_timer(id, timer),
                 TimerOwner::Flow(flow) => self.on_flow_timer(flow),
                 TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
+                TimerOwner::Stream(flow, remote) => self.on_stream_timer(flow, remote, timer),
+                TimerOwner::Server(line, server) => self.on_server_timer(line, server, timer),
                 TimerOwner::Stack => self.on_stop_grace(),
             }
         }

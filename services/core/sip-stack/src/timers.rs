@@ -2,6 +2,7 @@
 //! deadline that it waits for. Deadlines are plain ticks of the boot clock, so that they mean the same after a restore.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber, Tick};
@@ -58,8 +59,20 @@ pub(crate) enum Timer {
     RegisterRetry,
     /// Line: the granted time has passed without a successful refresh: it is not registered any more.
     BindingLost,
+    /// Stream: it is not there in time (10 s), or nothing has used it for long (180 s).
+    StreamIdle,
+    /// Stream: ping the server that a line is bound at (95-120 s; RFC 5626 4.4.1).
+    StreamPing,
+    /// Stream: no pong came (10 s).
+    PongLost,
+    /// Line: a packet for the NAT on the way to the registrar (PORT_PUNCH_INTVL_n; B213).
+    KeepAlive,
     /// Flow: ask for the socket again.
     FlowRetry,
+    /// Server: ask one that has failed whether it is there again (30 s, growing).
+    ServerProbe,
+    /// Server: use one again that has answered (a random moment later, so that a fleet comes back spread).
+    ServerReturn,
     /// Query: the name was not resolved in time.
     Resolve,
     /// Stack: answers to the last REGISTERs are not waited for any longer, it has stopped.
@@ -106,6 +119,8 @@ impl Timer {
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
             Timer::SessionRefresh | Timer::SessionEnds | Timer::ReliableAgain | Timer::ReliableLost => false,
             Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => false,
+            Timer::ServerProbe | Timer::ServerReturn | Timer::KeepAlive => false,
+            Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => false,
         }
     }
 }
@@ -123,6 +138,10 @@ pub(crate) enum TimerOwner {
     Flow(FlowId),
     /// A look-up.
     Query(QueryId),
+    /// A connection.
+    Stream(FlowId, SocketAddr),
+    /// A line's server that has failed.
+    Server(LineNumber, SocketAddr),
     /// The stack itself.
     Stack,
     /// A subscription.

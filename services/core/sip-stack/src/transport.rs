@@ -23,7 +23,7 @@ impl Stack {
         for line in LineNumber::all() {
             let Some(own) = line_of(settings, line) else { continue };
             let wanted = wanted_addresses(&settings.addresses, own);
-            self.core.flows.retire_others(line, &wanted, own.dscp);
+            self.core.flows.retire_others(line, &wanted, (own.transport, own.dscp));
         }
         self.close_unused_flows();
         self.open_missing_flows(settings);
@@ -33,7 +33,7 @@ impl Stack {
         for line in LineNumber::all() {
             let Some(own) = line_of(settings, line) else { continue };
             let wanted = wanted_addresses(&settings.addresses, own);
-            for flow in self.core.flows.open_missing(line, &wanted, own.dscp) {
+            for flow in self.core.flows.open_missing(line, &wanted, (own.transport, own.dscp)) {
                 self.ask_for_flow(flow);
             }
         }
@@ -57,6 +57,7 @@ impl Stack {
         }
         for flow in retired {
             self.core.flows.remove(flow);
+            self.forget_streams_of(flow);
             self.core.timers.disarm(TimerOwner::Flow(flow), Timer::FlowRetry);
             self.put(Output::CloseFlow { flow });
         }
@@ -84,6 +85,7 @@ impl Stack {
 
     /// A socket is not there.
     pub(crate) fn on_flow_down(&mut self, flow: FlowId, reason: String) {
+        self.forget_streams_of(flow);
         if let Some(wait) = self.core.flows.on_down(flow, reason) {
             self.arm(TimerOwner::Flow(flow), Timer::FlowRetry, wait);
         }
@@ -98,6 +100,9 @@ impl Stack {
     /// Sends, while the socket is there; what is lost here is repeated by its timer.
     pub(crate) fn transmit(&mut self, route: Route, bytes: Vec<u8>) {
         if self.local_of(route.flow).is_some() {
+            if self.is_stream(route.flow) {
+                self.note_stream(route);
+            }
             self.put(Output::Transmit { flow: route.flow, remote: route.remote, bytes });
         }
     }
@@ -116,7 +121,8 @@ impl Stack {
     pub(crate) fn add_via(&mut self, request: &mut Request, line: LineNumber, flow: FlowId) -> Option<()> {
         let local = self.address_of(flow)?;
         let branch = format!("{}{}", Via::MAGIC_COOKIE, self.random.token());
-        let via = Via::new(ViaTransport::Udp, local.ip(), Some(local.port()), &branch);
+        let transport = if self.is_stream(flow) { ViaTransport::Tcp } else { ViaTransport::Udp };
+        let via = Via::new(transport, local.ip(), Some(local.port()), &branch);
         let rport = self.settings.as_deref().and_then(|settings| line_of(settings, line)).is_some_and(|line| line.add_rport);
         request.headers.push_front(HeaderName::VIA, if rport { via.with_rport() } else { via });
         Some(())
@@ -125,7 +131,8 @@ impl Stack {
     /// Our Contact on a line's socket.
     pub(crate) fn contact_on(&self, line: LineNumber, flow: FlowId) -> Option<NameAddr> {
         let own = line_of(self.settings.as_deref()?, line)?;
-        Some(crate::addresses::contact(own, self.address_of(flow)?))
+        let transport = self.core.flows.find(flow)?.transport;
+        Some(crate::addresses::contact(own, self.address_of(flow)?, transport))
     }
 
     /// A response with our tag and name, without body.

@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 
 use agreements::{Correlation, LineNumber, Tick};
-use sip_stack::{Command, Event, FlowId, Input, Output};
+use sip_stack::{Command, Event, FlowId, Input, Output, Transport};
 use telephone::MediaState;
 
-use super::{Agent, Question, ROUNDS_MAX, first_line};
+use super::{Agent, ROUNDS_MAX, first_line};
 use crate::journal;
+use crate::resolve::Question;
 use crate::settings::Rows;
 
 impl Agent {
@@ -42,8 +43,8 @@ impl Agent {
             if undelivered.is_empty() {
                 return;
             }
-            for (flow, remote) in undelivered {
-                self.stack.handle(now, Input::Unreachable { flow, remote });
+            for input in undelivered {
+                self.stack.handle(now, input);
             }
         }
     }
@@ -68,12 +69,16 @@ impl Agent {
         }
     }
 
-    fn transmit(&mut self) -> Vec<(FlowId, SocketAddr)> {
+    /// What could not be sent, as inputs.
+    fn transmit(&mut self) -> Vec<Input> {
         let mut undelivered = Vec::new();
         for (flow, remote, bytes) in self.messages.drain(..) {
-            if let Err(error) = self.sockets.send(flow, remote, &bytes) {
+            let tcp = self.streams.has(flow);
+            undelivered.extend(self.sockets.unreachable(flow).into_iter().map(|remote| Input::Refused { flow, remote }));
+            let sent = if tcp { self.streams.send(flow, remote, &bytes) } else { self.sockets.send(flow, remote, &bytes) };
+            if let Err(error) = sent {
                 tracing::info!(%remote, %error, "a message cannot be sent");
-                undelivered.push((flow, remote));
+                undelivered.push(if tcp { Input::StreamDown { flow, remote } } else { Input::Unreachable { flow, remote } });
             }
         }
         undelivered
@@ -82,13 +87,15 @@ impl Agent {
     fn on_stack(&mut self, now: Tick, output: Output) {
         match output {
             Output::Transmit { flow, remote, bytes } => self.messages.push((flow, remote, bytes)),
-            Output::OpenFlow { flow, line, transport: _, local, dscp } => self.open(now, flow, line, local, dscp),
+            Output::OpenFlow { flow, line, transport, local, dscp } => self.open(now, flow, line, (transport, local, dscp)),
             Output::CloseFlow { flow } => {
                 self.sockets.close(flow);
+                self.streams.close(flow);
                 self.flows.remove(&flow);
                 self.show_ports();
             }
-            Output::Resolve { query, host, port, srv: _ } => self.questions.push(Question { query, host, port }),
+            Output::CloseStream { flow, remote } => self.close_stream(flow, remote),
+            Output::Resolve { query, host, port, srv } => self.questions.push(Question { query, host, port, srv }),
             Output::MediaDesired(media) => {
                 let call = media.call;
                 let state = if media.legs.is_empty() { MediaState::None } else { MediaState::Starting };
@@ -102,8 +109,18 @@ impl Agent {
         }
     }
 
-    fn open(&mut self, now: Tick, flow: FlowId, line: LineNumber, local: SocketAddr, dscp: u8) {
-        let input = match self.sockets.open(flow, line, local, dscp) {
+    /// What was to leave over it does not open another one.
+    fn close_stream(&mut self, flow: FlowId, remote: SocketAddr) {
+        self.messages.retain(|(of, to, _)| (*of, *to) != (flow, remote));
+        self.streams.close_connection(flow, remote);
+    }
+
+    fn open(&mut self, now: Tick, flow: FlowId, line: LineNumber, (transport, local, dscp): (Transport, SocketAddr, u8)) {
+        let opened = match transport {
+            Transport::Udp => self.sockets.open(flow, line, local, dscp),
+            Transport::Tcp => self.streams.listen(flow, local, dscp),
+        };
+        let input = match opened {
             Ok(local) => {
                 self.flows.insert(flow, line);
                 Input::FlowUp { flow, local }
@@ -120,7 +137,7 @@ impl Agent {
     fn show_ports(&mut self) {
         for line in LineNumber::all() {
             let flow = self.flows.iter().find(|(_, of)| **of == line).map(|(flow, _)| *flow);
-            let port = flow.and_then(|flow| self.sockets.port(flow)).unwrap_or(0);
+            let port = flow.and_then(|flow| self.sockets.port(flow).or_else(|| self.streams.port(flow))).unwrap_or(0);
             if let Some(shown) = self.facts.line_mut(line) {
                 shown.source_port = port;
             }

@@ -7,6 +7,8 @@ mod codecs;
 mod configured;
 mod details;
 mod digits;
+mod failing;
+mod finding;
 mod forwarding;
 mod identity;
 mod media;

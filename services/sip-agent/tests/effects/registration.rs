@@ -3,7 +3,7 @@
 use sip_wire::HeaderName;
 use testbed::virtual_net::peer::answer;
 
-use crate::configured::{Lab, only};
+use crate::configured::{Lab, Rowset, only};
 
 /// B312.
 #[test]
@@ -87,4 +87,21 @@ fn user_phone_follows_the_uri_where_it_is_wanted() {
     let to = |wanted: &str| Lab::registering(&[("ADD_USER_PHONE_1", wanted)]).register().headers.to().unwrap().uri.to_string();
     assert_eq!(to("N"), "sip:200@10.0.0.9");
     assert_eq!(to("Y"), "sip:200@10.0.0.9;user=phone");
+}
+
+/// B213, B326: to the registrar, from the socket that is registered, and with UDP alone.
+#[test]
+fn packets_that_keep_a_nat_open_come_at_the_interval() {
+    let times = |rows: Rowset| {
+        let mut lab = Lab::registering(rows);
+        let register = lab.register();
+        lab.grant(&register, 3600);
+        lab.seconds(95);
+        let empty = |sent: &&testbed::virtual_net::Sent| sent.to == lab.far && sent.bytes == b"\r\n\r\n";
+        lab.net.log.iter().filter(empty).count()
+    };
+    assert_eq!(times(&[]), 0);
+    assert_eq!(times(&[("PORT_PUNCH_INTVL_1", "10")]), 9);
+    assert_eq!(times(&[("PORT_PUNCH_INTVL_1", "30")]), 3);
+    assert_eq!(times(&[("PORT_PUNCH_INTVL_1", "10"), ("SIP_TRANSPORT_1", "1")]), 0);
 }

@@ -10,12 +10,12 @@ pub mod peer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, LineNumber, Tick};
-use sip_stack::{CallView, Command, Input, LineState, MediaRefusal, Output, Stack, StackSettings, Start};
+use sip_stack::{CallView, Command, FlowId, Input, LineState, MediaRefusal, Output, Stack, StackSettings, Start};
 use sip_wire::{Message, parse_datagram};
 
 pub use node::{MediaMode, Node};
@@ -73,6 +73,10 @@ pub struct Net {
     pub now: Tick,
     /// The stacks, by the numbers that [`Net::stack`] gave.
     pub nodes: Vec<Node>,
+    /// The largest piece of a TCP stream that travels at once.
+    pub segment: usize,
+    /// Where nobody listens for TCP.
+    pub refusing: BTreeSet<SocketAddr>,
     /// What the wire does from now on.
     pub faults: Faults,
     /// Everything that was sent.
@@ -97,6 +101,8 @@ impl Net {
         Net {
             now: BEGINNING,
             nodes: Vec::new(),
+            segment: usize::MAX,
+            refusing: BTreeSet::new(),
             faults: PERFECT,
             log: Vec::new(),
             inboxes: BTreeMap::new(),
@@ -114,11 +120,21 @@ impl Net {
 
     /// A stack at the address of its first line, with these settings; its number.
     pub fn stack(&mut self, settings: StackSettings) -> usize {
+        self.add(settings, |_| {})
+    }
+
+    /// As [`Net::stack`], of a unit that has just been switched on.
+    pub fn switched_on(&mut self, settings: StackSettings) -> usize {
+        self.add(settings, Stack::switched_on)
+    }
+
+    fn add(&mut self, settings: StackSettings, prepare: impl FnOnce(&mut Stack)) -> usize {
         let ip = SocketAddr::new(settings.addresses[0], settings.lines[0].source_port);
         let number = self.nodes.len();
         let seed = [u8::try_from(number + 1).unwrap() ^ self.dice.to_le_bytes()[0]; 32];
-        let (stack, start) = Stack::new(self.now, seed, None);
+        let (mut stack, start) = Stack::new(self.now, seed, None);
         assert_eq!(start, Start::Cold);
+        prepare(&mut stack);
         self.nodes.push(Node::new(stack, ip));
         self.input(number, Input::Settings(Box::new(settings)));
         number
@@ -172,11 +188,42 @@ impl Net {
                 }
                 Output::Transmit { flow, remote, bytes } => {
                     let from = self.nodes[number].flows[&flow];
-                    self.send(from, remote, bytes);
+                    if self.nodes[number].listening.contains(&flow) {
+                        self.stream(number, flow, remote, &bytes);
+                    } else {
+                        self.send(from, remote, bytes);
+                    }
                 }
                 output => self.nodes[number].perform(output),
             }
         }
+    }
+
+    /// Over TCP: a connection is made where there is none, unless nobody listens; then the bytes go in pieces.
+    fn stream(&mut self, number: usize, flow: FlowId, remote: SocketAddr, bytes: &[u8]) {
+        if self.refusing.contains(&remote) {
+            return self.nodes[number].due.push_back(Input::StreamDown { flow, remote });
+        }
+        self.nodes[number].connect(flow, remote, false);
+        let from = self.nodes[number].flows[&flow];
+        for piece in bytes.chunks(self.segment.max(1)) {
+            self.send(from, remote, piece.to_vec());
+        }
+    }
+
+    /// The other end of a node's connection has gone.
+    pub fn cut(&mut self, number: usize, remote: SocketAddr) {
+        let gone: Vec<FlowId> =
+            self.nodes[number].connections.iter().filter(|(_, end)| *end == remote).map(|(flow, _)| *flow).collect();
+        for flow in gone {
+            self.nodes[number].connections.remove(&(flow, remote));
+            self.input(number, Input::StreamDown { flow, remote });
+        }
+    }
+
+    /// Everything that a scripted peer has got since the last look, as bytes, oldest first.
+    pub fn bytes(&mut self, peer: SocketAddr) -> Vec<Vec<u8>> {
+        self.take(peer).collect()
     }
 
     /// Throws the wire's dice: less than `bound`.
@@ -228,7 +275,13 @@ impl Net {
             Some((number, *flow.0))
         });
         if let Some((number, flow)) = target {
-            self.input(number, Input::Datagram { flow, remote: sent.from, bytes: sent.bytes });
+            let (remote, bytes) = (sent.from, sent.bytes);
+            if self.nodes[number].listening.contains(&flow) {
+                self.nodes[number].connect(flow, remote, true);
+                self.input(number, Input::StreamBytes { flow, remote, bytes });
+            } else {
+                self.input(number, Input::Datagram { flow, remote, bytes });
+            }
         }
     }
 

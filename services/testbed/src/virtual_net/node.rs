@@ -1,10 +1,10 @@
 //! A stack with a driver around it: sockets, names and media that answer as a story wants them to.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use agreements::{CallIdentity, Tick};
-use sip_stack::{CallMedia, EndedBy, Event, FlowId, Input, MediaRefusal, Output, Stack, Start};
+use sip_stack::{CallMedia, EndedBy, Event, FlowId, Input, MediaRefusal, Output, Stack, Start, Transport};
 
 /// What media answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,12 @@ pub struct Node {
     pub asked: Vec<(String, Option<u16>, Option<String>)>,
     /// Its sockets.
     pub flows: BTreeMap<FlowId, SocketAddr>,
+    /// Those of them that listen for TCP.
+    pub listening: BTreeSet<FlowId>,
+    /// TCP connections that are open: by socket and other end.
+    pub connections: BTreeSet<(FlowId, SocketAddr)>,
+    /// Those that the stack has closed.
+    pub closed: Vec<SocketAddr>,
     /// Those that it asked for, also in vain.
     pub opened: Vec<FlowId>,
     /// The last snapshot that the stack wanted written.
@@ -63,6 +69,9 @@ impl Node {
             names: BTreeMap::new(),
             asked: Vec::new(),
             flows: BTreeMap::new(),
+            listening: BTreeSet::new(),
+            connections: BTreeSet::new(),
+            closed: Vec::new(),
             opened: Vec::new(),
             kept: None,
             no_sockets: false,
@@ -77,6 +86,8 @@ impl Node {
         let (stack, start) = Stack::new(now, seed, self.kept.as_deref());
         self.stack = stack;
         self.flows.clear();
+        self.listening.clear();
+        self.connections.clear();
         self.opened.clear();
         self.events.clear();
         self.wishes.clear();
@@ -86,8 +97,21 @@ impl Node {
     /// Does what the stack wants of its driver; the net itself transmits and waits.
     pub(super) fn perform(&mut self, output: Output) {
         match output {
-            Output::OpenFlow { flow, local, .. } => self.open(flow, local),
-            Output::CloseFlow { flow } => drop(self.flows.remove(&flow)),
+            Output::OpenFlow { flow, local, transport, .. } => {
+                if transport == Transport::Tcp {
+                    self.listening.insert(flow);
+                }
+                self.open(flow, local);
+            }
+            Output::CloseFlow { flow } => {
+                self.flows.remove(&flow);
+                self.listening.remove(&flow);
+                self.connections.retain(|(of, _)| *of != flow);
+            }
+            Output::CloseStream { flow, remote } => {
+                self.connections.remove(&(flow, remote));
+                self.closed.push(remote);
+            }
             Output::Resolve { query, host, port, srv } => {
                 self.asked.push((host.clone(), port, srv));
                 let targets = self.names.get(&host).cloned().ok_or_else(|| "no such name".to_owned());
@@ -128,6 +152,13 @@ impl Node {
         }
         self.media.insert(wish.call, wish.clone());
         self.wishes.push(wish);
+    }
+
+    /// A connection over which bytes go or come is there from then on.
+    pub(super) fn connect(&mut self, flow: FlowId, remote: SocketAddr, accepted: bool) {
+        if self.connections.insert((flow, remote)) {
+            self.due.push_back(Input::StreamUp { flow, remote, accepted });
+        }
     }
 
     /// The events of a kind that `pick` picks.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::net::SocketAddr;
+
 use agreements::LineNumber;
 use sip_wire::{HeaderName, NameAddr, Response, StatusCode};
 
@@ -10,7 +12,8 @@ use super::{Activity, Binding, in_words};
 use crate::addresses::registration_hop;
 use crate::auth::{AuthSession, is_challenge};
 use crate::interface::{LineSettings, QueryId};
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
+use crate::servers::{is_unavailable, retry_after};
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, Route, TransactionId};
@@ -41,6 +44,7 @@ impl Stack {
         }
         // Someone asks for another try: what was refused may be tried once more.
         registration.auth = AuthSession::default();
+        self.core.unspread.remove(&line);
         self.register(line);
     }
 
@@ -56,8 +60,13 @@ impl Stack {
         if self.core.flows.any_up(line).is_none() {
             return self.set_activity(line, Activity::Waiting);
         }
+        if self.core.unspread.remove(&line) {
+            let moment = self.spread();
+            self.arm(TimerOwner::Line(line), Timer::RegisterRetry, moment);
+            return self.set_activity(line, Activity::Waiting);
+        }
         match self.locate(line, &hop, Asker::Registration(line)) {
-            Located::At(route) => self.begin_register(line, route),
+            Located::At(routes) => self.begin_register(line, routes),
             Located::Asked(query) => self.set_activity(line, Activity::Locating { query }),
             Located::Nowhere(reason) => self.register_later(line, reason, None),
         }
@@ -71,16 +80,24 @@ impl Stack {
     }
 
     /// The name was resolved, or not.
-    pub(crate) fn on_registrar_located(&mut self, line: LineNumber, query: QueryId, route: Result<Route, String>) {
+    pub(crate) fn on_registrar_located(&mut self, line: LineNumber, query: QueryId, routes: Result<Routes, String>) {
         let asked = self.core.registrations.get(&line).is_some_and(|own| own.activity == Activity::Locating { query });
-        match route {
+        match routes {
             _ if !asked => {}
-            Ok(route) => self.begin_register(line, route),
+            Ok(routes) => self.begin_register(line, routes),
             Err(reason) => self.register_later(line, reason, None),
         }
     }
 
-    fn begin_register(&mut self, line: LineNumber, route: Route) {
+    fn begin_register(&mut self, line: LineNumber, Routes { first, others }: Routes) {
+        if let Some(registration) = self.core.registrations.get_mut(&line) {
+            registration.targets = [&first].into_iter().chain(&others).map(|route| route.remote).collect();
+            registration.others = others;
+        }
+        self.register_at(line, first);
+    }
+
+    fn register_at(&mut self, line: LineNumber, route: Route) {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.auth.begin();
             registration.route = Some(route);
@@ -88,11 +105,41 @@ impl Stack {
         self.send_register(line, route);
     }
 
+    /// This server has not answered, or not now: the next one is asked at once (RFC 3263 4.3).
+    fn register_elsewhere(&mut self, line: LineNumber, reason: String, silence: Option<Duration>) {
+        let Some(registration) = self.core.registrations.get_mut(&line) else { return };
+        let (failed, targets) = (registration.route, registration.targets.clone());
+        if targets.len() < 2 || registration.leaving {
+            return self.register_later(line, reason, silence);
+        }
+        let next = (!registration.others.is_empty()).then(|| registration.others.remove(0));
+        registration.last_error.clone_from(&reason);
+        if let Some(failed) = failed {
+            self.on_server_failed(line, failed.remote, silence);
+        }
+        match next {
+            Some(next) => self.register_at(line, next),
+            None => {
+                let until = self.core.servers.silent_until(line, &targets, self.now);
+                self.register_later(line, reason, until.map(|until| until.since(self.now)));
+            }
+        }
+    }
+
+    /// A server is well again: the binding moves there, if it is elsewhere.
+    pub(crate) fn register_where_preferred(&mut self, line: LineNumber, server: SocketAddr) {
+        let Some(registration) = self.core.registrations.get(&line) else { return };
+        let elsewhere = registration.route.is_some_and(|route| route.remote != server);
+        if registration.activity == Activity::Bound && elsewhere && registration.targets.len() > 1 {
+            self.register(line);
+        }
+    }
+
     fn send_register(&mut self, line: LineNumber, route: Route) {
         let Some(settings) = self.settings() else { return };
         let (Some(own), Some(contact)) = (line_of(&settings, line), self.registered_contact(line, route.flow)) else { return };
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };
-        let expires = if registration.leaving { 0 } else { registration.expires };
+        let expires = if registration.leaving || registration.opening { 0 } else { registration.expires };
         let mut request = registration.request(own, contact, expires);
         registration.auth.sign(&mut request, own, &mut self.random);
         self.add_abilities(&mut request.headers);
@@ -117,10 +164,11 @@ impl Stack {
             status if is_challenge(status) => self.on_register_challenge(line, own, response),
             StatusCode::INTERVAL_TOO_BRIEF => self.on_interval_too_brief(line, response),
             StatusCode::FORBIDDEN => self.refuse(line, format!("the registrar refuses: {}", in_words(response))),
-            _ => {
-                let after = response.headers.retry_after().ok().flatten().map(|after| Duration::from_secs(after.seconds.into()));
-                self.register_later(line, format!("the registrar answered {}", in_words(response)), after);
+            status if is_unavailable(status) => {
+                self.register_elsewhere(line, format!("the registrar answered {}", in_words(response)), retry_after(response));
             }
+            _ if self.is_opened(line) => self.register_at_last_route(line),
+            _ => self.register_later(line, format!("the registrar answered {}", in_words(response)), retry_after(response)),
         }
     }
 
@@ -132,7 +180,7 @@ impl Stack {
     /// Nothing came, or nothing can be sent.
     pub(crate) fn on_register_lost(&mut self, line: LineNumber, id: TransactionId, reason: &str) {
         if self.is_trying(line, id) {
-            self.register_later(line, reason.to_owned(), None);
+            self.register_elsewhere(line, reason.to_owned(), None);
         }
     }
 
@@ -192,6 +240,9 @@ impl Stack {
             self.core.timers.disarm_all(TimerOwner::Line(line));
             return self.set_activity(line, Activity::Off);
         }
+        if std::mem::take(&mut registration.opening) {
+            return self.register_at_last_route(line);
+        }
         let granted = granted(response, contact.as_ref()).unwrap_or(registration.expires);
         if granted == 0 {
             registration.binding = None;
@@ -204,21 +255,50 @@ impl Stack {
         registration.binding = Some(Binding { registrar, expires: granted });
         registration.service_route = service_route(response);
         registration.last_error.clear();
+        let server = registration.route.map(|route| route.remote);
         let life = Duration::from_secs(granted.into());
         let refresh = life.saturating_mul(own.register_interval_rate.clamp(1, 100)) / 100;
         self.arm(TimerOwner::Line(line), Timer::RegisterRefresh, refresh.max(SHORTEST_REFRESH));
         self.arm(TimerOwner::Line(line), Timer::BindingLost, life + GRACE);
         self.set_activity(line, Activity::Bound);
+        if !self.core.timers.is_armed(TimerOwner::Line(line), Timer::KeepAlive) {
+            self.plan_keep_alive(line);
+        }
+        if let Some(route) = self.binding_route(line) {
+            self.watch_stream(route);
+        }
+        if let Some(server) = server {
+            self.on_server_well(line, server);
+        }
+    }
+
+    /// Whether what was answered was the cancelling before the first binding (B318): it is over, whatever the answer was.
+    fn is_opened(&mut self, line: LineNumber) -> bool {
+        self.core.registrations.get_mut(&line).is_some_and(|registration| std::mem::take(&mut registration.opening))
+    }
+
+    fn register_at_last_route(&mut self, line: LineNumber) {
+        if let Some(route) = self.core.registrations.get(&line).and_then(|registration| registration.route) {
+            self.register_at(line, route);
+        }
     }
 
     /// One of a line's timers.
     pub(crate) fn on_line_timer(&mut self, line: LineNumber, timer: Timer) {
+        if timer == Timer::KeepAlive {
+            return self.on_keep_alive(line);
+        }
         if timer == Timer::BindingLost {
             if let Some(registration) = self.core.registrations.get_mut(&line) {
                 registration.binding = None;
                 self.touch();
             }
             return;
+        }
+        if timer == Timer::RegisterRefresh
+            && let Some(registration) = self.core.registrations.get_mut(&line)
+        {
+            registration.way.has_lasted();
         }
         self.register(line);
     }
@@ -232,7 +312,7 @@ impl Stack {
         let route = registration.route.filter(|_| wanted && registration.binding.is_some());
         registration.leaving = route.is_some();
         match route {
-            Some(route) => self.begin_register(line, route),
+            Some(route) => self.register_at(line, route),
             None => self.set_activity(line, Activity::Off),
         }
     }

@@ -9,12 +9,14 @@
 //!                                +-----------------------+  |
 //!                                        403, or credentials refused: Refused (until settings change or Register)
 //!                                        401, 407, 423: Trying, at once, each reason once
+//!                                        503, 408, no answer: Trying, at the next server, while there is one
 //! ```
 //!
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
 
 mod attempt;
 mod service_route;
+mod way;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -72,6 +74,13 @@ pub(crate) struct Registration {
     expires: u32,
     /// Where the last REGISTER went.
     route: Option<Route>,
+    /// Servers that this attempt has not tried yet.
+    others: Vec<Route>,
+    /// All that it tries; one: there is no choice.
+    targets: Vec<SocketAddr>,
+    way: way::Way,
+    /// Expires: 0 is being said before the first binding (USE_DEL_REG_OPEN_n).
+    opening: bool,
     /// Addresses of the line's servers as last resolved, for what only servers may ask.
     servers: Vec<IpAddr>,
     /// Service-Route of the last 2xx, topmost first.
@@ -94,6 +103,10 @@ impl Registration {
             auth: AuthSession::default(),
             expires: line.register_expires,
             route: None,
+            others: Vec::new(),
+            targets: Vec::new(),
+            way: way::Way::default(),
+            opening: line.unregister_first,
             servers: Vec::new(),
             service_route: Vec::new(),
             leaving: false,
@@ -114,6 +127,11 @@ impl Registration {
             (_, Some(binding)) => LineState::Registered { registrar: binding.registrar.clone(), expires: binding.expires },
             (_, None) => LineState::Registering { last_error: trouble.unwrap_or_else(|| self.last_error.clone()) },
         }
+    }
+
+    /// Whether this attempt has a server that it has not tried.
+    pub(crate) fn has_another_server(&self) -> bool {
+        !self.others.is_empty()
     }
 
     /// The REGISTER of RFC 3261 10.2, without Via and credentials.
@@ -144,7 +162,7 @@ pub(crate) fn registers_anew(old: &LineSettings, new: &LineSettings) -> bool {
         (
             (line.enabled, line.user.clone(), line.domain.clone(), line.display_name.clone(), line.auth_id.clone()),
             (line.password.clone(), line.registrar.clone(), line.outbound_proxy.clone(), line.srv_prefix.clone()),
-            (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport),
+            (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport, line.transport),
             (line.details.transport_udp, line.details.expires_header),
         )
     };
@@ -236,6 +254,12 @@ impl Stack {
         }
     }
 
+    /// The way to the registrar that has bound the line; none while it is not bound.
+    pub(crate) fn binding_route(&self, line: LineNumber) -> Option<Route> {
+        let registration = self.core.registrations.get(&line)?;
+        registration.route.filter(|_| registration.binding.is_some())
+    }
+
     /// Whether a goodbye waits for its answer.
     pub(crate) fn is_unregistering(&self) -> bool {
         self.core.registrations.values().any(|registration| registration.leaving)
@@ -260,13 +284,14 @@ impl Stack {
     pub(crate) fn is_server_of(&self, line: LineNumber, address: IpAddr) -> bool {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
         let configured = [&own.registrar, &own.proxy, &own.outbound_proxy];
-        let as_address = configured.into_iter().flatten().filter_map(|server| addresses::hop_of(server, own).host.ip());
+        let as_address = configured.into_iter().flatten().filter_map(|server| addresses::hop_of(server).host.ip());
+        let second = [own.second_registrar, own.second_proxy].into_iter().flatten().map(|server| server.ip());
         let registration = self.core.registrations.get(&line);
         let found = registration.is_some_and(|registration| {
             registration.servers.contains(&address) || registration.route.is_some_and(|route| route.remote.ip() == address)
         });
         let on_the_way = self.is_on_service_route(line, address);
-        found || on_the_way || as_address.into_iter().any(|server| server == address)
+        found || on_the_way || as_address.chain(second).any(|server| server == address)
     }
 }
 

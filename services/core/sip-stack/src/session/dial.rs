@@ -15,7 +15,7 @@ use crate::dialog::Dialog;
 use crate::identity;
 use crate::interface::{EndedBy, Event, QueryId, StackSettings};
 use crate::limits::MOST_CALLS;
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
 use crate::registration::in_words;
 use crate::stack::{Stack, line_of};
@@ -63,8 +63,9 @@ impl Stack {
                 call.anonymous = own.identity.anonymous;
                 self.put_call(call);
             }
-            Located::At(route) => {
-                let mut call = Call::new(identity, line, true, State::Preparing { target, route });
+            Located::At(routes) => {
+                let route = routes.first;
+                let mut call = Call::new(identity, line, true, State::Preparing { target, routes });
                 call.correlation = correlation;
                 call.anonymous = own.identity.anonymous;
                 self.prepare(call, route, &settings);
@@ -74,15 +75,15 @@ impl Stack {
     }
 
     /// The next hop's name was resolved, or not.
-    pub(crate) fn on_dial_located(&mut self, identity: CallIdentity, query: QueryId, route: Result<Route, String>) {
+    pub(crate) fn on_dial_located(&mut self, identity: CallIdentity, query: QueryId, routes: Result<Routes, String>) {
         let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
-        match (&call.state, route) {
-            (State::Locating { query: asked, target }, Ok(route)) if *asked == query => {
-                let target = target.clone();
+        match (&call.state, routes) {
+            (State::Locating { query: asked, target }, Ok(routes)) if *asked == query => {
+                let (target, route) = (target.clone(), routes.first);
                 if call.media.is_some() {
-                    return self.invite_elsewhere(call, target, route, &settings);
+                    return self.invite_elsewhere(call, target, routes, &settings);
                 }
-                call.state = State::Preparing { target, route };
+                call.state = State::Preparing { target, routes };
                 self.prepare(call, route, &settings);
             }
             (State::Locating { query: asked, .. }, Err(reason)) if *asked == query => {
@@ -112,7 +113,9 @@ impl Stack {
 
     /// Media is ready: the INVITE leaves.
     pub(super) fn send_invite(&mut self, mut call: Call, settings: &StackSettings) {
-        let State::Preparing { target, route } = call.state.clone() else { return self.put_call(call) };
+        let State::Preparing { target, routes: Routes { first: route, others } } = call.state.clone() else {
+            return self.put_call(call);
+        };
         call.auth.begin();
         let Some(request) = self.invite_request(&mut call, settings, &target, route, 1) else {
             return self.end(call, 0, "the INVITE cannot be made", EndedBy::Local);
@@ -124,6 +127,8 @@ impl Stack {
         call.state = State::Inviting(Inviting {
             target,
             route,
+            several: !others.is_empty(),
+            others,
             invite,
             number: 1,
             provisional: false,
@@ -188,8 +193,10 @@ impl Stack {
             }
             Outcome::Lost(_) if !current => self.put_call(call),
             Outcome::Lost(reason) => {
-                let fate = Fate { code: 408, reason: reason.to_owned(), by: EndedBy::Network };
-                self.go_elsewhere(call, fate, &settings);
+                if let Some(call) = self.try_elsewhere(call, &settings, None) {
+                    let fate = Fate { code: 408, reason: reason.to_owned(), by: EndedBy::Network };
+                    self.go_elsewhere(call, fate, &settings);
+                }
             }
             Outcome::Response(response) if response.status.is_provisional() => self.on_progress(call, told, response, &settings),
             Outcome::Response(response) if response.status.is_success() => self.on_answered(call, told, response, &settings),
@@ -300,6 +307,10 @@ impl Stack {
         if small && call.interval.raise(&response.headers, &told.request.headers) {
             call.auth.begin();
             return self.invite_again(call, inviting, settings);
+        }
+        if response.status == StatusCode::SERVICE_UNAVAILABLE {
+            let Some(kept) = self.try_elsewhere(call, settings, Some(response)) else { return };
+            call = kept;
         }
         if !is_challenge(response.status) {
             let code = response.status.code();

@@ -264,7 +264,7 @@ impl Stack {
             Owner::Invite(call) | Owner::Reinvite(call) => {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
-            Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) => String::new(),
+            Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) | Owner::Probe(_) => String::new(),
             Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
@@ -273,7 +273,7 @@ impl Stack {
             Owner::Invite(call) if !answered => self.on_cancelled(call, &why::they_gave_up(&cancel.headers)),
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
-            Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) => {}
+            Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) | Owner::Probe(_) => {}
             Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => {}
         }
     }

@@ -15,6 +15,7 @@
 
 mod dial;
 mod early;
+mod elsewhere;
 mod forward;
 mod incoming;
 mod interval;
@@ -38,7 +39,7 @@ use sip_wire::{CSeq, HeaderName, MediaType, Method, Request, StatusCode, Uri};
 use crate::auth::AuthSession;
 use crate::dialog::Dialog;
 use crate::interface::{CallMedia, Command, EndedBy, Event, FlowId, Output, Party, QueryId, StackSettings};
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaSession, Offer};
 use crate::stack::Stack;
 use crate::timers::{Timer, TimerOwner};
@@ -86,7 +87,7 @@ pub(crate) enum State {
     /// Waits for media before the INVITE.
     Preparing {
         target: Uri,
-        route: Route,
+        routes: Routes,
     },
     Inviting(Inviting),
     Offered(Offered),
@@ -99,6 +100,10 @@ pub(crate) enum State {
 pub(crate) struct Inviting {
     target: Uri,
     route: Route,
+    /// Servers that have not been tried.
+    others: Vec<Route>,
+    /// There was a choice of servers.
+    several: bool,
     invite: TransactionId,
     number: u32,
     /// Something came back: a CANCEL may go (RFC 3261 9.1).
@@ -193,6 +198,16 @@ impl Call {
     /// Whether it needs that socket.
     pub(crate) fn uses(&self, flow: FlowId) -> bool {
         self.flow == Some(flow)
+    }
+
+    /// Whether its first INVITE has a server that was not tried.
+    pub(crate) fn has_another_server(&self) -> bool {
+        matches!(&self.state, State::Inviting(inviting) if !inviting.others.is_empty())
+    }
+
+    /// Whether its requests go there.
+    pub(crate) fn goes(&self, route: Route) -> bool {
+        self.dialog().is_some_and(|dialog| dialog.peer == route)
     }
 
     /// As the outside sees it; none once it has ended.
@@ -308,8 +323,9 @@ impl Stack {
             Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
                 self.put_call(call);
             }
+            Timer::KeepAlive | Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => self.put_call(call),
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
-            Timer::FlowRetry | Timer::Resolve | Timer::StopGrace => self.put_call(call),
+            Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::ServerProbe | Timer::ServerReturn => self.put_call(call),
             Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => self.put_call(call),
         }
     }
@@ -317,8 +333,8 @@ impl Stack {
     /// Finds where a dialog's requests go from now on. Until a name is resolved they go where the dialog's messages went.
     fn settle_peer(&mut self, line: LineNumber, call: CallIdentity, dialog: &mut Dialog) {
         let Some(hop) = dialog.next_hop() else { return };
-        if let Located::At(route) = self.locate(line, &hop, Asker::Dialog(call)) {
-            dialog.peer = route;
+        if let Located::At(routes) = self.locate(line, &hop, Asker::Dialog(call)) {
+            dialog.peer = routes.first;
         }
     }
 

@@ -10,9 +10,9 @@ use sip_wire::{NameAddr, Response, Scheme, Uri};
 use super::{Call, Cancel, Inviting, State};
 use crate::addresses::dialled;
 use crate::interface::{EndedBy, LineSettings, StackSettings};
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
 use crate::stack::{Stack, line_of};
-use crate::transaction::{Owner, Route};
+use crate::transaction::Owner;
 
 /// Addresses that one call is made to, the dialled one included.
 const MOST_TARGETS: usize = 8;
@@ -85,7 +85,7 @@ impl Stack {
         while let Some(target) = (!taken_back && fate.code < GLOBAL_FAILURE).then(|| call.elsewhere.next()).flatten() {
             let Some(hop) = self.call_hop(call.line, own, &target) else { continue };
             match self.locate(call.line, &hop, Asker::Dial(call.identity)) {
-                Located::At(route) => return self.invite_elsewhere(call, target, route, settings),
+                Located::At(routes) => return self.invite_elsewhere(call, target, routes, settings),
                 Located::Asked(query) => {
                     call.state = State::Locating { query, target };
                     return self.put_call(call);
@@ -97,7 +97,8 @@ impl Stack {
     }
 
     /// The next INVITE of the same call: Call-ID, From and To stay, the number grows (RFC 3261 8.1.3.4).
-    pub(super) fn invite_elsewhere(&mut self, mut call: Call, target: Uri, route: Route, settings: &StackSettings) {
+    pub(super) fn invite_elsewhere(&mut self, mut call: Call, target: Uri, routes: Routes, settings: &StackSettings) {
+        let Routes { first: route, others } = routes;
         let same_address = call.media.as_ref().map(|media| media.local.ip()) == self.local_of(route.flow).map(|local| local.ip());
         if !same_address {
             let reason = "the call is sent to where this phone's address does not reach".to_owned();
@@ -118,7 +119,9 @@ impl Stack {
         let sent = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, route, request));
         let Some(invite) = sent else { return self.end(call, 0, "too many requests are open", EndedBy::Local) };
         let (provisional, cancel, early) = (false, Cancel::No, Vec::new());
-        call.state = State::Inviting(Inviting { target, route, invite, number, provisional, told_ringback, cancel, early });
+        let several = !others.is_empty();
+        call.state =
+            State::Inviting(Inviting { target, route, others, several, invite, number, provisional, told_ringback, cancel, early });
         self.put_call(call);
     }
 }

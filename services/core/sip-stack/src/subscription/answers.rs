@@ -9,6 +9,7 @@ use super::{Stage, SubscriptionId};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::registration::in_words;
+use crate::servers::is_unavailable;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Timing;
@@ -64,8 +65,10 @@ impl Stack {
         if !told.request.body.is_empty() {
             subscription.bodies.pop_front();
         }
+        let stream = self.is_stream(told.route.flow);
+        let Some(subscription) = self.subscription(id) else { return };
         let granted = response.headers.expires().ok().flatten().unwrap_or(subscription.expires);
-        let patience = line_of(&settings, subscription.key.line).map(|own| Timing::of(own).sixty_four_t1());
+        let patience = line_of(&settings, subscription.key.line).map(|own| Timing::of(own, stream).sixty_four_t1());
         // The NOTIFY may have come before this answer.
         let (stands, heard) = match &mut subscription.stage {
             Stage::Asking { open, granted: known } => {
@@ -127,6 +130,10 @@ impl Stack {
             subscription.expires = least;
             return self.subscribe_again(id);
         }
+        if is_unavailable(response.status) && self.subscribe_elsewhere(id, Some(response)) {
+            return;
+        }
+        let Some(subscription) = self.subscription(id) else { return };
         // What this server does not take is not said twice.
         if !told.request.body.is_empty() {
             subscription.bodies.pop_front();
@@ -145,6 +152,7 @@ impl Stack {
         match self.stands(id) {
             _ if unwanted => self.drop_subscription(id),
             true => self.refresh_later(id, reason.to_owned(), None),
+            false if self.subscribe_elsewhere(id, None) => {}
             false => self.subscribe_later(id, reason.to_owned(), None),
         }
     }

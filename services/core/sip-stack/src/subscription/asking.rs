@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use agreements::LineNumber;
-use sip_wire::{CSeq, HeaderName, Method, Request};
+use sip_wire::{CSeq, HeaderName, Method, Request, Response};
 
 use super::{Stage, Standing, SubscribeBody, Subscription, SubscriptionId, SubscriptionKey, SubscriptionState, SubscriptionWish};
 use crate::addresses::{self, Hop};
 use crate::interface::{Event, LineSettings, QueryId};
-use crate::locate::{Asker, Located};
+use crate::locate::{Asker, Located, Routes};
+use crate::servers::retry_after;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, Route, TransactionId};
@@ -30,8 +31,12 @@ impl SubscriptionWish {
 /// The first hop of a new subscription: an outbound proxy comes before all (its row says so), then the presence server, then
 /// whoever takes the line's calls.
 fn subscription_hop(line: &LineSettings, target: &sip_wire::Uri) -> Option<Hop> {
-    let server = line.outbound_proxy.as_ref().or(line.presence.as_ref());
-    server.map(|server| addresses::hop_of(server, line)).or_else(|| addresses::call_hop(line, target))
+    if line.outbound_proxy.is_none()
+        && let Some(presence) = &line.presence
+    {
+        return Some(addresses::with_second(addresses::hop_of(presence), line.second_presence));
+    }
+    addresses::call_hop(line, target)
 }
 
 /// Whose state is asked for, as Request-URI.
@@ -130,32 +135,58 @@ impl Stack {
             return self.refuse_subscription(id, "the address leads nowhere".to_owned());
         };
         match self.locate(line, &hop, Asker::Subscription(id)) {
-            Located::At(route) => self.ask_first(id, route),
+            Located::At(routes) => self.ask_first(id, routes),
             Located::Asked(query) => self.set_stage(id, Stage::Locating { query }),
             Located::Nowhere(reason) => self.subscribe_later(id, reason, None),
         }
     }
 
     /// A name was resolved, or not: the server's, or that of the dialog's next hop.
-    pub(crate) fn on_subscription_located(&mut self, id: SubscriptionId, query: QueryId, route: Result<Route, String>) {
+    pub(crate) fn on_subscription_located(&mut self, id: SubscriptionId, query: QueryId, routes: Result<Routes, String>) {
         let Some(subscription) = self.core.subscriptions.all.get_mut(&id) else { return };
-        match (&mut subscription.stage, route) {
-            (Stage::Locating { query: asked }, Ok(route)) if *asked == query => self.ask_first(id, route),
+        match (&mut subscription.stage, routes) {
+            (Stage::Locating { query: asked }, Ok(routes)) if *asked == query => self.ask_first(id, routes),
             (Stage::Locating { query: asked }, Err(reason)) if *asked == query => self.subscribe_later(id, reason, None),
-            (Stage::Standing(standing), Ok(route)) => {
-                standing.dialog.peer = route;
+            (Stage::Standing(standing), Ok(routes)) => {
+                standing.dialog.peer = routes.first;
                 self.touch();
             }
             (Stage::Waiting | Stage::Locating { .. } | Stage::Asking { .. } | Stage::Standing(_) | Stage::Refused { .. }, _) => {}
         }
     }
 
-    fn ask_first(&mut self, id: SubscriptionId, route: Route) {
+    fn ask_first(&mut self, id: SubscriptionId, routes: Routes) {
         if let Some(subscription) = self.subscription(id) {
             subscription.auth.begin();
-            subscription.route = Some(route);
+            subscription.route = Some(routes.first);
+            subscription.several = !routes.others.is_empty();
+            subscription.others = routes.others;
         }
-        self.send_first_subscribe(id, route);
+        self.send_first_subscribe(id, routes.first);
+    }
+
+    /// Its server has not answered the first SUBSCRIBE, or said that it cannot now: the next one is asked (B214, B317). Whether
+    /// there is one. A subscription that stands has its way. `refusal`: one without Retry-After may come from somebody behind the
+    /// server, which is not passed over for it.
+    pub(super) fn subscribe_elsewhere(&mut self, id: SubscriptionId, refusal: Option<&Response>) -> bool {
+        let Some(subscription) = self.subscription(id).filter(|one| !one.unwanted) else { return false };
+        let (line, route, several) = (subscription.key.line, subscription.route, subscription.several);
+        if !matches!(subscription.stage, Stage::Asking { .. }) {
+            return false;
+        }
+        let next = if subscription.others.is_empty() { None } else { Some(subscription.others.remove(0)) };
+        if let Some(next) = next {
+            subscription.auth.begin();
+            subscription.route = Some(next);
+        }
+        let silence = refusal.and_then(retry_after);
+        if let Some(failed) = route.filter(|_| several && (refusal.is_none() || silence.is_some())) {
+            self.on_server_failed(line, failed.remote, silence);
+        }
+        if let Some(next) = next {
+            self.send_first_subscribe(id, next);
+        }
+        next.is_some()
     }
 
     /// Sends the SUBSCRIBE that makes the dialog, also once more with credentials or a longer time.

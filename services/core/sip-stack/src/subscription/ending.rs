@@ -227,6 +227,8 @@ impl Stack {
 
 /// Whether what a SUBSCRIBE says, or to whom, differs.
 fn subscribes_anew(old: &LineSettings, new: &LineSettings) -> bool {
-    let said = |line: &LineSettings| (line.presence.clone(), line.proxy.clone(), line.subscribe_expires);
+    let said = |line: &LineSettings| {
+        (line.presence.clone(), line.second_presence, line.proxy.clone(), line.second_proxy, line.subscribe_expires)
+    };
     registers_anew(old, new) || said(old) != said(new)
 }

@@ -24,6 +24,7 @@ mod notify;
 mod wish;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use agreements::{LineNumber, Tick};
@@ -95,6 +96,10 @@ pub(crate) struct Subscription {
     cseq: u32,
     /// Where that went.
     route: Option<Route>,
+    /// Servers that this attempt has not tried yet.
+    others: Vec<Route>,
+    /// There was a choice of servers.
+    several: bool,
     /// Seconds to ask for: the wish's or the setting's, or what a 423 wanted.
     expires: u32,
     /// Each goes with one SUBSCRIBE, oldest first.
@@ -123,6 +128,8 @@ impl Subscription {
             local_tag: String::new(),
             cseq: 0,
             route: None,
+            others: Vec::new(),
+            several: false,
             expires: 0,
             bodies: VecDeque::new(),
             stale: false,
@@ -132,6 +139,15 @@ impl Subscription {
             unwanted: false,
             told: None,
         }
+    }
+
+    /// Where its first SUBSCRIBE went, and where those of its dialog go.
+    fn ways(&self) -> impl Iterator<Item = Route> {
+        let dialog = match &self.stage {
+            Stage::Standing(standing) => Some(standing.dialog.peer),
+            Stage::Waiting | Stage::Locating { .. } | Stage::Asking { .. } | Stage::Refused { .. } => None,
+        };
+        self.route.into_iter().chain(dialog)
     }
 
     /// Another attempt, which no message of an earlier one is mistaken for.
@@ -216,6 +232,21 @@ impl SubscriptionTable {
         Some(id)
     }
 
+    /// Whether one of a line talks with that address.
+    pub(crate) fn any_with(&self, line: LineNumber, address: IpAddr) -> bool {
+        self.all.values().any(|one| one.key.line == line && one.ways().any(|route| route.remote.ip() == address))
+    }
+
+    /// Whether its first SUBSCRIBE may be sent to another server.
+    pub(crate) fn has_another_server(&self, id: SubscriptionId) -> bool {
+        self.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Asking { .. }) && !one.others.is_empty())
+    }
+
+    /// Whether one goes that way.
+    pub(crate) fn any_over(&self, route: Route) -> bool {
+        self.all.values().any(|one| one.ways().any(|way| way == route))
+    }
+
     /// Those of a line.
     fn of_line(&self, line: LineNumber) -> Vec<SubscriptionId> {
         self.all.iter().filter(|(_, one)| one.key.line == line).map(|(id, _)| *id).collect()
@@ -226,6 +257,11 @@ impl Stack {
     /// One, to change it.
     fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
         self.core.subscriptions.all.get_mut(&id)
+    }
+
+    /// Whether its requests go in a dialog.
+    pub(crate) fn has_subscription_dialog(&self, id: SubscriptionId) -> bool {
+        self.core.subscriptions.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Standing(_)))
     }
 
     fn set_stage(&mut self, id: SubscriptionId, stage: Stage) {

@@ -163,10 +163,10 @@ impl Stack {
         let Some(subscription) = self.subscription(id) else { return };
         let line = subscription.key.line;
         let Some(hop) = subscription.standing().and_then(|standing| standing.dialog.next_hop()) else { return };
-        if let Located::At(route) = self.locate(line, &hop, Asker::Subscription(id))
+        if let Located::At(routes) = self.locate(line, &hop, Asker::Subscription(id))
             && let Some(standing) = self.subscription(id).and_then(Subscription::standing)
         {
-            standing.dialog.peer = route;
+            standing.dialog.peer = routes.first;
         }
     }
 }

@@ -52,11 +52,13 @@ pub(crate) struct Timing {
     pub(crate) f: Duration,
     pub(crate) h: Duration,
     pub(crate) j: Duration,
+    /// Over TCP: nothing is sent again, and nothing that comes again is waited for (RFC 3261 17, table 4).
+    pub(crate) reliable: bool,
 }
 
 impl Timing {
     /// Of a line. A T1 of nothing would be a loop without time.
-    pub(crate) fn of(line: &LineSettings) -> Timing {
+    pub(crate) fn of(line: &LineSettings, reliable: bool) -> Timing {
         let t1 = line.t1.max(SHORTEST_T1);
         Timing {
             t1,
@@ -67,6 +69,15 @@ impl Timing {
             f: line.timer_f,
             h: line.timer_h,
             j: line.timer_j,
+            reliable,
+        }
+    }
+    /// What a timer is set to; none: it is not needed (RFC 3261 17, table 4).
+    pub(crate) fn wait_of(&self, timer: Timer, after: Duration) -> Option<Duration> {
+        match timer {
+            Timer::A | Timer::E | Timer::G if self.reliable => None,
+            Timer::D | Timer::I | Timer::J | Timer::K if self.reliable => Some(Duration::ZERO),
+            _ => Some(after),
         }
     }
     /// 64*T1: how long an answer is repeated without an ACK, and how long a cancelled INVITE is waited for.
@@ -119,6 +130,8 @@ pub(crate) enum Owner {
     Info(CallIdentity),
     /// A subscription.
     Subscription(SubscriptionId),
+    /// Our OPTIONS to a server of the line that has failed.
+    Probe(LineNumber),
     /// Nobody: requests that are answered at once, and our BYE of a leg that no call wants.
     Nobody,
 }
@@ -190,6 +203,7 @@ pub(crate) mod tests {
             f: sixty_four,
             h: sixty_four,
             j: sixty_four,
+            reliable: false,
         }
     }
 

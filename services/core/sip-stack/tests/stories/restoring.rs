@@ -230,6 +230,21 @@ fn keep_a_new_snapshot() {
     std::fs::write(folder.join(format!("format-{SNAPSHOT_FORMAT}.bin")), net.nodes[0].stack.snapshot()).unwrap();
 }
 
+/// Writes the file that the test above reads: `cargo test -p sip-stack --test stories -- --ignored keep_a_snapshot`.
+#[test]
+#[ignore = "writes a file of the source tree"]
+#[allow(clippy::disallowed_methods, reason = "it makes the file that another test reads")]
+fn keep_a_snapshot_of_this_format() {
+    let mut net = pair();
+    talking(&mut net);
+    let call = net.calls(0)[0].call;
+    net.command(0, Command::Hold(call));
+    net.settle();
+    assert!(net.calls(0)[0].held_by_us);
+    let file = format!("{}/tests/stories/snapshots/format-{SNAPSHOT_FORMAT}.bin", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(file, net.nodes[0].kept.as_ref().unwrap()).unwrap();
+}
+
 /// The snapshot is wanted before the messages that follow from it.
 #[test]
 fn the_snapshot_comes_before_the_transmissions() {

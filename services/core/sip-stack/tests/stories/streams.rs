@@ -1,0 +1,305 @@
+//! SIP over TCP (RFC 3261 18, RFC 5626 4.4.1; B213, B325): framing in any pieces, one connection for many messages, pings, and
+//! connections that break or that nobody needs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sip_stack::{CallStage, Command, FlowId, Input, LineState, StackSettings, Start, Transport};
+use sip_wire::{Message, Request, parse_datagram};
+use testbed::virtual_net::peer::answer;
+use testbed::virtual_net::{Net, seconds};
+
+use crate::given::{direct, settings};
+
+const REGISTRAR: &str = "10.0.0.9:5060";
+const SECOND: &str = "10.0.0.8:5060";
+
+fn over_tcp(mut settings: StackSettings) -> StackSettings {
+    settings.lines[0].transport = Transport::Tcp;
+    settings
+}
+
+struct Lab {
+    net: Net,
+    registrar: SocketAddr,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        Lab::with(over_tcp(settings("10.0.0.1", "200", Some(REGISTRAR))))
+    }
+
+    fn with(settings: StackSettings) -> Lab {
+        let mut net = Net::new();
+        let registrar = net.peer(REGISTRAR);
+        net.stack(settings);
+        net.settle();
+        Lab { net, registrar }
+    }
+
+    /// What came over the connection, as it came.
+    fn bytes(&mut self) -> Vec<Vec<u8>> {
+        self.net.bytes(self.registrar)
+    }
+
+    fn register(&mut self) -> Request {
+        let bytes = self.bytes().concat();
+        match parse_datagram(&bytes) {
+            Ok(Message::Request(request)) if request.method.as_str() == "REGISTER" => request,
+            other => panic!("{other:?}\n{}", self.net.story()),
+        }
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.net.send(self.registrar, self.net.nodes[0].ip, bytes.to_vec());
+        self.net.settle();
+    }
+
+    fn grant(&mut self, register: &Request) {
+        self.say(&answer(register, 200, "r").to_bytes());
+        assert!(self.is_registered());
+    }
+
+    fn is_registered(&self) -> bool {
+        matches!(self.net.line(0), LineState::Registered { .. })
+    }
+
+    fn registered() -> Lab {
+        let mut lab = Lab::new();
+        let register = lab.register();
+        lab.grant(&register);
+        lab
+    }
+
+    fn connections(&self) -> usize {
+        self.net.nodes[0].connections.len()
+    }
+
+    /// Until the registrar has got something, in seconds; none within the time.
+    fn next_after(&mut self, limit: u64) -> Option<(u64, Vec<u8>)> {
+        for second in 1..=limit {
+            self.net.run_for(Duration::from_secs(1));
+            if let Some(first) = self.bytes().into_iter().next() {
+                return Some((second, first));
+            }
+        }
+        None
+    }
+}
+
+/// RFC 3261 18.1.1, 19.1.1: Via and Contact say how we are reached; nothing is sent twice.
+#[test]
+fn a_register_over_tcp_says_so_and_is_sent_once() {
+    let mut lab = Lab::new();
+    lab.net.run_for(Duration::from_secs(20));
+    let register = lab.register();
+    let via = register.headers.top_via().unwrap();
+    assert_eq!(via.transport.as_str(), "TCP");
+    assert_eq!(register.headers.get("Contact"), Some("<sip:200@10.0.0.1:5060;transport=tcp>;expires=3600"));
+    lab.grant(&register);
+    assert_eq!(lab.connections(), 1);
+}
+
+/// Two stacks, one call, cut into pieces of every kind of size.
+#[test]
+fn a_call_goes_through_whatever_the_pieces_of_the_stream_are() {
+    for segment in [1, 2, 7, 61, 400, 1460] {
+        let mut net = Net::new();
+        net.segment = segment;
+        let caller = net.stack(over_tcp(direct("10.0.0.1", "100", "10.0.0.2:5060")));
+        let called = net.stack(over_tcp(direct("10.0.0.2", "200", "10.0.0.1:5060")));
+        net.dial(caller, "200");
+        net.settle();
+        let theirs = net.nodes[called].incoming();
+        net.command(called, Command::Ring(theirs));
+        net.command(called, Command::Answer(theirs));
+        net.settle();
+        assert_eq!(net.calls(caller)[0].stage, CallStage::Talking, "{segment}");
+        assert_eq!((net.nodes[caller].connections.len(), net.nodes[called].connections.len()), (1, 1), "one for everything");
+        net.command(called, Command::Hangup(theirs));
+        net.settle();
+        assert!(net.calls(caller).is_empty() && net.calls(called).is_empty());
+        net.run_for(Duration::from_secs(70));
+        net.assert_quiet();
+    }
+}
+
+/// RFC 3261 17, table 4: timers that only absorb repetitions are zero over TCP.
+#[test]
+fn nothing_is_left_behind_to_absorb_repetitions() {
+    let lab = Lab::registered();
+    assert_eq!(lab.net.nodes[0].stack.load().transactions, 0);
+}
+
+#[test]
+fn several_messages_in_one_piece_are_all_served() {
+    let mut lab = Lab::registered();
+    let options = |branch: &str| {
+        format!(
+            "OPTIONS sip:200@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.9:5060;branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+             From: <sip:up@10.0.0.9>;tag=1\r\nTo: <sip:200@10.0.0.1>\r\nCall-ID: {branch}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    lab.say(format!("{}\r\n\r\n{}", options("a"), options("b")).as_bytes());
+    let got: Vec<String> =
+        lab.bytes().iter().map(|bytes| String::from_utf8_lossy(&bytes[..bytes.len().min(11)]).into_owned()).collect();
+    assert_eq!(got, ["SIP/2.0 200", "\r\n", "SIP/2.0 200"], "and the ping between them has its pong");
+}
+
+/// RFC 5626 4.4.1.
+#[test]
+fn a_server_that_answered_pings_and_does_not_any_more_loses_the_connection_and_is_met_anew() {
+    let mut lab = Lab::registered();
+    let (wait, ping) = lab.next_after(130).unwrap();
+    assert!((95..=121).contains(&wait) && ping == b"\r\n\r\n", "{wait}");
+    lab.say(b"\r\n");
+    let (wait, ping) = lab.next_after(130).unwrap();
+    assert!((94..=121).contains(&wait) && ping == b"\r\n\r\n", "{wait}");
+    assert!(lab.net.nodes[0].closed.is_empty());
+    let (wait, register) = lab.next_after(20).unwrap();
+    assert!((10..=15).contains(&wait) && register.starts_with(b"REGISTER "), "{wait}");
+    assert_eq!(lab.net.nodes[0].closed, [lab.registrar]);
+}
+
+/// Some servers never send a pong: their connections are left alone.
+#[test]
+fn a_server_that_never_answers_pings_keeps_its_connection() {
+    let mut lab = Lab::registered();
+    lab.net.run_for(Duration::from_secs(3000));
+    let got = lab.bytes();
+    assert!(got.len() > 20 && got.iter().all(|bytes| bytes == b"\r\n\r\n"));
+    assert!(lab.net.nodes[0].closed.is_empty() && lab.is_registered());
+}
+
+/// RFC 5626 4.5: at once, but not in lockstep with a fleet, and ever more slowly while connections are short-lived.
+#[test]
+fn a_lost_connection_is_made_anew_with_growing_waits() {
+    let mut lab = Lab::registered();
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let before = lab.net.now;
+        lab.net.cut(0, lab.registrar);
+        let (_, bytes) = lab.next_after(200).unwrap();
+        waits.push((seconds(lab.net.now) - seconds(before)) as u64);
+        let Ok(Message::Request(register)) = parse_datagram(&bytes) else { panic!() };
+        lab.grant(&register);
+    }
+    assert!(waits[0] <= 4 && waits[5] >= 30 && waits[5] <= 123, "{waits:?}");
+}
+
+/// A connection that cannot be made is a server that cannot be reached.
+#[test]
+fn where_nobody_listens_the_next_server_is_asked_at_once() {
+    let mut given = over_tcp(settings("10.0.0.1", "200", Some(REGISTRAR)));
+    given.lines[0].second_registrar = SECOND.parse().ok();
+    let mut net = Net::new();
+    net.peer(REGISTRAR);
+    let second = net.peer(SECOND);
+    net.refusing.insert(REGISTRAR.parse().unwrap());
+    net.stack(given);
+    net.settle();
+    assert_eq!(net.titles(second), ["REGISTER"]);
+}
+
+/// Nobody answers the connection at all: the stack does not wait as long as for an answer.
+#[test]
+fn a_connection_that_is_never_there_is_given_up() {
+    let mut given = over_tcp(settings("10.0.0.1", "200", Some(REGISTRAR)));
+    given.lines[0].second_registrar = SECOND.parse().ok();
+    let (mut stack, _) = sip_stack::Stack::new(agreements::Tick(0), [3; 32], None);
+    let at = |seconds| agreements::Tick(0) + Duration::from_secs(seconds);
+    stack.handle(at(0), Input::Settings(Box::new(given)));
+    stack.handle(at(0), Input::FlowUp { flow: FlowId(1), local: "10.0.0.1:5060".parse().unwrap() });
+    let sent = |stack: &mut sip_stack::Stack| {
+        let outputs = std::iter::from_fn(|| match stack.poll() {
+            sip_stack::Output::Wait(_) => None,
+            output => Some(output),
+        });
+        let remotes = outputs.filter_map(|output| match output {
+            sip_stack::Output::Transmit { remote, .. } => Some(remote.to_string()),
+            _ => None,
+        });
+        remotes.collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&mut stack), [REGISTRAR]);
+    stack.handle(at(9), Input::Timeout);
+    assert!(sent(&mut stack).is_empty());
+    stack.handle(at(10), Input::Timeout);
+    assert_eq!(sent(&mut stack), [SECOND]);
+}
+
+#[test]
+fn a_connection_that_nobody_uses_is_closed_and_that_of_the_registration_is_not() {
+    let mut lab = Lab::registered();
+    let stranger = lab.net.peer("10.0.0.7:40000");
+    lab.net.send(stranger, lab.net.nodes[0].ip, b"\r\n".to_vec());
+    lab.net.settle();
+    assert_eq!(lab.connections(), 2);
+    lab.net.run_for(Duration::from_secs(181));
+    assert_eq!(lab.net.nodes[0].closed, [stranger]);
+    lab.net.run_for(Duration::from_secs(1000));
+    assert_eq!((lab.connections(), lab.is_registered()), (1, true));
+}
+
+#[test]
+fn a_stream_that_lost_its_place_is_closed_and_others_go_on() {
+    let mut lab = Lab::registered();
+    let stranger = lab.net.peer("10.0.0.7:40000");
+    let nonsense = b"INVITE sip:200@10.0.0.1 SIP/2.0\r\nContent-Length: many\r\n\r\n".to_vec();
+    lab.net.send(stranger, lab.net.nodes[0].ip, nonsense);
+    lab.net.send(lab.registrar, lab.net.nodes[0].ip, b"\r\n\r\n".to_vec());
+    lab.net.settle();
+    assert_eq!(lab.net.nodes[0].closed, [stranger]);
+    assert_eq!(lab.bytes(), [b"\r\n".to_vec()], "the registrar has its pong");
+}
+
+/// Half-open and idle ones of strangers have a bound of their own; what the phone needs still finds room.
+#[test]
+fn connections_of_strangers_are_bounded() {
+    let mut lab = Lab::registered();
+    for number in 0..100u16 {
+        let stranger = lab.net.peer(&format!("10.0.0.7:{}", 40_000 + number));
+        lab.net.send(stranger, lab.net.nodes[0].ip, b"\r\n".to_vec());
+    }
+    lab.net.settle();
+    assert_eq!((lab.connections(), lab.net.nodes[0].closed.len()), (33, 68));
+}
+
+/// B212 (SIP_DETECT_SSAF_n) over TCP: a stranger's connection is closed, its bytes are never looked at; the server's is as before.
+#[test]
+fn only_the_servers_connections_are_kept_where_only_servers_are_listened_to() {
+    for filter in [false, true] {
+        let mut settings = over_tcp(settings("10.0.0.1", "200", Some(REGISTRAR)));
+        settings.lines[0].details.source_filter = filter;
+        let mut lab = Lab::with(settings);
+        let register = lab.register();
+        lab.grant(&register);
+        let stranger = lab.net.peer("10.0.0.7:40000");
+        lab.net.send(stranger, lab.net.nodes[0].ip, b"\r\n\r\n".to_vec());
+        lab.net.settle();
+        assert_eq!(lab.net.bytes(stranger).concat(), if filter { b"".to_vec() } else { b"\r\n".to_vec() });
+        assert_eq!(lab.connections(), if filter { 1 } else { 2 });
+    }
+}
+
+/// Connections do not outlive the process: what was bound over one is bound anew at once, calls are still there.
+#[test]
+fn after_a_restart_of_the_service_the_line_is_bound_anew_at_once() {
+    let mut lab = Lab::registered();
+    assert_eq!(lab.net.restart(0), Start::Restored);
+    lab.net.settle();
+    assert_eq!(lab.connections(), 1);
+    lab.register();
+    assert!(lab.is_registered(), "the binding lasts meanwhile");
+}
+
+/// B325: another transport moves the socket and registers anew.
+#[test]
+fn another_transport_registers_anew_over_it() {
+    let mut lab = Lab::registered();
+    lab.net.input(0, Input::Settings(Box::new(settings("10.0.0.1", "200", Some(REGISTRAR)))));
+    lab.net.settle();
+    let register = lab.register();
+    assert_eq!(register.headers.top_via().unwrap().transport.as_str(), "UDP");
+    assert_eq!((lab.connections(), lab.net.nodes[0].listening.len()), (0, 0));
+}
