@@ -35,6 +35,8 @@ fn a_refer_to_gives_its_replaces_unescaped() {
     assert_eq!(dave.address.uri.as_str(), "sip:dave@denver.example.org;transport=tcp", "taken out");
     assert_eq!((dave.address.display_name.as_deref(), dave.address.params.get("p")), (Some("Dave"), Some("q")));
     assert_eq!(dave.replaces, Some(replaces()));
+    let careless = refer_to("<sip:d@denver.example.org?Replaces=12345@192.168.118.3;to-tag=12345;from-tag=5FFE-3994>");
+    assert_eq!(careless.replaces, Some(replaces()), "not escaped, but clear");
     let more = refer_to(
         "<sip:conf@b.example;method=SUBSCRIBE?Accept-Contact=sip:a%40b%3Bx&replaces=1%3Bto-tag%3D2%3Bfrom-tag%3D3%3Bearly-only&k>",
     );

@@ -140,7 +140,7 @@ fn section_3_3_9_several_content_lengths_get_400() {
     assert_eq!(answered(&options), (repeated, StatusCode::BAD_REQUEST));
 }
 
-/// Well-formed; a second hop in a response is what makes a telephone drop it (RFC 3261 section 8.1.3.3).
+/// Well-formed; that there is a second hop, for which a user agent may drop it (RFC 3261 section 8.1.3.3), can be seen.
 #[test]
 fn section_3_3_10_a_response_with_a_broadcast_hop() {
     let ok = response(&wire(
