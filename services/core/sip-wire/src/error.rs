@@ -15,7 +15,7 @@ pub enum HeaderError {
     /// A header that must be there is not.
     #[error("no {0} header")]
     Missing(HeaderName),
-    /// A header that may stand once stands several times (RFC 4475 section 3.3.9).
+    /// A header that may stand once stands several times (RFC 4475 section 3.3.8).
     #[error("several {0} headers")]
     Repeated(HeaderName),
     /// Its value does not follow the grammar.

@@ -117,6 +117,8 @@ names! {
     REJECT_CONTACT = RejectContact "Reject-Contact" "j",
     IDENTITY = Identity "Identity" "y",
     ANSWER_MODE = AnswerMode "Answer-Mode",
+    TARGET_DIALOG = TargetDialog "Target-Dialog",
+    REFER_SUB = ReferSub "Refer-Sub",
 }
 
 impl HeaderName {

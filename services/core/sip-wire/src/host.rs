@@ -1,7 +1,7 @@
 //! The host of a URI or a Via: an address or a name (RFC 3261 section 25.1).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,7 @@ impl FromStr for Host {
     fn from_str(text: &str) -> Result<Host, Syntax> {
         if let Some(inner) = text.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(Syntax("no ] after the IPv6 address"))?;
-            return inner.parse::<Ipv6Addr>().map(|ip| Host::Ip(ip.into())).map_err(|_| Syntax("no IPv6 address in []"));
+            return ipv6(inner).map(|ip| Host::Ip(ip.into())).ok_or(Syntax("no IPv6 address in []"));
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
             return Ok(Host::Ip(ip));
@@ -83,4 +83,14 @@ impl FromStr for Host {
         }
         Ok(Host::Name(text.into()))
     }
+}
+
+/// The grammar of RFC 3261 makes three colons before an IPv4 tail; RFC 5118 section 4.10 wants them read as two.
+fn ipv6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(ip) = text.parse() {
+        return Some(ip);
+    }
+    let (before, tail) = text.split_once(":::")?;
+    tail.parse::<Ipv4Addr>().ok()?;
+    format!("{before}::{tail}").parse().ok()
 }

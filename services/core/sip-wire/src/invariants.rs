@@ -52,7 +52,29 @@ fn views(headers: &Headers) -> Result<(), String> {
     for warning in headers.warning().unwrap_or_default() {
         same("Warning", &warning.to_string().parse(), &Ok(warning))?;
     }
+    references(headers)?;
     smaller_views(headers)
+}
+
+/// Refer-To and what names a dialog. A Refer-To holds no header that could break out of its line.
+fn references(headers: &Headers) -> Result<(), String> {
+    if let Ok(Some(refer)) = headers.refer_to() {
+        same("no headers left", &refer.address.uri.headers().count(), &0)?;
+        let one_line = refer.headers.iter().all(|(_, value)| !value.contains(['\r', '\n']));
+        same("bounds", &(one_line && refer.headers.len() <= crate::limits::LIST), &true)?;
+        same("Refer-To", &refer.to_string().parse(), &Ok(refer))?;
+    }
+    if let Ok(Some(by)) = headers.referred_by() {
+        same("Referred-By", &by.to_string().parse(), &Ok(by))?;
+    }
+    if let Ok(Some(replaces)) = headers.replaces() {
+        same("Replaces", &replaces.to_string().parse(), &Ok(replaces))?;
+    }
+    if let Ok(Some(dialog)) = headers.target_dialog() {
+        same("Target-Dialog", &dialog.to_string().parse(), &Ok(dialog))?;
+    }
+    let subscribed = headers.refer_sub().is_ok_and(|sub| sub.is_some());
+    same("Refer-Sub", &(subscribed && !headers.has(HeaderName::REFER_SUB)), &false)
 }
 
 fn smaller_views(headers: &Headers) -> Result<(), String> {
@@ -138,6 +160,12 @@ pub fn message_summary(octets: &[u8]) -> Result<(), String> {
     let written = format!("Messages-Waiting: {says}\r\n{line}\r\n");
     let read = body::MessageSummary::parse(written.as_bytes()).map(|again| (again.waiting, again.voice));
     same("summary", &read, &Ok((summary.waiting, Some(counts))))
+}
+
+/// A fragment is refused, or written as it was read.
+pub fn sip_fragment(octets: &[u8]) -> Result<(), String> {
+    let Ok(fragment) = body::SipFragment::parse(octets) else { return Ok(()) };
+    same("fragment", &body::SipFragment::parse(&fragment.to_bytes()), &Ok(fragment))
 }
 
 /// The first line is the boundary, the rest the body. All parts together are not larger than the body.

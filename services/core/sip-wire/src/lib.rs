@@ -17,6 +17,7 @@ pub mod text;
 mod auth;
 mod cursor;
 mod date;
+mod dialog_names;
 mod error;
 mod framer;
 mod header_name;
@@ -28,6 +29,7 @@ mod method;
 mod name_addr;
 mod params;
 mod parse;
+mod refer;
 mod session_values;
 mod status;
 mod uri;
@@ -37,6 +39,7 @@ mod views;
 
 pub use auth::{Challenge, Credentials};
 pub use date::{format_date, parse_date};
+pub use dialog_names::{Replaces, TargetDialog};
 pub use error::{Defect, HeaderError, ParseError, Syntax};
 pub use framer::{Frame, FrameError, StreamFramer};
 pub use header_name::HeaderName;
@@ -48,6 +51,7 @@ pub use method::Method;
 pub use name_addr::{Contacts, NameAddr};
 pub use params::{Param, Params};
 pub use parse::parse_datagram;
+pub use refer::{ReferTo, ReferredBy};
 pub use session_values::{RAck, SessionExpires};
 pub use status::StatusCode;
 pub use uri::{Scheme, Uri, UriBuilder};
@@ -68,4 +72,6 @@ pub mod limits {
     pub const PARAMS: usize = 64;
     /// Octets of one URI.
     pub const URI: usize = 4_096;
+    /// Octets of a Replaces or Target-Dialog: a Call-ID and two tags.
+    pub const DIALOG_NAME: usize = 1_024;
 }

@@ -97,6 +97,11 @@ fn request_uri(text: &str) -> Result<Uri, Defect> {
 }
 
 fn status_line(line: &str) -> Result<Start, Defect> {
+    status(line).map(|(status, reason)| Start::Response(status, reason))
+}
+
+/// `SIP/2.0 200 OK`
+pub(crate) fn status(line: &str) -> Result<(StatusCode, String), Defect> {
     let (version, rest) = line.split_once(' ').ok_or(Defect::NotSip)?;
     if !version.eq_ignore_ascii_case("SIP/2.0") {
         return Err(Defect::Version);
@@ -104,7 +109,7 @@ fn status_line(line: &str) -> Result<Start, Defect> {
     let (digits, reason) = rest.split_once(' ').unwrap_or((rest, ""));
     let code = if digits.len() == 3 { digits.parse().ok() } else { None };
     let status = code.and_then(StatusCode::new).ok_or(Defect::StartLine(Syntax("no status code")))?;
-    Ok(Start::Response(status, reason.trim_matches(is_blank).to_owned()))
+    Ok((status, reason.trim_matches(is_blank).to_owned()))
 }
 
 /// Reads as far as the bounds allow; what was read before a bound was met can still serve an answer.

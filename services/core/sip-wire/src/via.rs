@@ -39,6 +39,8 @@ impl ViaTransport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Via {
+    /// Of the protocol, as `2.0`. A hop may know another one (RFC 4475 section 3.1.2.16), and wants it back.
+    pub version: Box<str>,
     /// The transport.
     pub transport: ViaTransport,
     /// sent-by's host.
@@ -52,12 +54,13 @@ pub struct Via {
 impl Via {
     /// What every branch of RFC 3261 begins with.
     pub const MAGIC_COOKIE: &'static str = "z9hG4bK";
+    const VERSION: &'static str = "2.0";
 
     /// A hop with a branch.
     pub fn new(transport: ViaTransport, host: impl Into<Host>, port: Option<u16>, branch: &str) -> Via {
         let mut params = Params::new();
         params.set("branch", branch);
-        Via { transport, host: host.into(), port, params }
+        Via { version: Via::VERSION.into(), transport, host: host.into(), port, params }
     }
     /// With an empty rport, which asks for answers to where the request came from.
     #[must_use]
@@ -69,11 +72,11 @@ impl Via {
     pub fn branch(&self) -> Option<&str> {
         self.params.get("branch").filter(|branch| !branch.is_empty())
     }
-    /// Whether the branch is one of RFC 3261, unique for its transaction.
+    /// Whether the branch is one of RFC 3261, unique for its transaction; the cookie alone is not (RFC 4475 section 3.2.1).
     pub fn has_magic_cookie(&self) -> bool {
         // Compared without case, as RFC 3261 section 7.3.1 wants for tokens.
-        let prefix = self.branch().and_then(|branch| branch.get(..Via::MAGIC_COOKIE.len()));
-        prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(Via::MAGIC_COOKIE))
+        let parts = self.branch().and_then(|branch| branch.split_at_checked(Via::MAGIC_COOKIE.len()));
+        parts.is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(Via::MAGIC_COOKIE) && !rest.is_empty())
     }
     /// The received address.
     pub fn received(&self) -> Option<IpAddr> {
@@ -122,14 +125,14 @@ impl FromStr for Via {
     type Err = Syntax;
     fn from_str(text: &str) -> Result<Via, Syntax> {
         let mut cursor = Cursor::new(text.trim_matches(is_blank));
-        let transport = sent_protocol(&mut cursor)?;
+        let (version, transport) = sent_protocol(&mut cursor)?;
         let (host, port) = sent_by(&mut cursor)?;
-        Ok(Via { transport, host, port, params: Params::read_to_end(&mut cursor)? })
+        Ok(Via { version: version.into(), transport, host, port, params: Params::read_to_end(&mut cursor)? })
     }
 }
 
-/// `SIP/2.0/UDP`, blanks around the slashes allowed.
-fn sent_protocol(cursor: &mut Cursor<'_>) -> Result<ViaTransport, Syntax> {
+/// `SIP/2.0/UDP`, blanks around the slashes allowed; the version is any token (RFC 3261 section 25.1).
+fn sent_protocol<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, ViaTransport), Syntax> {
     let mut part = |last: bool| {
         cursor.skip_blanks();
         let part = cursor.take_while(is_token_char);
@@ -137,16 +140,17 @@ fn sent_protocol(cursor: &mut Cursor<'_>) -> Result<ViaTransport, Syntax> {
         if part.is_empty() || !(last || cursor.eat('/')) { Err(Syntax("no protocol in Via")) } else { Ok(part) }
     };
     let (name, version, transport) = (part(false)?, part(false)?, part(true)?);
-    if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
-        return Err(Syntax("protocol of Via is not SIP/2.0"));
+    if !name.eq_ignore_ascii_case("SIP") {
+        return Err(Syntax("protocol of Via is not SIP"));
     }
     let upper = transport.to_ascii_uppercase();
-    Ok(match upper.as_str() {
+    let transport = match upper.as_str() {
         "UDP" => ViaTransport::Udp,
         "TCP" => ViaTransport::Tcp,
         "TLS" => ViaTransport::Tls,
         _ => ViaTransport::Other(upper.into()),
-    })
+    };
+    Ok((version, transport))
 }
 
 /// `host : port`, blanks around the colon allowed.
@@ -167,7 +171,7 @@ fn sent_by(cursor: &mut Cursor<'_>) -> Result<(Host, Option<u16>), Syntax> {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SIP/2.0/{} {}", self.transport.as_str(), self.host)?;
+        write!(f, "SIP/{}/{} {}", self.version, self.transport.as_str(), self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }

@@ -5,11 +5,13 @@
 use std::str::FromStr;
 
 use crate::cursor::{each_element, element_end};
+use crate::refer::refer_sub;
 use crate::session_values::{response_number, seconds_with_params};
 use crate::values::{delta_seconds, token};
 use crate::{
     CSeq, Challenge, Contacts, Credentials, Event, HeaderError, HeaderName, Headers, Info, MediaType, Method, NameAddr, RAck,
-    Reason, RetryAfter, SessionExpires, SubscriptionState, Syntax, Via, Warning, limits, parse_date,
+    Reason, ReferTo, ReferredBy, Replaces, RetryAfter, SessionExpires, SubscriptionState, Syntax, TargetDialog, Via, Warning,
+    limits, parse_date,
 };
 
 impl Headers {
@@ -66,9 +68,29 @@ impl Headers {
     pub fn addresses(&self, name: impl Into<HeaderName>) -> Result<Vec<NameAddr>, HeaderError> {
         self.list(name.into(), NameAddr::parse_list)
     }
-    /// Refer-To, Referred-By and other headers of one address.
+    /// Other headers of one address, as Reply-To.
     pub fn address(&self, name: impl Into<HeaderName>) -> Result<Option<NameAddr>, HeaderError> {
         self.optional(name.into())
+    }
+    /// Refer-To (RFC 3515).
+    pub fn refer_to(&self) -> Result<Option<ReferTo>, HeaderError> {
+        self.optional(HeaderName::REFER_TO)
+    }
+    /// Referred-By (RFC 3892).
+    pub fn referred_by(&self) -> Result<Option<ReferredBy>, HeaderError> {
+        self.optional(HeaderName::REFERRED_BY)
+    }
+    /// Refer-Sub (RFC 4488): whether there is a subscription; none where nothing is said, which means yes.
+    pub fn refer_sub(&self) -> Result<Option<bool>, HeaderError> {
+        self.optional_by(HeaderName::REFER_SUB, refer_sub)
+    }
+    /// Replaces (RFC 3891).
+    pub fn replaces(&self) -> Result<Option<Replaces>, HeaderError> {
+        self.optional(HeaderName::REPLACES)
+    }
+    /// Target-Dialog (RFC 4538).
+    pub fn target_dialog(&self) -> Result<Option<TargetDialog>, HeaderError> {
+        self.optional(HeaderName::TARGET_DIALOG)
     }
     /// Expires in seconds.
     pub fn expires(&self) -> Result<Option<u32>, HeaderError> {

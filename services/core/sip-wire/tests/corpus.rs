@@ -46,3 +46,8 @@ fn summaries_of_the_corpus_hold() {
 fn multipart_bodies_of_the_corpus_hold() {
     replay("multipart", invariants::multipart, 4);
 }
+
+#[test]
+fn fragments_of_the_corpus_hold() {
+    replay("sip_fragment", invariants::sip_fragment, 5);
+}

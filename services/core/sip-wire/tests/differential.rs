@@ -94,7 +94,10 @@ fn valid_messages_that_only_we_read() {
         ("line feeds alone", swap("\r\n", "\n")),
         ("leading line end", [b"\r\n", plain.as_bytes()].concat()),
         ("unknown method", swap("OPTIONS", "NEWMETHOD")),
-        ("IPv6 in the Request-URI", swap("sip:200@192.0.2.7", "sip:200@[2001:db8::7]:5060")),
+        ("folded line that is needed", swap("UDP 192.0.2.1", "UDP\r\n 192.0.2.1")),
+        ("IPv6 in the Request-URI", swap("sip:200@192.0.2.7", "sip:200@[2001:db8::7]")),
+        ("IPv6 and port in the Request-URI", swap("sip:200@192.0.2.7", "sip:200@[2001:db8::7]:5060")),
+        ("tel with separators in the Request-URI", swap("sip:200@192.0.2.7", "tel:+1-201-555-0123;phone-context=example.com")),
         ("Latin-1", latin),
     ];
     for (name, octets) in cases {
@@ -138,10 +141,70 @@ fn values_that_rsip_misreads() {
     assert!(matches!(parse_datagram(&octets), Ok(Message::Request(request)) if request.uri.as_str() == "tel:+123"));
 }
 
+fn from(value: &str) -> (rsip::typed::From, sip_wire::NameAddr) {
+    (rsip::headers::From::new(value).typed().unwrap(), value.parse().unwrap())
+}
+
+/// What rsip 0.4 takes for a host, or for nothing.
+#[test]
+fn addresses_that_rsip_misreads() {
+    let (theirs, ours) = from("<tel:+123>;tag=1");
+    assert_eq!(theirs.uri.host_with_port.to_string(), "tel:123", "rsip takes the scheme for a host, the number for a port");
+    assert_eq!((ours.uri.scheme(), ours.uri.user()), (&sip_wire::Scheme::Tel, Some("+123")));
+
+    let (theirs, ours) = from("<sip:a@b.example?Replaces=1%40h%3Bto-tag%3D2%3Bfrom-tag%3D3>;tag=1");
+    assert_eq!(theirs.uri.host_with_port.to_string(), "b.example?Replaces=1%40h%3Bto-tag%3D2%3Bfrom-tag%3D3");
+    assert_eq!(ours.uri.host().map(ToString::to_string).as_deref(), Some("b.example"));
+    let refer: sip_wire::ReferTo = ours.to_string().parse().unwrap();
+    assert_eq!(refer.replaces.map(|replaces| replaces.to_string()).as_deref(), Some("1@h;to-tag=2;from-tag=3"));
+
+    let behind = "sip:a@b.example;x=y?Replaces=1%40h";
+    let theirs = rsip::Uri::try_from(behind).unwrap();
+    assert_eq!(theirs.to_string(), "sip:a@b.example;x=y", "behind parameters rsip drops it");
+    assert_eq!(behind.parse::<sip_wire::Uri>().unwrap().header("Replaces").as_deref(), Some("1@h"));
+
+    let octets = String::from_utf8(options_with("")).unwrap().replace("sip:200@192.0.2.7", "sip:john.doe@192.0.2.7").into_bytes();
+    let rsip::SipMessage::Request(dotted) = theirs_of(&octets) else { panic!("a request") };
+    assert!(dotted.uri.auth.is_none(), "in the Request-URI as well");
+    assert!(matches!(parse_datagram(&octets), Ok(Message::Request(request)) if request.uri.user() == Some("john.doe")));
+
+    let (theirs, ours) = from("\"A \\\"B\\\"\" <sip:a@b.example>;tag=1");
+    assert_eq!(theirs.display_name.as_deref(), Some("\"A \\\"B\\\"\""), "rsip keeps quotes and escapes");
+    assert_eq!(ours.display_name.as_deref(), Some("A \"B\""));
+
+    let all = rsip::headers::Contact::new("*").typed().unwrap();
+    assert_eq!(all.uri.host_with_port.to_string(), "*", "rsip takes all bindings for a host");
+    let (ours, _) = with("Contact: *\n");
+    assert_eq!(ours.headers.contact(), Ok(sip_wire::Contacts::All));
+}
+
+fn theirs_of(octets: &[u8]) -> rsip::SipMessage {
+    theirs(octets).unwrap()
+}
+
+/// IPv6 in rsip 0.4's Via: refused as the sender, cut at the first colon as `received`.
+#[test]
+fn hops_that_rsip_misreads() {
+    let received = "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;received=2001:db8::9";
+    let theirs = rsip::headers::Via::new(received).typed().unwrap();
+    assert!(theirs.to_string().ends_with(";received=2001"), "{theirs}");
+    let ours: sip_wire::Via = received.parse().unwrap();
+    assert_eq!(ours.received(), Some("2001:db8::9".parse().unwrap()));
+    for hop in ["SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK1", "SIP / 2.0 / UDP 192.0.2.1;branch=z9hG4bK1"] {
+        assert!(rsip::headers::Via::new(hop).typed().is_err(), "{hop}: rsip reads it now");
+        assert_eq!(hop.parse::<sip_wire::Via>().map(|via| via.branch().map(str::to_owned)), Ok(Some("z9hG4bK1".to_owned())));
+    }
+}
+
 /// What rsip 0.4 cannot type at all.
 #[test]
 fn values_that_rsip_does_not_read() {
     assert!(rsip::headers::From::new("<sip:a@b.example>;x=\"1;2\";tag=1").typed().is_err(), "a quoted parameter");
+    let quoted: sip_wire::NameAddr = "<sip:a@b.example>;x=\"1;2\";tag=1".parse().unwrap();
+    assert_eq!((quoted.params.get("x"), quoted.tag()), (Some("1;2"), Some("1")));
+    assert!(rsip::headers::From::new("<sip:a@[2001:db8::1]>;tag=1").typed().is_err(), "IPv6 in an address");
+    let ipv6: sip_wire::NameAddr = "<sip:a@[2001:db8::1]>;tag=1".parse().unwrap();
+    assert_eq!(ipv6.uri.host().and_then(sip_wire::Host::ip), Some("2001:db8::1".parse().unwrap()));
     assert!(rsip::headers::Contact::new("<sip:a@b.example>, <sip:c@d.example>").typed().is_err(), "a list of contacts");
     let sha = "Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"";
     assert!(rsip::headers::WwwAuthenticate::new(sha).typed().is_err(), "RFC 8760");

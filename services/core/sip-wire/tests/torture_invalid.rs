@@ -1,4 +1,4 @@
-//! Invalid messages of the kinds of RFC 4475 section 3.1.2, 3.3 and RFC 5118: what gets an answer gets the right one, the rest is
+//! Invalid messages of the kinds of RFC 4475 section 3.1.2 and 3.3.1: what gets an answer gets the right one, the rest is
 //! dropped without a word.
 #![allow(clippy::expect_used, reason = "helpers of tests")]
 
@@ -51,7 +51,7 @@ fn the_good_one_is_good() {
     assert_eq!(request(&GOOD.octets()).method, Method::INVITE);
 }
 
-/// RFC 4475 sections 3.1.2.1 to 3.1.2.19.
+/// RFC 4475 sections 3.1.2.1 to 3.1.2.3, 3.1.2.6 to 3.1.2.9, 3.1.2.17 and 3.1.2.18.
 #[test]
 fn malformed_requests_get_400() {
     let cases = [
@@ -77,8 +77,8 @@ fn malformed_requests_get_400() {
         ("no From", Parts { from: "", ..GOOD }, 400),
         ("no To", Parts { to: "", ..GOOD }, 400),
         ("no CSeq", Parts { cseq: "", ..GOOD }, 400),
-        ("two From (section 3.3.9)", Parts { more: "From: <sip:other@example.net>;tag=14\n", ..GOOD }, 400),
-        ("two Content-Length (section 3.3.10)", Parts { more: "Content-Length: 0\nl: 0\n", ..GOOD }, 400),
+        ("two From (section 3.3.8)", Parts { more: "From: <sip:other@example.net>;tag=14\n", ..GOOD }, 400),
+        ("two Content-Length (section 3.3.9)", Parts { more: "Content-Length: 0\nl: 0\n", ..GOOD }, 400),
         ("unknown version", Parts { line: "INVITE sip:user@example.com SIP/7.0", ..GOOD }, 505),
     ];
     for (name, parts, expected) in cases {
@@ -93,6 +93,79 @@ fn the_answer_says_what_is_wrong() {
     assert_eq!(error.answer.unwrap().reason, "Bad Request (no Call-ID header)");
     let error = refused(&Parts { cseq: "CSeq: 8 BYE\n", ..GOOD }.octets());
     assert_eq!((error.defect, error.answer.unwrap().headers.get(HeaderName::CSEQ)), (Defect::CSeqMethod, Some("8 BYE")));
+}
+
+/// RFC 4475 section 3.1.2.4: no field holds it, and no number wraps round.
+#[test]
+fn a_request_of_overlarge_numbers_gets_400() {
+    let register = wire(
+        "REGISTER sip:example.com SIP/2.0\nVia: SIP/2.0/TCP host129.example.com;branch=z9hG4bK342sdfoi3\n\
+         To: <sip:user@example.com>\nFrom: <sip:user@example.com>;tag=239232jh3\nCSeq: 36893488147419103232 REGISTER\n\
+         Call-ID: scalar02.23o0pd9vanlq3wnrlnewofjas9ui32\nMax-Forwards: 300\nExpires: 1000000000000000000000\n\
+         Contact: <sip:user@host129.example.com>\n  ;expires=280297596632815\nContent-Length: 0\n\n",
+    );
+    let error = refused(&register);
+    assert!(matches!(error.defect, Defect::Header(_)), "{error}");
+    assert_eq!(error.answer.map(|answer| answer.status), Some(StatusCode::BAD_REQUEST));
+    let options =
+        request(&options_with("Expires: 1000000000000000000000000\nContact: <sip:a@b.example>;expires=280297596632815\n"));
+    assert_eq!(options.headers.expires(), Ok(Some(u32::MAX)), "as long as can be said");
+    assert_eq!(options.headers.contact().map(|contacts| contacts.first().and_then(sip_wire::NameAddr::expires)), Ok(None));
+}
+
+/// RFC 4475 sections 3.1.2.5 and 3.1.2.19.
+#[test]
+fn a_response_of_overlarge_numbers_is_dropped() {
+    let response = |status: &str, cseq: &str| {
+        wire(&format!(
+            "SIP/2.0 {status}\nVia: SIP/2.0/TCP host129.example.com;branch=z9hG4bKzzxdiwo34sw;received=192.0.2.129\n\
+             To: <sip:user@example.com>;tag=1\nFrom: <sip:other@example.net>;tag=2easdjfejw\nCSeq: {cseq} OPTIONS\n\
+             Call-ID: scalarlg.noase0of0234hn2qofoaf0232aewf2394r\nRetry-After: 949302838503028349304023988\n\
+             Warning: 1812 overture \"In Progress\"\nContent-Length: 0\n\n"
+        ))
+    };
+    for (status, cseq) in [
+        ("503 Service Unavailable", "9292394834772304023312"),
+        ("503 Service Unavailable", "9223372036854775808"),
+        ("4294967301 better not break the receiver", "7"),
+    ] {
+        assert_eq!(refused(&response(status, cseq)).answer, None, "{status}, {cseq}");
+    }
+    let taken = support::response(&response("503 Service Unavailable", "7"));
+    assert_eq!(taken.headers.retry_after().map(|retry| retry.map(|retry| retry.seconds)), Ok(Some(u32::MAX)));
+    assert!(taken.headers.warning().is_err(), "a warning has three digits");
+}
+
+/// RFC 4475 section 3.1.2.11: liberal; what stands after `?` is kept out of everything that is made of the URI.
+#[test]
+fn headers_in_the_request_uri_can_be_left_out() {
+    let line = "INVITE sip:user@example.com?Route=%3Csip:example.com%3E SIP/2.0";
+    let invite = request(&Parts { line, ..GOOD }.octets());
+    assert_eq!(invite.uri.without_headers().as_str(), "sip:user@example.com");
+    assert!(invite.headers.route().is_ok_and(|route| route.is_empty()), "and makes no header");
+}
+
+/// RFC 4475 section 3.1.2.15: liberal; what is written has the quotes that were forgotten.
+#[test]
+fn a_display_name_of_more_than_tokens_is_quoted_again() {
+    let parts = Parts {
+        from: "From: Bell, Alexander <sip:a.g.bell@example.com>;tag=43\n",
+        to: "To: Watson, Thomas <sip:t.watson@example.org>\n",
+        ..GOOD
+    };
+    let from = request(&parts.octets()).headers.from();
+    let written = from.map(|from| from.to_string());
+    assert_eq!(written.as_deref(), Ok("\"Bell, Alexander\" <sip:a.g.bell@example.com>;tag=43"));
+}
+
+/// RFC 4475 section 3.1.2.16: the hops are of that version too, and get back what they wrote.
+#[test]
+fn a_request_of_an_unknown_version_gets_505() {
+    let via = "Via: SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw\n";
+    let parts = Parts { line: "OPTIONS sip:t.watson@example.org SIP/7.0", via, cseq: "CSeq: 1 OPTIONS\n", ..GOOD };
+    assert_eq!(answered(&parts), StatusCode::VERSION_NOT_SUPPORTED);
+    let top = refused(&parts.octets()).answer.map(|answer| answer.headers.top_via().map(|via| via.to_string()));
+    assert_eq!(top, Some(Ok("SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw".to_owned())));
 }
 
 #[test]
@@ -152,7 +225,7 @@ fn a_contact_with_headers_needs_angle_brackets() {
     assert!(options.headers.contact().is_err());
 }
 
-/// RFC 4475 sections 3.1.2.14 and 3.1.2.15: liberal.
+/// RFC 4475 sections 3.1.2.14 and 3.1.2.10: liberal.
 #[test]
 fn blanks_in_angle_brackets_and_at_the_end_of_the_start_line_are_taken() {
     let parts = Parts {
@@ -164,7 +237,7 @@ fn blanks_in_angle_brackets_and_at_the_end_of_the_start_line_are_taken() {
     assert_eq!(invite.headers.to().unwrap().uri.as_str(), "sip:t.watson@example.org");
 }
 
-/// RFC 4475 sections 3.3.2 to 3.3.4, 3.3.7 and 3.3.8: what is well-formed but unknown is for the stack to judge.
+/// RFC 4475 sections 3.3.2 and 3.3.5: what is well-formed but unknown is for the stack to judge.
 #[test]
 fn unknown_schemes_and_options_are_well_formed() {
     let parts = Parts {

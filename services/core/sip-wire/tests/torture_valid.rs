@@ -207,7 +207,7 @@ fn any_reason_phrase_is_taken() {
     }
 }
 
-/// RFC 4475 section 3.3.13 and 3.4.1: no branch, no Max-Forwards, no tags, an IN IP4 name: what RFC 2543 sent.
+/// RFC 4475 section 3.4.1: no branch, no Max-Forwards, no tags, an IN IP4 name: what RFC 2543 sent.
 #[test]
 fn a_request_of_the_first_sip_is_read() {
     let invite = request(&wire(

@@ -7,6 +7,7 @@ mod feature_event;
 mod message_summary;
 mod multipart;
 mod resource_list;
+mod sip_fragment;
 mod xml;
 
 pub use dialog_info::{DialogDirection, DialogEntry, DialogInfo, DialogState, Participant};
@@ -14,6 +15,7 @@ pub use feature_event::{FeatureEvent, FeatureRequest, ForwardingKind};
 pub use message_summary::{MessageCounts, MessageSummary};
 pub use multipart::{Part, parts};
 pub use resource_list::{Instance, InstanceState, ListedResource, ResourceList};
+pub use sip_fragment::SipFragment;
 
 /// Bounds on what one body may hold.
 pub mod limits {

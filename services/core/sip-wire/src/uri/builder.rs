@@ -93,6 +93,11 @@ fn push_pair(out: &mut String, mark: char, name: &str, value: Option<&str>, keep
     }
 }
 
+/// Appends a header, plain, to a URI's text; the mark is `?` for the first and `&` for the others.
+pub(crate) fn push_header(out: &mut String, mark: char, name: &str, value: &str) {
+    push_pair(out, mark, name, Some(value), escape::is_header_char);
+}
+
 /// What cannot be built (a tel URI of no digits, a host of illegal characters) leads nowhere.
 fn invalid() -> Uri {
     let text: Box<str> = "sip:invalid".into();

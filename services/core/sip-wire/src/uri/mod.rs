@@ -16,6 +16,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub use builder::UriBuilder;
+pub(crate) use builder::push_header;
 
 use crate::{Host, Syntax};
 
@@ -124,6 +125,10 @@ impl Uri {
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, value) = self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
         Some(escape::decode(value.unwrap_or_default()))
+    }
+    /// The headers after `?` in order, escapes resolved: any character can come out of them.
+    pub(crate) fn headers_decoded(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.headers().map(|(name, value)| (escape::decode(name), escape::decode(value.unwrap_or_default())))
     }
     /// `;lr`: a loose router (RFC 3261 section 16.12).
     pub fn is_loose_route(&self) -> bool {
