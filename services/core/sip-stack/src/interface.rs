@@ -339,6 +339,15 @@ pub enum Event {
         /// The SIP Call-ID.
         sip_call_id: String,
     },
+    /// Somebody has sent a call of theirs on to us; comes right after `Incoming`.
+    Diverted {
+        /// The call.
+        call: CallIdentity,
+        /// Who.
+        by: Party,
+        /// Why, where that is said.
+        why: Option<Diverted>,
+    },
     /// Our INVITE has left.
     Dialing {
         /// The call.
@@ -352,6 +361,13 @@ pub enum Event {
         call: CallIdentity,
         /// With SDP.
         early_media: bool,
+    },
+    /// Another far end than was known, as a server of the line says (RFC 3325).
+    Reached {
+        /// The call, in any state.
+        call: CallIdentity,
+        /// From now on.
+        remote: Party,
     },
     /// Answered, by us or by them.
     Established {

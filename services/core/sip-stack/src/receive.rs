@@ -56,8 +56,12 @@ impl Stack {
         self.transmit(Route { flow: source.flow, remote }, answer.to_bytes());
     }
 
-    /// RFC 3261 18.1.2 and 17.1.3: a response that belongs to nothing is dropped.
+    /// RFC 3261 18.1.2, 17.1.3 and 8.1.3.3: a response that belongs to nothing is dropped, and so is one that is to go on to
+    /// somebody else.
     fn on_response(&mut self, response: &Response) {
+        if !response.headers.via().is_ok_and(|hops| hops.len() == 1) {
+            return;
+        }
         let Some(id) = ClientKey::of(&response.headers).and_then(|key| self.core.transactions.client(&key)) else { return };
         let Some(transaction) = self.core.transactions.find_mut(id) else { return };
         let (code, timing) = (response.status.code(), transaction.timing);

@@ -85,6 +85,7 @@ impl Stack {
             transaction.owner = Owner::Invite(identity);
         }
         self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id });
+        self.tell_diverted(identity, arrived);
         call
     }
 

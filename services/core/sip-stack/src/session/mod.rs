@@ -59,7 +59,7 @@ pub(crate) struct Call {
     correlation: Correlation,
     sip_call_id: String,
     local_tag: String,
-    remote: Party,
+    pub(crate) remote: Party,
     auth: AuthSession,
     /// None until its address is known.
     media: Option<MediaSession>,

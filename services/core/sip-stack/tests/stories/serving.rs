@@ -70,6 +70,36 @@ fn an_unknown_require_is_420_with_unsupported() {
     assert_eq!(response_with(&got, 420).unwrap().headers.get("Unsupported"), Some("foo, 100rel"));
 }
 
+/// RFC 4475 3.3.15, RFC 3261 21.4.7: the answer to an INVITE is a description; that to OPTIONS has no body that could be unwelcome.
+#[test]
+fn an_accept_that_leaves_no_description_is_406() {
+    let none = "Accept: text/nobodyKnowsThis\r\n";
+    assert_eq!(codes(&asked("INVITE", none, as_is)), [406]);
+    assert_eq!(codes(&asked("OPTIONS", none, as_is)), [200]);
+    for fine in ["Accept: */*\r\n", "Accept: text/plain\r\nAccept: application/sdp\r\n"] {
+        assert_eq!(codes(&asked("INVITE", fine, as_is)), [100], "{fine}");
+    }
+}
+
+/// In a call as well, where its answer would have a description; the call goes on.
+#[test]
+fn an_accept_that_leaves_no_description_is_406_in_a_call() {
+    let mut called = Called::talking();
+    let sdp = called.caller.sdp(PCMU);
+    let none = "Accept: text/plain\r\n";
+    for (method, body, code) in [("INVITE", sdp.as_str(), 406), ("UPDATE", &sdp, 406), ("UPDATE", "", 200), ("BYE", "", 200)] {
+        assert_eq!(called.net.calls(0).len(), 1);
+        called.caller.cseq += 1;
+        called.caller.send(&mut called.net, method, &format!("{method}{code}{}", body.len()), none, body);
+        let got = called.got();
+        assert_eq!(codes(&got), [code], "{method}");
+        if method == "INVITE" {
+            called.caller.ack(&mut called.net, "");
+        }
+    }
+    called.over();
+}
+
 /// RFC 3261 8.2.2.1.
 #[test]
 fn foreign_schemes_are_416_and_foreign_users_404() {

@@ -26,6 +26,11 @@ impl Phone {
                 }
             }
             Event::Ringback { call, early_media } => self.handle_ringback(call, early_media),
+            Event::Reached { call, remote } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.remote = remote;
+                }
+            }
             Event::Established { call, remote, codec } => self.handle_established(now, call, remote, codec),
             Event::HoldChanged { call, local, remote, codec } => {
                 self.settle_hold(call, Some((HoldState { local, remote }, codec)));
@@ -34,7 +39,7 @@ impl Phone {
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
             Event::Subscription { key, state } => self.handle_subscription(&key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(&key, &content_type, &body),
-            Event::ResyncRequested { .. } | Event::Stopped => {}
+            Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }
 
