@@ -79,6 +79,7 @@ impl Stack {
 
     fn on_request(&mut self, mut arrived: Arrived) {
         if let Ok(mut via) = arrived.request.headers.top_via() {
+            self.note_alias(arrived.source, &via);
             via.note_source(arrived.source.remote);
             arrived.request.headers.set_top_via(&via);
         }

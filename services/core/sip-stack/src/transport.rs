@@ -100,9 +100,7 @@ impl Stack {
     /// Sends, while the socket is there; what is lost here is repeated by its timer.
     pub(crate) fn transmit(&mut self, route: Route, bytes: Vec<u8>) {
         if self.local_of(route.flow).is_some() {
-            if self.is_stream(route.flow) {
-                self.note_stream(route);
-            }
+            let route = if self.is_stream(route.flow) { self.note_stream(route) } else { route };
             self.put(Output::Transmit { flow: route.flow, remote: route.remote, bytes });
         }
     }
