@@ -328,8 +328,7 @@ impl Stack {
 
     /// The same call once more, as its refusal wants it.
     fn invite_again(&mut self, mut call: Call, inviting: Inviting, settings: &StackSettings) {
-        let counted = inviting.early.iter().filter_map(|early| Some(early.dialog.as_ref()?.local_seq)).max().unwrap_or(0);
-        let number = inviting.number.max(counted).saturating_add(1);
+        let number = inviting.last_number().saturating_add(1);
         let request = self.invite_request(&mut call, settings, &inviting.target, inviting.route, number);
         let again = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, inviting.route, request));
         match again {

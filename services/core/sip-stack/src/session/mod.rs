@@ -114,6 +114,14 @@ pub(crate) struct Inviting {
     early: Vec<early::Early>,
 }
 
+impl Inviting {
+    /// The highest CSeq that the call has used so far: its INVITE's, or that of a PRACK in an early dialog.
+    fn last_number(&self) -> u32 {
+        let counted = self.early.iter().filter_map(|early| Some(early.dialog.as_ref()?.local_seq));
+        counted.max().unwrap_or(0).max(self.number)
+    }
+}
+
 /// Whether our INVITE is being taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Cancel {

@@ -298,6 +298,43 @@ fn one_source_cannot_flood_the_phone() {
     called.over();
 }
 
+/// Open requests of one source are counted by where they come from, whatever address their Via wants answers at (RFC 3261 18.2.2).
+#[test]
+fn maddr_does_not_make_one_source_many() {
+    let mut called = Called::new();
+    let flooder = called.caller.clone();
+    for number in 0..199 {
+        let caller = Caller { call_id: format!("c{number}"), ..flooder.clone() };
+        let bytes = String::from_utf8(caller.request("OPTIONS", &format!("o{number}"), "", "")).unwrap();
+        let varied = bytes.replace(";branch", &format!(";maddr=10.0.1.{number};branch"));
+        called.net.send(caller.address, caller.target, varied.into_bytes());
+    }
+    called.net.settle();
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 128);
+    called.over();
+}
+
+/// A flood of the largest requests from many addresses fills no more than its share; the line's server is served all the while, and
+/// everybody again when it is over.
+#[test]
+fn open_requests_are_bounded_in_octets() {
+    let mut called = Called::with(direct("10.0.0.1", "200", FAR));
+    let phone = called.net.nodes[0].ip;
+    let ask = |net: &mut Net, from: &str, number: u16, size: usize| {
+        let from = net.peer(from);
+        let caller = Caller { call_id: format!("c{number}"), ..Caller::new(from, phone, "200") };
+        let extra: String = (0..size / 8000).map(|_| format!("X: {}\r\n", "x".repeat(7990))).collect();
+        caller.send(net, "OPTIONS", &format!("o{number}"), &extra, "");
+        net.received(from).len()
+    };
+    let answered: usize = (0..100).map(|number| ask(&mut called.net, &format!("10.0.1.{number}:5060"), number, 56_000)).sum();
+    assert!((15..=19).contains(&answered), "{answered}");
+    assert_eq!(ask(&mut called.net, "10.0.2.1:5060", 200, 56_000), 0);
+    assert_eq!(ask(&mut called.net, FAR, 201, 56_000), 1, "the line's server has room of its own");
+    called.over();
+    assert_eq!(ask(&mut called.net, "10.0.2.1:5060", 202, 56_000), 1);
+}
+
 /// Strangers send as much as they like, from one address or from thousands: who calls through the line's server gets through.
 #[test]
 fn strangers_cannot_keep_the_lines_server_out() {
