@@ -12,6 +12,7 @@ mod hostile;
 mod incoming;
 mod reasons;
 mod redirected;
+mod referring;
 mod registration;
 mod reliable;
 mod restoring;
