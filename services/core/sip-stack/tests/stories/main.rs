@@ -14,6 +14,7 @@ mod incoming;
 mod reached;
 mod reasons;
 mod redirected;
+mod referring;
 mod registration;
 mod reliable;
 mod restoring;
