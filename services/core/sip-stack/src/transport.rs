@@ -71,7 +71,7 @@ impl Stack {
 
     fn is_used(&self, flow: FlowId) -> bool {
         let by_transaction = self.core.transactions.iter().any(|(_, transaction)| transaction.route.flow == flow);
-        by_transaction || self.core.calls.values().any(|call| call.uses(flow))
+        by_transaction || self.core.settled.uses(flow) || self.core.calls.values().any(|call| call.uses(flow))
     }
 
     /// A socket is there.

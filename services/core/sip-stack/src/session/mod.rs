@@ -352,7 +352,7 @@ impl Stack {
                 self.put_call(call);
                 self.ring(identity);
             }
-            Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
+            Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::Settled | Timer::K => {
                 self.put_call(call);
             }
             Timer::KeepAlive | Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => self.put_call(call),

@@ -18,7 +18,7 @@ const KEPT_FREE: usize = 128;
 const MOST_OCTETS: usize = 1 << 20;
 /// Octets beyond it for those whom the phone knows.
 const OCTETS_KEPT_FREE: usize = 1 << 20;
-/// Of one source address.
+/// Of one stranger's address.
 const MOST_PER_SOURCE: usize = 128;
 /// Requests of ours.
 const MOST_CLIENT: usize = 256;
@@ -146,7 +146,9 @@ impl TransactionTable {
             Standing::Stranger => (MOST_SERVER, MOST_OCTETS),
         };
         let room = self.servers.len() < most && self.octets.saturating_add(octets) <= most_octets;
-        room && self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE
+        // Everybody's calls come through the line's servers.
+        let share = standing == Standing::Known || self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE;
+        room && share
     }
 
     /// Theirs. None when there is no room, or the key is in use.
@@ -185,17 +187,30 @@ impl TransactionTable {
 
     /// It is over.
     pub(crate) fn remove(&mut self, id: TransactionId) {
-        let Some((key, transaction)) = self.all.remove(&id) else { return };
-        match key {
+        self.take(id);
+    }
+
+    /// One of theirs is over, and something of it is still wanted.
+    pub(crate) fn take_server(&mut self, id: TransactionId) -> Option<(ServerKey, Transaction)> {
+        match self.take(id)? {
+            (Key::Server(key), transaction) => Some((key, transaction)),
+            (Key::Client(_), _) => None,
+        }
+    }
+
+    fn take(&mut self, id: TransactionId) -> Option<(Key, Transaction)> {
+        let (key, transaction) = self.all.remove(&id)?;
+        match &key {
             Key::Client(key) => {
-                self.clients.remove(&key);
+                self.clients.remove(key);
             }
             Key::Server(key) => {
-                self.servers.remove(&key);
+                self.servers.remove(key);
                 self.forget_source(source_of(&transaction));
                 self.octets = self.octets.saturating_sub(octets_of(&transaction.request));
             }
         }
+        Some((key, transaction))
     }
 
     fn forget_source(&mut self, source: IpAddr) {
