@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use house_tests::namespace::REGISTRAR;
+use house_tests::namespace::{LINK, PHONE, REGISTRAR};
 use house_tests::registrar::PHONE_ACCOUNT;
 
 use crate::peer::Peer;
@@ -20,6 +20,10 @@ pub struct Linphone {
 impl Peer for Linphone {
     fn start(folder: &Path, answers: bool) -> io::Result<Linphone> {
         let (user, password) = PHONE_ACCOUNT;
+        // It asks the kernel whether there is a way to the rest of the world, and does nothing where there is none. A second start
+        // finds it there.
+        let way = ["route", "replace", "default", "dev", LINK, "src", PHONE];
+        Command::new("ip").args(way).status()?;
         // Without the folder of its database it ends at once.
         fs::create_dir_all(folder.join(".local/share/linphone"))?;
         let settings = folder.join("linphonerc");
@@ -46,8 +50,8 @@ impl Drop for Linphone {
 
 fn configuration(user: &str, password: &str) -> String {
     format!(
-        "[sip]\nsip_port=5060\nsip_tcp_port=0\nsip_tls_port=0\ndefault_proxy=0\nguess_hostname=1\n\
-         register_only_when_network_is_up=0\n[net]\ndns_srv_enabled=0\n[rtp]\naudio_rtp_port=20000\n[video]\nenabled=0\n\
+        "[sip]\nsip_port=5060\nsip_tcp_port=0\nsip_tls_port=0\ndefault_proxy=0\nbind_address={PHONE}\nuse_ipv6=0\n\
+         [net]\nbind_address={PHONE}\n[rtp]\naudio_rtp_port=20000\n[video]\nenabled=0\n\
          [proxy_0]\nreg_proxy=sip:{REGISTRAR}\nreg_identity=sip:{user}@{REGISTRAR}\nreg_expires=3600\nreg_sendregister=1\n\
          [auth_info_0]\nusername={user}\npasswd={password}\n",
     )

@@ -20,14 +20,14 @@ pub struct Held {
     pub attempts: u32,
     /// Percent of these that rang; the others were refused as busy.
     pub rang: f64,
-    /// Percent of the OPTIONS answered.
-    pub options_answered: f64,
+    /// Percent of the OPTIONS answered; none: its script knows none.
+    pub options_answered: Option<f64>,
     /// PSS after all of it less that before, in KiB.
     pub grown_kib: i64,
 }
 
 /// Sends both loads to a phone that does not answer calls by itself.
-pub fn held(processes: &Processes) -> io::Result<Held> {
+pub fn held(processes: &Processes, knows_options: bool) -> io::Result<Held> {
     let folder = tempfile::tempdir()?;
     let pss = || i64::try_from(processes.pss_kib()).unwrap_or_default();
     let before = pss();
@@ -47,7 +47,10 @@ pub fn held(processes: &Processes) -> io::Result<Held> {
         }
         (attempts, rang) = (rate, outcome.rang as f64 / outcome.begun as f64 * 100.0);
     }
-    let outcome = sipp::options(folder.path(), OPTIONS, SECONDS)?;
-    let options_answered = outcome.succeeded as f64 / outcome.begun as f64 * 100.0;
+    let mut options_answered = None;
+    if knows_options {
+        let outcome = sipp::options(folder.path(), OPTIONS, SECONDS)?;
+        options_answered = Some(outcome.succeeded as f64 / outcome.begun as f64 * 100.0);
+    }
     Ok(Held { attempts, rang, options_answered, grown_kib: pss() - before })
 }

@@ -109,7 +109,7 @@ async fn deskphone(namespace: &Namespace, exchange: &FarExchange) -> Figures {
     setup.tone = None;
     let phone = Phone::start(namespace, &setup).await;
     phone.registered().await;
-    figures.held = Some(load::held(&services(&phone)).expect("sipp"));
+    figures.held = Some(load::held(&services(&phone), true).expect("sipp"));
     figures
 }
 

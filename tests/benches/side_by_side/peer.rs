@@ -56,7 +56,7 @@ pub async fn measure<P: Peer>(exchange: &FarExchange, extent: Extent) -> Figures
     let folder = tempfile::tempdir().expect("a folder");
     let program = P::start(folder.path(), false).expect("the program");
     until_bound();
-    figures.held = Some(load::held(&Processes::with_descendants(&[program.pid()])).expect("sipp"));
+    figures.held = Some(load::held(&Processes::with_descendants(&[program.pid()]), extent != Extent::Answers).expect("sipp"));
     figures
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use house_tests::namespace::{FAR, PHONE};
+use house_tests::namespace::{PHONE, REGISTRAR};
 use house_tests::programs::lab;
 use house_tests::registrar::PHONE_ACCOUNT;
 
@@ -63,7 +63,8 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-/// Calls that are given up as soon as they ring: INVITE, 180, CANCEL, 487, ACK; 486 is an answer too.
+/// Calls from the address of the line's registrar that are given up as soon as they ring: INVITE, 180, CANCEL, 487, ACK; 486 is an
+/// answer too.
 pub fn attempts(folder: &Path, rate: u32, seconds: u32) -> io::Result<Outcome> {
     run(folder, ATTEMPT, rate, seconds)
 }
@@ -76,7 +77,7 @@ pub fn options(folder: &Path, rate: u32, seconds: u32) -> io::Result<Outcome> {
 fn run(folder: &Path, script: &str, rate: u32, seconds: u32) -> io::Result<Outcome> {
     let figures = folder.join("figures.csv");
     let log = File::create(folder.join("caller.log"))?;
-    let mut command = at(address(FAR), 0);
+    let mut command = at(address(REGISTRAR), 0);
     command.arg(phone().to_string()).args(["-s", PHONE_ACCOUNT.0]).arg("-sf").arg(lab(script));
     command.args(["-r", &rate.to_string(), "-m", &(rate * seconds).to_string(), "-l", &(rate * seconds).to_string()]);
     command.args(["-timeout", &(seconds + 5).to_string(), "-trace_stat", "-stf"]).arg(&figures);

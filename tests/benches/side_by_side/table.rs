@@ -18,7 +18,7 @@ const ROWS: [Row; 12] = [
     ("wake-ups at rest, per second", 2, |of| Some(of.at_rest.as_ref()?.wake_ups)),
     ("call attempts per second without retransmission", 0, |of| Some(f64::from(of.held.as_ref()?.attempts))),
     ("of these rang (the others: busy), %", 0, |of| Some(of.held.as_ref()?.rang)),
-    ("answered of 10,000 OPTIONS per second, %", 0, |of| Some(of.held.as_ref()?.options_answered)),
+    ("answered of 10,000 OPTIONS per second, %", 0, |of| of.held.as_ref()?.options_answered),
     ("memory grown by both loads, PSS MB", 2, |of| Some(of.held.as_ref()?.grown_kib as f64 / 1024.0)),
 ];
 
