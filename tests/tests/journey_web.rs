@@ -279,7 +279,7 @@ async fn saved_and_waits(phone: &Phone, interval: &str) {
     phone.call_in("talking").await;
 }
 
-/// B157, B158, C68: a row that comes into effect by a restart of the unit. A file or phonectl sets it: the restart waits for the end
+/// B158, C68: a row that comes into effect by a restart of the unit. A file or phonectl sets it: the restart waits for the end
 /// of the call. It is saved on its network screen of the web page: "Complete", and the unit restarts though a call is up.
 #[tokio::test]
 async fn a_network_screen_restarts_the_unit_even_in_a_call() {

@@ -62,16 +62,14 @@ pub async fn runs(output: &mut Output) -> Result<(), Failure> {
     let service = ProvisioningProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
     let runs = service.runs().await.map_err(failed)?;
     let one = |(time, cause, outcome, revision, files, diagnoses): &RunTuple| {
-        let mut whole = json(outcome, *revision, files, diagnoses);
-        whole["time"] = (*time).into();
-        whole["cause"] = cause.as_str().into();
-        whole
+        let beginning = [("time", json!(time)), ("cause", json!(cause))];
+        told(beginning, outcome, *revision, files, diagnoses)
     };
     output.result(&Value::from_iter(runs.iter().map(one)), || {
-        let told = |(time, cause, outcome, revision, files, diagnoses): &RunTuple| {
+        let line = |(time, cause, outcome, revision, files, diagnoses): &RunTuple| {
             format!("{}  {cause} {outcome}, revision {revision}\n{}", moment(*time), in_words(files, diagnoses))
         };
-        runs.iter().map(told).collect()
+        runs.iter().map(line).collect()
     })
 }
 
@@ -87,8 +85,7 @@ async fn waited(output: &mut Output, begin: impl AsyncFnOnce(&ProvisioningProxy<
         .map_err(|_| Failure::new(ErrorKind::ServiceUnavailable, "the run goes on for longer than three minutes"))??;
     let files = service.files().await.map_err(failed)?;
     let diagnoses = service.diagnoses().await.map_err(failed)?;
-    let mut whole = json(&outcome, revision, &files, &diagnoses);
-    whole["run"] = run.into();
+    let whole = told([("run", json!(run))], &outcome, revision, &files, &diagnoses);
     output.result(&whole, || format!("run {run} {outcome}, revision {revision}\n{}", in_words(&files, &diagnoses)))?;
     if outcome == "done" { Ok(()) } else { Err(Failure::new(ErrorKind::InvalidValue, format!("the run {outcome}"))) }
 }
@@ -103,18 +100,22 @@ async fn end_of(run: u64, finished: &mut RunFinishedStream) -> Result<(String, u
     Err(absent(PROVISIONING_NAME))
 }
 
-fn json(outcome: &str, revision: u64, files: &[FileTuple], diagnoses: &[DiagnosisTuple]) -> Value {
+/// One run as JSON, with what else is known of it at the beginning.
+fn told<const N: usize>(
+    beginning: [(&str, Value); N],
+    outcome: &str,
+    revision: u64,
+    files: &[FileTuple],
+    diagnoses: &[DiagnosisTuple],
+) -> Value {
     let file = |(kind, url, outcome, applied, skipped): &FileTuple| json!({"kind": kind, "url": url, "outcome": outcome, "applied": applied, "skipped": skipped});
     let finding = |(file, line, column, code, name, severity, reason, suggestion): &DiagnosisTuple| {
         json!({"file": file, "line": line, "column": column, "code": code, "name": name, "severity": severity, "reason": reason,
             "suggestion": suggestion})
     };
-    json!({
-        "outcome": outcome,
-        "revision": revision,
-        "files": files.iter().map(file).collect::<Vec<_>>(),
-        "diagnoses": diagnoses.iter().map(finding).collect::<Vec<_>>(),
-    })
+    let (files, diagnoses) = (files.iter().map(file).collect::<Value>(), diagnoses.iter().map(finding).collect::<Value>());
+    let rest = [("outcome", json!(outcome)), ("revision", json!(revision)), ("files", files), ("diagnoses", diagnoses)];
+    beginning.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn in_words(files: &[FileTuple], diagnoses: &[DiagnosisTuple]) -> String {
