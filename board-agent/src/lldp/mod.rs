@@ -1,6 +1,6 @@
 //! Rules lldpd: whether it sends and reads LLDP frames, how often, and what it says of the unit (B285). The frames are lldpd's
-//! business. The settings of a boot count until the next one, for the rows take effect by a restart of the unit (guide 5.1.1,
-//! footnote 1 of the table); an lldpd that starts anew is told again.
+//! business. The settings of a boot count until the next one, for the rows take effect by a restart of the unit (B158); an lldpd that
+//! starts anew is told again.
 
 mod ruler;
 mod wish;

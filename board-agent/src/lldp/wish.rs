@@ -68,9 +68,9 @@ fn said_of(facts: &Facts) -> Vec<(&'static str, String)> {
         ("inventory software-revision", facts.os_version.clone()),
         ("inventory serial-number", facts.mac_address.clone()),
     ];
-    // Fields of LLDP-MED hold 32 bytes; those of the board are ASCII.
+    // Fields of LLDP-MED hold 32 bytes.
     said.iter_mut().filter(|(keyword, _)| keyword.starts_with("inventory")).for_each(|(_, value)| {
-        *value = value.chars().take(32).collect();
+        *value = value.chars().filter(char::is_ascii).take(32).collect();
     });
     said.retain(|(_, value)| !value.is_empty());
     said
