@@ -57,6 +57,14 @@ fn pointed_by(phone: &Phone) -> (String, String) {
     (layer, source)
 }
 
+/// Why each run began and its first file's URL, newest first.
+fn past_runs(phone: &Phone) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let runs = phone.json(&["provision", "runs"]);
+    let told = runs.as_array().expect("runs").iter().map(|run| (text(&run["cause"]), text(&run["files"][0]["url"])));
+    told.collect()
+}
+
 /// B27, B28, B29, B31, B32, B33: the guide's example, step by step, and once more after a reset.
 #[tokio::test]
 async fn a_new_phone_finds_its_files_by_option_66_and_again_after_a_reset() {
@@ -72,10 +80,9 @@ async fn a_new_phone_finds_its_files_by_option_66_and_again_after_a_reset() {
     assert_eq!(pointed_by(&phone), ("pre-provisioning".to_owned(), first.clone()));
     assert_eq!(phone.explain("PHONE_NUMBER_1").2, network.files.url(&format!("Config{MAC}.cfg")));
     assert!(phone.logs().contains("the unit was pre-provisioned"), "the unit has restarted in between: {}", phone.logs());
-    let runs = phone.json(&["provision", "runs"]);
-    let told: Vec<_> = runs.as_array().unwrap().iter().map(|run| run["cause"].as_str().unwrap()).collect();
-    assert_eq!(told.last(), Some(&"pre-provisioning"), "the report outlives the restart: {runs}");
-    assert_eq!(runs[told.len() - 1]["files"][0]["url"], first.as_str(), "{runs}");
+    let told = past_runs(&phone);
+    let (cause, url) = told.last().expect("the report outlives the restart");
+    assert_eq!((cause.as_str(), url.as_str()), ("pre-provisioning", first.as_str()), "{told:?}");
     assert_eq!(dhcp.files_sent(), 1, "a unit that has its files does not look again: {}", dhcp.log());
 
     let before = phone.epochs().await;
@@ -84,6 +91,8 @@ async fn a_new_phone_finds_its_files_by_option_66_and_again_after_a_reset() {
     phone.registered().await;
     assert_eq!(pointed_by(&phone), ("pre-provisioning".to_owned(), first));
     assert_eq!(dhcp.files_sent(), 2, "{}", dhcp.log());
+    let told = past_runs(&phone);
+    assert_eq!(told.iter().filter(|(cause, _)| cause == "pre-provisioning").count(), 1, "what was before the reset: {told:?}");
     phone.stop().await;
 }
 
