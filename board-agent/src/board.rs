@@ -9,6 +9,7 @@ use phone_proto::errors::{ErrorKind, HouseError};
 use tokio::sync::mpsc;
 
 use crate::dhcp::Asker;
+use crate::pc_port::Vlan;
 
 /// The facts of a board. An empty text means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct NetworkFacts {
     pub gateway: String,
     /// DNS1, DNS2.
     pub name_servers: Vec<String>,
+    /// The VLAN of the PC port; none: its frames stay as they are.
+    pub pc_vlan: Option<Vlan>,
 }
 
 /// What happens on a board.
@@ -84,6 +87,10 @@ pub trait Board: Send {
     /// On whose behalf the DHCP server is asked for what leads to configuration files; none while the address does not come from
     /// DHCP (B30).
     fn dhcp_asker(&self) -> Option<Asker>;
+    /// Where the control socket of the lldpd is that hal-agent rules; none: it rules none.
+    fn lldpd_socket(&self) -> Option<PathBuf>;
+    /// Puts the frames of the PC port into this VLAN, or leaves them as they are. Level-triggered.
+    fn tag_pc_port(&mut self, vlan: Option<Vlan>);
     /// Lights a lamp. Level-triggered. Errors: InvalidArgument.
     fn light(&mut self, lamp: &str, pattern: LampPattern) -> Result<(), HouseError>;
     /// Restarts the whole unit, as a reboot does; the caller is ended soon after. Errors: WrongState, where this board cannot.

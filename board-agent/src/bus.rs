@@ -31,6 +31,8 @@ pub struct Shown {
     pub lamps: HashMap<String, String>,
     /// What the DHCP server has said: `Answer::as_str`.
     pub dhcp_state: &'static str,
+    /// What lldpd does: `State::as_str` of lldp.
+    pub lldp_state: &'static str,
     /// Why the unit will restart, or empty.
     pub restart_pending: String,
 }
@@ -167,6 +169,14 @@ impl Hal {
         self.fact(|shown| shown.dhcp_state.to_owned())
     }
     #[zbus(property)]
+    fn lldp_state(&self) -> String {
+        self.fact(|shown| shown.lldp_state.to_owned())
+    }
+    #[zbus(property)]
+    fn pc_port_vlan(&self) -> (u16, u8) {
+        self.fact(|shown| shown.facts.network.pc_vlan.map_or((0, 0), |vlan| (vlan.id, vlan.priority)))
+    }
+    #[zbus(property)]
     fn clock_set(&self) -> bool {
         self.fact(|shown| shown.facts.clock_set)
     }
@@ -254,6 +264,7 @@ impl Served {
             old.lamps != new.lamps => lamps_changed,
             old.restart_pending != new.restart_pending => restart_pending_changed,
             old.dhcp_state != new.dhcp_state => dhcp_state_changed,
+            old.lldp_state != new.lldp_state => lldp_state_changed,
             was.mac_address != is.mac_address => mac_address_changed,
             was.clock_set != is.clock_set => clock_set_changed,
             was.sd_card != is.sd_card => sd_card_changed,
@@ -264,6 +275,7 @@ impl Served {
             was.network.subnet_mask != is.network.subnet_mask => subnet_mask_changed,
             was.network.gateway != is.network.gateway => gateway_changed,
             was.network.name_servers != is.network.name_servers => name_servers_changed,
+            was.network.pc_vlan != is.network.pc_vlan => pc_port_vlan_changed,
         );
         Ok(())
     }

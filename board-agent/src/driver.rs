@@ -14,6 +14,8 @@ use crate::board::{Board, BoardEvent, Hand, invalid};
 use crate::boards;
 use crate::bus::{self, Request, Served, Shown, Wish};
 use crate::dhcp::{Answer, Client};
+use crate::lldp::{Lldp, State, Wish as LldpWish};
+use crate::pc_port;
 use crate::restart::Restart;
 
 /// Why hal-agent ended.
@@ -43,6 +45,7 @@ pub async fn run(board: &str) -> Result<(), RunError> {
     let mut provisioning = Facts::watch(&connection, PROVISIONING_NAME, PROVISIONING_PATH, PROVISIONING_NAME).await?;
     let mut restart = Restart::default();
     let mut dhcp = Client::new();
+    let mut lldp = Lldp::new();
     service_kit::notify::ready();
     let mut watchdog = service_kit::notify::Watchdog::from_environment();
     let stop = service_kit::shutdown::signal();
@@ -57,7 +60,8 @@ pub async fn run(board: &str) -> Result<(), RunError> {
                 if learn(&mut values, event) {
                     board.apply_settings(&values);
                     dhcp.set_asker(board.dhcp_asker());
-                    show_facts(board.as_ref(), &dhcp, &served).await?;
+                    begin_lldp(&values, board.as_mut(), &mut lldp);
+                    show_facts(board.as_ref(), &dhcp, &lldp, &served).await?;
                 }
                 if owner_is_new {
                     tell_options(dhcp.answer());
@@ -65,8 +69,9 @@ pub async fn run(board: &str) -> Result<(), RunError> {
             }
             answer = dhcp.answered() => {
                 tell_options(answer);
-                show_facts(board.as_ref(), &dhcp, &served).await?;
+                show_facts(board.as_ref(), &dhcp, &lldp, &served).await?;
             }
+            () = lldp.changed() => show_facts(board.as_ref(), &dhcp, &lldp, &served).await?,
             Some(facts) = provisioning.changed() => restart.learn(clock::now(), facts),
             () = passed(restart.wait(clock::now())) => {
                 restart.due(clock::now()).into_iter().for_each(|reason| restart_unit(board.as_mut(), &reason));
@@ -78,8 +83,17 @@ pub async fn run(board: &str) -> Result<(), RunError> {
     Ok(())
 }
 
-async fn show_facts(board: &dyn Board, dhcp: &Client, served: &Served) -> zbus::Result<()> {
-    served.show(Shown { facts: board.facts(), dhcp_state: dhcp.answer().as_str(), ..served.shown() }).await
+async fn show_facts(board: &dyn Board, dhcp: &Client, lldp: &Lldp, served: &Served) -> zbus::Result<()> {
+    let (dhcp_state, lldp_state) = (dhcp.answer().as_str(), lldp.state().as_str());
+    served.show(Shown { facts: board.facts(), dhcp_state, lldp_state, ..served.shown() }).await
+}
+
+/// LLDP and the VLAN of the PC port, by the first settings of a boot: those rows take effect by a restart of the unit.
+fn begin_lldp(values: &BTreeMap<String, String>, board: &mut dyn Board, lldp: &mut Lldp) {
+    if lldp.awaits_settings() {
+        board.tag_pc_port(pc_port::vlan(values));
+        lldp.begin(board.lldpd_socket(), LldpWish::of(values, &board.facts()));
+    }
 }
 
 /// provisioning-agent is told, and again when it has started anew; it may be down, and the next snapshot says when it is not.
@@ -126,6 +140,7 @@ fn first(board: &dyn Board) -> Shown {
         hook: board.hook(),
         lamps: board.lamps().iter().map(|lamp| ((*lamp).to_owned(), "off".to_owned())).collect(),
         dhcp_state: Answer::Off.as_str(),
+        lldp_state: State::Unknown.as_str(),
         restart_pending: String::new(),
     }
 }

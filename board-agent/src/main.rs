@@ -7,6 +7,8 @@ mod boards;
 mod bus;
 mod dhcp;
 mod driver;
+mod lldp;
+mod pc_port;
 mod restart;
 
 const SERVICE: &str = "hal-agent";

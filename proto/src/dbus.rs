@@ -51,6 +51,10 @@ pub type CommitTuple = (u64, u64, String, String, u32, Vec<CommitLine>);
 
 /// One diagnosis of Provisioning1: file, line, column, code, parameter, severity, reason, suggestion.
 pub type DiagnosisTuple = (String, u32, u32, String, String, String, String, String);
+/// A file of a run, as on the bus: kind, URL without password, outcome, applied values, skipped lines.
+pub type FileTuple = (String, String, String, u32, u32);
+/// A run, as on the bus: Unix seconds, why it began, how it ended, revision after it, its files, its diagnoses.
+pub type RunTuple = (u64, String, String, u64, Vec<FileTuple>, Vec<DiagnosisTuple>);
 
 #[allow(missing_docs)]
 mod proxies {
@@ -129,8 +133,9 @@ mod proxies {
         fn import(&self, kind: &str, name: &str, content: &[u8], options: Options<'_>) -> zbus::Result<u64>;
         fn card_files(&self) -> zbus::Result<Vec<String>>;
         fn import_from_card(&self, kind: &str, name: &str, options: Options<'_>) -> zbus::Result<u64>;
-        fn files(&self) -> zbus::Result<Vec<(String, String, String, u32, u32)>>;
+        fn files(&self) -> zbus::Result<Vec<FileTuple>>;
         fn diagnoses(&self) -> zbus::Result<Vec<DiagnosisTuple>>;
+        fn runs(&self) -> zbus::Result<Vec<RunTuple>>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn state(&self) -> zbus::Result<String>;
         #[zbus(property(emits_changed_signal = "false"))]

@@ -18,6 +18,15 @@ pub struct DhcpServer {
 impl DhcpServer {
     /// With these lines of `--dhcp-option=`, and with TFTP for what is [put](DhcpServer::put).
     pub fn start(namespace: &Namespace, options: &[&str]) -> DhcpServer {
+        DhcpServer::with_range(namespace, "10.77.0.100,10.77.0.120", options)
+    }
+
+    /// With this address for whoever comes first.
+    pub fn with_one_address(namespace: &Namespace, address: &str, options: &[&str]) -> DhcpServer {
+        DhcpServer::with_range(namespace, &format!("{address},{address}"), options)
+    }
+
+    fn with_range(namespace: &Namespace, range: &str, options: &[&str]) -> DhcpServer {
         let name = namespace.beyond_the_link(DHCP);
         let folder = tempfile::tempdir().expect("a folder");
         use std::os::unix::fs::PermissionsExt;
@@ -26,7 +35,7 @@ impl DhcpServer {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", name, "setpriv", "--pdeathsig", "TERM", "--", "dnsmasq", "--keep-in-foreground"]);
         command.args(["--conf-file=/dev/null", "--port=0", "--leasefile-ro", "--no-ping", "--dhcp-authoritative", "--log-dhcp"]);
-        command.args(["--user=root", "--enable-tftp", "--dhcp-range=10.77.0.100,10.77.0.120"]);
+        command.args(["--user=root", "--enable-tftp", &format!("--dhcp-range={range}")]);
         command.arg(format!("--tftp-root={}", folder.path().display()));
         command.arg(format!("--log-facility={}", log.display()));
         command.args(options.iter().map(|option| format!("--dhcp-option={option}")));

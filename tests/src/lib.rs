@@ -11,6 +11,8 @@ pub mod far_phone;
 pub mod far_script;
 pub mod file_servers;
 pub mod flood;
+pub mod lldpd;
+pub mod machine;
 pub mod namespace;
 pub mod phone;
 pub mod process_costs;

@@ -44,6 +44,11 @@ impl Namespace {
         namespace
     }
 
+    /// As `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A second namespace at the far end of the link, with this address there; its name. From then on everybody may use every port
     /// here, as the services of a device may use those of their units.
     pub fn beyond_the_link(&self, address: &str) -> &str {

@@ -248,7 +248,7 @@ impl Phone {
                 if let Some(found) = look(self).await {
                     return found;
                 }
-                assert!(changes.next().await.is_some(), "the bus has gone");
+                assert!(changes.next().await.is_some(), "the bus has gone\n{}", logs(self.folder.path()));
             }
         };
         match tokio::time::timeout(limit, wait).await {

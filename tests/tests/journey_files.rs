@@ -115,6 +115,53 @@ async fn files_come_over_https_ftp_and_tftp() {
     phone.stop().await;
 }
 
+/// What `openssl enc` makes of a file, as an administrator does.
+fn encrypted(text: &str, key: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("phone.cfg");
+    std::fs::write(&path, text).expect("the file");
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["enc", "-aes-128-cbc", "-md", "sha256", "-salt", "-pass", &format!("pass:{key}"), "-in"]).arg(path);
+    let output = openssl.output().expect("openssl");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// B36: the two ways that are advised, at one unit: what holds passwords is encrypted and comes over HTTP, what is not encrypted comes
+/// over HTTPS. Neither needs the other's protection.
+#[tokio::test]
+async fn an_encrypted_file_comes_over_http_and_a_plain_one_over_https() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let namespace = Namespace::new();
+    let _registrar = Registrar::start(&namespace);
+    let authority = Authority::new();
+    let web = WebServer::start_with_certificate(&namespace, &authority.issue(FILES));
+    let key = "k".repeat(32);
+    web.put("own.e1c", encrypted(&file(&own()), &key));
+    web.put("sip.cfg", file(&common()));
+    web.put("root.pem", authority.root());
+    let paths = [
+        format!("CFG_STANDARD_FILE_PATH=\"{}\"", web.url("own.e1c")),
+        format!("CFG_MASTER_FILE_PATH=\"https://{FILES}/sip.cfg\""),
+        format!("CFG_FILE_KEY1=\"{key}\""),
+        "HTTP_SSL_VERIFY=\"2\"".to_owned(),
+        format!("CFG_ROOT_CERTIFICATE_PATH=\"{}\"", web.url("root.pem")),
+    ];
+    let phone = Phone::start(&namespace, &setup(&paths)).await;
+    let (files, codes) = last_run(&phone).await;
+    assert_eq!(
+        files,
+        [("master", "applied"), ("standard", "applied")].map(|(kind, end)| (kind.to_owned(), end.to_owned())),
+        "{codes:?}"
+    );
+    assert_eq!(phone.explain("PHONE_NUMBER_1").2, format!("http://{FILES}/own.e1c"));
+    assert_eq!(phone.explain("SIP_RGSTR_ADDR_1").2, format!("https://{FILES}/sip.cfg"));
+    phone.registered().await;
+    phone.stop().await;
+}
+
 /// A web server that takes every request, begins to answer and never ends.
 struct Stalling {
     asked: mpsc::UnboundedReceiver<String>,

@@ -2,7 +2,7 @@
 
 use house_tests::dhcp_server::{DHCP, DhcpServer};
 use house_tests::may_make_namespaces;
-use house_tests::namespace::{LINK, Namespace, REGISTRAR};
+use house_tests::namespace::{LINK, Namespace, PHONE, REGISTRAR};
 use house_tests::phone::{FIRST_LINE, Phone, Setup};
 use house_tests::registrar::{DOMAIN, PHONE_ACCOUNT, Registrar};
 use house_tests::web_server::WebServer;
@@ -57,6 +57,14 @@ fn pointed_by(phone: &Phone) -> (String, String) {
     (layer, source)
 }
 
+/// Why each run began and its first file's URL, newest first.
+fn past_runs(phone: &Phone) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let runs = phone.json(&["provision", "runs"]);
+    let told = runs.as_array().expect("runs").iter().map(|run| (text(&run["cause"]), text(&run["files"][0]["url"])));
+    told.collect()
+}
+
 /// B27, B28, B29, B31, B32, B33: the guide's example, step by step, and once more after a reset.
 #[tokio::test]
 async fn a_new_phone_finds_its_files_by_option_66_and_again_after_a_reset() {
@@ -72,6 +80,9 @@ async fn a_new_phone_finds_its_files_by_option_66_and_again_after_a_reset() {
     assert_eq!(pointed_by(&phone), ("pre-provisioning".to_owned(), first.clone()));
     assert_eq!(phone.explain("PHONE_NUMBER_1").2, network.files.url(&format!("Config{MAC}.cfg")));
     assert!(phone.logs().contains("the unit was pre-provisioned"), "the unit has restarted in between: {}", phone.logs());
+    let told = past_runs(&phone);
+    let (cause, url) = told.last().expect("the report outlives the restart");
+    assert_eq!((cause.as_str(), url.as_str()), ("pre-provisioning", first.as_str()), "{told:?}");
     assert_eq!(dhcp.files_sent(), 1, "a unit that has its files does not look again: {}", dhcp.log());
 
     let before = phone.epochs().await;
@@ -80,6 +91,8 @@ async fn a_new_phone_finds_its_files_by_option_66_and_again_after_a_reset() {
     phone.registered().await;
     assert_eq!(pointed_by(&phone), ("pre-provisioning".to_owned(), first));
     assert_eq!(dhcp.files_sent(), 2, "{}", dhcp.log());
+    let told = past_runs(&phone);
+    assert_eq!(told.iter().filter(|(cause, _)| cause == "pre-provisioning").count(), 1, "what was before the reset: {told:?}");
     phone.stop().await;
 }
 
@@ -141,4 +154,33 @@ async fn a_new_phone_goes_on_to_the_next_option_where_one_leads_to_no_file() {
         assert_eq!(pointed_by(&phone), ("pre-provisioning".to_owned(), found), "{options:?}");
         phone.stop().await;
     }
+}
+
+/// Decision 27: a client that holds the lease opens its socket anew while the board's question is open, and gets everything from then
+/// on. The board asks again by a socket of its own.
+#[tokio::test]
+async fn another_client_on_the_link_does_not_keep_the_answer_for_good() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let network = Network::new();
+    network.files.put("KX-UT670.cfg", network.first_file());
+    network.namespace.beyond_the_link(DHCP);
+    let phone = network.phone(&[]).await;
+    dhcp_state(&phone, "asking").await;
+    let _other = network.namespace.inside(client_of_the_lease);
+    let _dhcp = DhcpServer::start(&network.namespace, &[&format!("66,{}", network.files.url(""))]);
+    dhcp_state(&phone, "answered").await;
+    phone.registered().await;
+    phone.stop().await;
+}
+
+/// The socket of one who never reads, as systemd-networkd opens it.
+fn client_of_the_lease() -> socket2::Socket {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("a shared port");
+    socket.bind_device(Some(LINK.as_bytes())).expect("the link");
+    let address: std::net::SocketAddr = format!("{PHONE}:68").parse().expect("an address");
+    socket.bind(&address.into()).expect("the port of DHCP clients");
+    socket
 }

@@ -4,8 +4,9 @@
 use house_tests::far_phone::{FarPhone, FarSetup};
 use house_tests::may_make_namespaces;
 use house_tests::namespace::{FAR, Namespace};
-use house_tests::phone::{Phone, Setup};
+use house_tests::phone::{FIRST_LINE, Phone, Setup};
 use house_tests::registrar::{FAR_ACCOUNT, Registrar};
+use house_tests::web_server::WebServer;
 
 #[path = "../lab/web/browser.rs"]
 mod browser;
@@ -253,5 +254,71 @@ async fn the_web_port_closes_and_opens() {
     browser.click("a[href='/web-port-close']").await;
     browser.click("main button[type=submit]").await;
     until_port(phone, false).await;
+    visit.end().await;
+}
+
+const PROVISIONING: &str = "org.deskphone.Provisioning1";
+
+/// A call with sound; nobody ends it.
+async fn talk(phone: &Phone, far: &mut FarPhone) {
+    phone.registered().await;
+    phone.run(&["call", FAR_ACCOUNT.0]);
+    far.event("CALL_INCOMING").await;
+    far.accept().await;
+    phone.call_that("talking with sound", |call| call.state == "talking" && call.media == "flowing").await;
+}
+
+/// Waits until the value is the effective one, and the restart that brings it into effect waits for the call's end.
+async fn saved_and_waits(phone: &Phone, interval: &str) {
+    let waits = async |phone: &Phone| {
+        let facts = phone.facts(PROVISIONING, PROVISIONING).await;
+        (facts["RestartWaitsFor"] == "call" && phone.explain("LLDP_INTERVAL").0 == interval).then_some(())
+    };
+    phone.until(&format!("{interval} saved, and the restart waits for the call"), waits).await;
+    assert_eq!(phone.facts("org.deskphone.Hal1", "org.deskphone.Hal1").await["RestartPending"], "");
+    phone.call_in("talking").await;
+}
+
+/// B158, C68: a row that comes into effect by a restart of the unit. A file or phonectl sets it: the restart waits for the end
+/// of the call. It is saved on its network screen of the web page: "Complete", and the unit restarts though a call is up.
+#[tokio::test]
+async fn a_network_screen_restarts_the_unit_even_in_a_call() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let namespace = Namespace::new();
+    namespace.enter();
+    let files = WebServer::start(&namespace);
+    let put = |line: &str| files.put("phone.cfg", format!("{FIRST_LINE}\r\n\r\n{line}\r\n\r\n"));
+    put("DISPLAY_NAME_1=\"Desk\"");
+    let _registrar = Registrar::start(&namespace);
+    let setup = FarSetup { address: FAR, account: FAR_ACCOUNT, codecs: "PCMU/8000/1", tone: 660.0 };
+    let mut far = FarPhone::start(&namespace, setup).await;
+    let path = format!("CFG_STANDARD_FILE_PATH=\"{}\"", files.url("phone.cfg"));
+    let visit = Visit::with(namespace, &Setup::at_the_registrar(&[&path])).await;
+    let Visit { browser, phone, .. } = &visit;
+    let read = async |phone: &Phone| (phone.facts(PROVISIONING, PROVISIONING).await["LastRun"] == 1).then_some(());
+    phone.until("the first run", read).await;
+
+    talk(phone, &mut far).await;
+    put("LLDP_INTERVAL=\"25\"");
+    phone.run(&["provision", "now"]);
+    saved_and_waits(phone, "25").await;
+    phone.run(&["settings", "set", "LLDP_INTERVAL=40"]);
+    saved_and_waits(phone, "40").await;
+    let before = phone.epochs().await;
+    far.hangup().await;
+    phone.restarted(before).await;
+
+    talk(phone, &mut far).await;
+    let before = phone.epochs().await;
+    visit.open(ADMIN, "/network/ethernet-port-settings").await;
+    assert_eq!(browser.value("#LLDP_INTERVAL").await, "40");
+    browser.type_into("#LLDP_INTERVAL", "55").await;
+    assert_eq!(visit.save().await, "Complete");
+    // Nobody ends the call.
+    phone.restarted(before).await;
+    assert_eq!(phone.explain("LLDP_INTERVAL").0, "55");
+    phone.registered().await;
     visit.end().await;
 }

@@ -13,6 +13,7 @@ use phone_proto::errors::{ErrorKind, HouseError};
 
 use crate::board::{Board, BoardEvent, Facts, Hand, NetworkFacts, invalid, shortened};
 use crate::dhcp::Asker;
+use crate::pc_port::Vlan;
 
 const KEYS: &[&str] = &[
     "1",
@@ -74,6 +75,9 @@ pub struct Sim {
     address: Option<IpAddr>,
     /// The PC's link whose DHCP server is asked; empty: none is.
     dhcp_interface: String,
+    /// The lldpd of this PC that may be ruled.
+    lldpd_socket: Option<PathBuf>,
+    pc_vlan: Option<Vlan>,
     /// CONNECTION_MODE.
     is_static: bool,
     lamps: BTreeMap<&'static str, LampPattern>,
@@ -95,6 +99,8 @@ impl Sim {
             mac: String::new(),
             address: None,
             dhcp_interface: String::new(),
+            lldpd_socket: None,
+            pc_vlan: None,
             is_static: false,
             lamps: BTreeMap::new(),
             os_version: os_version(&release),
@@ -163,6 +169,7 @@ impl Board for Sim {
                 subnet_mask: self.address.map(mask).unwrap_or_default().to_owned(),
                 gateway: String::new(),
                 name_servers: self.name_servers.clone(),
+                pc_vlan: self.pc_vlan,
             },
             // The clock of a PC is set by the PC.
             clock_set: true,
@@ -182,6 +189,9 @@ impl Board for Sim {
         if let Some(interface) = values.get("SIM_DHCP_INTERFACE") {
             interface.clone_into(&mut self.dhcp_interface);
         }
+        if let Some(path) = values.get("SIM_LLDPD_SOCKET") {
+            self.lldpd_socket = Some(PathBuf::from(path)).filter(|path| path.is_absolute());
+        }
         if let Some(mode) = values.get("CONNECTION_MODE") {
             self.is_static = mode == "STATIC";
         }
@@ -190,6 +200,12 @@ impl Board for Sim {
         let (IpAddr::V4(address), Some(mac)) = (self.address?, bytes_of(&self.mac)) else { return None };
         let asks = !self.is_static && !self.dhcp_interface.is_empty();
         asks.then(|| Asker { interface: self.dhcp_interface.clone(), address, mac })
+    }
+    fn lldpd_socket(&self) -> Option<PathBuf> {
+        self.lldpd_socket.clone()
+    }
+    fn tag_pc_port(&mut self, vlan: Option<Vlan>) {
+        self.pc_vlan = vlan;
     }
     fn light(&mut self, lamp: &str, pattern: LampPattern) -> Result<(), HouseError> {
         let lamp = LAMPS.iter().find(|known| **known == lamp);
@@ -289,6 +305,16 @@ mod tests {
         assert_eq!((asker.interface.as_str(), asker.mac), ("v0", [0, 0x80, 0xf0, 0xab, 0xcd, 0xef]));
         assert!(differs(&mut sim, "CONNECTION_MODE", "STATIC"), "a fact of the network, too");
         assert_eq!(sim.dhcp_asker(), None);
+    }
+
+    /// The lldpd of a PC is the PC's own unless a preset says otherwise.
+    #[test]
+    fn an_lldpd_is_ruled_where_its_socket_is_named() {
+        let mut sim = board("127.0.0.1");
+        for (path, ruled) in [("", false), ("lldpd.socket", false), ("/run/lldpd.socket", true)] {
+            sim.apply_settings(&BTreeMap::from([("SIM_LLDPD_SOCKET".to_owned(), path.to_owned())]));
+            assert_eq!(sim.lldpd_socket(), ruled.then(|| path.into()), "{path}");
+        }
     }
 
     #[test]

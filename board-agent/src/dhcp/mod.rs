@@ -124,13 +124,14 @@ async fn question(asker: Asker) -> Answer {
 }
 
 async fn ask(asker: &Asker) -> std::io::Result<Option<Options>> {
-    let socket = socket(asker)?;
     let server = SocketAddr::from((Ipv4Addr::BROADCAST, SERVER));
     // Different for each question; nobody else's answer shall count.
     #[allow(clippy::cast_possible_truncation)]
     let transaction = service_kit::epoch() as u32;
     let begin = Instant::now();
     for patience in PATIENCE {
+        // A new one each time: who holds the lease may have opened its own anew meanwhile, and gets everything since then.
+        let socket = socket(asker)?;
         let seconds = u16::try_from(begin.elapsed().as_secs()).unwrap_or(u16::MAX);
         socket.send_to(&message::inform(asker, transaction, seconds), server).await?;
         let until = Instant::now() + patience;

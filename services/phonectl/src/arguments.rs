@@ -146,6 +146,8 @@ pub enum ProvisionVerb {
     },
     /// The files on the SD card that can be imported
     Card,
+    /// What the last runs did, newest first, those before a restart too
+    Runs,
 }
 
 /// Which layer a file is for.

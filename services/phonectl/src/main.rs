@@ -69,6 +69,7 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
             provisioning::import_from_card(output, kind.as_str(), &file).await
         }
         Verb::Provision(ProvisionVerb::Card) => provisioning::card(output).await,
+        Verb::Provision(ProvisionVerb::Runs) => provisioning::runs(output).await,
         Verb::Board(BoardVerb::Card { folder }) => board::card(output, folder.as_deref()).await,
         Verb::Board(BoardVerb::Hook { position }) => board::hook(output, position).await,
         Verb::Board(BoardVerb::Key { name }) => board::key(output, &name).await,

@@ -5,14 +5,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use phone_proto::dbus::{DiagnosisTuple, Options, PROVISIONING_NAME, ProvisioningProxy, RunFinishedArgs, RunFinishedStream};
+use phone_proto::dbus::{
+    DiagnosisTuple, FileTuple, Options, PROVISIONING_NAME, ProvisioningProxy, RunFinishedArgs, RunFinishedStream, RunTuple,
+};
 use phone_proto::errors::ErrorKind;
-use serde_json::json;
+use serde_json::{Value, json};
 use settings::file::MOST_BYTES;
 use zbus::proxy::CacheProperties;
 
 use crate::bus;
 use crate::failure::{Failure, absent};
+use crate::settings::moment;
 use crate::show::{Output, table};
 
 /// A run that takes longer goes on without us.
@@ -53,6 +56,23 @@ pub async fn card(output: &mut Output) -> Result<(), Failure> {
     output.result(&json!(files), || files.iter().map(|name| format!("{name}\n")).collect())
 }
 
+/// `phonectl provision runs`
+pub async fn runs(output: &mut Output) -> Result<(), Failure> {
+    let connection = bus::connect().await?;
+    let service = ProvisioningProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
+    let runs = service.runs().await.map_err(failed)?;
+    let one = |(time, cause, outcome, revision, files, diagnoses): &RunTuple| {
+        let beginning = [("time", json!(time)), ("cause", json!(cause))];
+        told(beginning, outcome, *revision, files, diagnoses)
+    };
+    output.result(&Value::from_iter(runs.iter().map(one)), || {
+        let line = |(time, cause, outcome, revision, files, diagnoses): &RunTuple| {
+            format!("{}  {cause} {outcome}, revision {revision}\n{}", moment(*time), in_words(files, diagnoses))
+        };
+        runs.iter().map(line).collect()
+    })
+}
+
 /// Begins a run, waits for its end and shows what came of it.
 async fn waited(output: &mut Output, begin: impl AsyncFnOnce(&ProvisioningProxy<'_>) -> zbus::Result<u64>) -> Result<(), Failure> {
     let connection = bus::connect().await?;
@@ -65,7 +85,8 @@ async fn waited(output: &mut Output, begin: impl AsyncFnOnce(&ProvisioningProxy<
         .map_err(|_| Failure::new(ErrorKind::ServiceUnavailable, "the run goes on for longer than three minutes"))??;
     let files = service.files().await.map_err(failed)?;
     let diagnoses = service.diagnoses().await.map_err(failed)?;
-    report(output, run, &outcome, revision, &files, &diagnoses)?;
+    let whole = told([("run", json!(run))], &outcome, revision, &files, &diagnoses);
+    output.result(&whole, || format!("run {run} {outcome}, revision {revision}\n{}", in_words(&files, &diagnoses)))?;
     if outcome == "done" { Ok(()) } else { Err(Failure::new(ErrorKind::InvalidValue, format!("the run {outcome}"))) }
 }
 
@@ -79,35 +100,32 @@ async fn end_of(run: u64, finished: &mut RunFinishedStream) -> Result<(String, u
     Err(absent(PROVISIONING_NAME))
 }
 
-fn report(
-    output: &mut Output,
-    run: u64,
+/// One run as JSON, with what else is known of it at the beginning.
+fn told<const N: usize>(
+    beginning: [(&str, Value); N],
     outcome: &str,
     revision: u64,
-    files: &[(String, String, String, u32, u32)],
+    files: &[FileTuple],
     diagnoses: &[DiagnosisTuple],
-) -> Result<(), Failure> {
-    let file = |(kind, url, outcome, applied, skipped): &(String, String, String, u32, u32)| json!({"kind": kind, "url": url, "outcome": outcome, "applied": applied, "skipped": skipped});
+) -> Value {
+    let file = |(kind, url, outcome, applied, skipped): &FileTuple| json!({"kind": kind, "url": url, "outcome": outcome, "applied": applied, "skipped": skipped});
     let finding = |(file, line, column, code, name, severity, reason, suggestion): &DiagnosisTuple| {
         json!({"file": file, "line": line, "column": column, "code": code, "name": name, "severity": severity, "reason": reason,
             "suggestion": suggestion})
     };
-    let whole = json!({
-        "run": run,
-        "outcome": outcome,
-        "revision": revision,
-        "files": files.iter().map(file).collect::<Vec<_>>(),
-        "diagnoses": diagnoses.iter().map(finding).collect::<Vec<_>>(),
-    });
-    output.result(&whole, || {
-        let row = |(kind, url, outcome, applied, skipped): &(String, String, String, u32, u32)| {
-            vec![kind.clone(), outcome.clone(), applied.to_string(), skipped.to_string(), url.clone()]
-        };
-        let line = |(file, line, column, code, _, severity, reason, _): &DiagnosisTuple| {
-            format!("{file}:{line}:{column}: {severity}: {reason} [{code}]\n")
-        };
-        let files = table(&["FILE", "OUTCOME", "APPLIED", "SKIPPED", "URL"], &files.iter().map(row).collect::<Vec<_>>());
-        let findings: String = diagnoses.iter().map(line).collect();
-        format!("run {run} {outcome}, revision {revision}\n{files}{findings}")
-    })
+    let (files, diagnoses) = (files.iter().map(file).collect::<Value>(), diagnoses.iter().map(finding).collect::<Value>());
+    let rest = [("outcome", json!(outcome)), ("revision", json!(revision)), ("files", files), ("diagnoses", diagnoses)];
+    beginning.into_iter().chain(rest).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn in_words(files: &[FileTuple], diagnoses: &[DiagnosisTuple]) -> String {
+    let row = |(kind, url, outcome, applied, skipped): &FileTuple| {
+        vec![kind.clone(), outcome.clone(), applied.to_string(), skipped.to_string(), url.clone()]
+    };
+    let line = |(file, line, column, code, _, severity, reason, _): &DiagnosisTuple| {
+        format!("{file}:{line}:{column}: {severity}: {reason} [{code}]\n")
+    };
+    let files = table(&["FILE", "OUTCOME", "APPLIED", "SKIPPED", "URL"], &files.iter().map(row).collect::<Vec<_>>());
+    let findings: String = diagnoses.iter().map(line).collect();
+    format!("{files}{findings}")
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use phone_proto::dbus::{
-    CommitTuple, DiagnosisTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, SETTINGS_NAME, SETTINGS_PATH, SIP_NAME,
-    SIP_PATH,
+    CommitTuple, DiagnosisTuple, FileTuple, HAL_NAME, HAL_PATH, PROVISIONING_NAME, PROVISIONING_PATH, RunTuple, SETTINGS_NAME,
+    SETTINGS_PATH, SIP_NAME, SIP_PATH,
 };
 use phone_proto::errors::{ErrorKind, HouseError};
 use service_kit::bus;
@@ -337,13 +337,18 @@ impl ProvisioningObject {
     }
 
     #[zbus(out_args("files"))]
-    async fn files(&self) -> Result<Vec<(String, String, String, u32, u32)>, HouseError> {
+    async fn files(&self) -> Result<Vec<FileTuple>, HouseError> {
         Ok(self.commands.ask(|answer| Command::Report { answer }).await?.files)
     }
 
     #[zbus(out_args("diagnoses"))]
     async fn diagnoses(&self) -> Result<Vec<DiagnosisTuple>, HouseError> {
         Ok(self.commands.ask(|answer| Command::Report { answer }).await?.diagnoses)
+    }
+
+    #[zbus(out_args("runs"))]
+    async fn runs(&self) -> Result<Vec<RunTuple>, HouseError> {
+        self.commands.ask(|answer| Command::Past { answer }).await
     }
 
     #[zbus(property)]

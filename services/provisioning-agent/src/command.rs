@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use agreements::{Correlation, Diagnosis};
-use phone_proto::dbus::DiagnosisTuple;
+use phone_proto::dbus::{DiagnosisTuple, FileTuple, RunTuple};
 use phone_proto::errors::{ErrorKind, HouseError};
 use phone_proto::settings::Change;
 use settings::layers::{Entry, Explanation, Layer, Origin, Reset};
@@ -133,6 +133,11 @@ pub enum Command {
         /// Answered at once.
         answer: oneshot::Sender<Report>,
     },
+    /// What the last runs did, newest first, those before a restart too.
+    Past {
+        /// Answered at once.
+        answer: oneshot::Sender<Vec<RunTuple>>,
+    },
 }
 
 /// All values that a service may see, at one revision.
@@ -192,7 +197,7 @@ pub struct Report {
     /// Its number; 0: none.
     pub run: u64,
     /// kind, URL, outcome, applied, skipped.
-    pub files: Vec<(String, String, String, u32, u32)>,
+    pub files: Vec<FileTuple>,
     /// See Provisioning1.
     pub diagnoses: Vec<DiagnosisTuple>,
 }

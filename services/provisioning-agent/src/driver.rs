@@ -20,6 +20,7 @@ use crate::provisioning::dhcp_options::Options;
 use crate::provisioning::identity::Identity;
 use crate::provisioning::import::Import;
 use crate::provisioning::memory::Memory;
+use crate::provisioning::past::Past;
 use crate::provisioning::report::{self, Outcome};
 use crate::provisioning::request::{self, Run};
 use crate::provisioning::schedule::Cause;
@@ -34,6 +35,7 @@ const CLOCK: Duration = Duration::from_secs(600);
 pub struct Driver {
     ledger: Ledger,
     memory: Memory,
+    past: Past,
     provisioning: Provisioning,
     commands: mpsc::Receiver<Command>,
     under_way: Option<UnderWay>,
@@ -56,6 +58,7 @@ impl Driver {
     pub fn new(
         ledger: Ledger,
         memory: Memory,
+        past: Past,
         commands: mpsc::Receiver<Command>,
     ) -> (Driver, watch::Receiver<Published>, mpsc::Receiver<Announcement>) {
         let (published, facts) = watch::channel(Published::default());
@@ -64,6 +67,7 @@ impl Driver {
         let driver = Driver {
             ledger,
             memory,
+            past,
             provisioning: Provisioning::default(),
             commands,
             under_way: None,
@@ -135,6 +139,7 @@ impl Driver {
                 let _ = answer.send(());
             }
             Command::Report { answer } => drop(answer.send(self.provisioning.report().clone())),
+            Command::Past { answer } => drop(answer.send(self.past.runs())),
         }
     }
 
@@ -178,6 +183,7 @@ impl Driver {
     fn forget(&mut self) {
         let interrupted = self.under_way.take();
         self.provisioning.forget();
+        self.past.forget();
         if let Some(UnderWay { child, .. }) = interrupted {
             child.abort();
             // Whoever waits for its end need not wait for ever.
@@ -310,8 +316,9 @@ impl Driver {
             // B31
             self.want_restart("the unit was pre-provisioned".to_owned());
         }
-        self.publish();
         let revision = self.ledger.revision();
+        cause.into_iter().for_each(|cause| self.past.add(self.wall(), cause, !failed, revision, self.provisioning.report()));
+        self.publish();
         self.announce(Announcement::RunFinished { run: number, done: !failed, revision });
     }
 

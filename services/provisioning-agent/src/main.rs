@@ -6,6 +6,7 @@ use provisioning_agent::arguments::Arguments;
 use provisioning_agent::driver::Driver;
 use provisioning_agent::ledger::Ledger;
 use provisioning_agent::provisioning::memory::Memory;
+use provisioning_agent::provisioning::past::Past;
 use provisioning_agent::service::SettingsService;
 use provisioning_agent::{bus, command, presets};
 use service_kit::peers::PeerTable;
@@ -27,7 +28,7 @@ async fn serve() -> Result<(), Failure> {
     let ledger = Ledger::open(&folder, &presets, epoch(), clock::wall())?;
     let (commands, received) = command::channel();
     let incoming = grpc::listen(OWNER, SOCKET)?;
-    let (driver, facts, announcements) = Driver::new(ledger, Memory::open(&folder), received);
+    let (driver, facts, announcements) = Driver::new(ledger, Memory::open(&folder), Past::open(&folder), received);
     let service = SettingsService::new(commands.clone(), PeerTable::from_environment(), facts.clone());
     let (board, board_seen) = watch::channel(None);
     let (phone, phone_seen) = watch::channel(None);

@@ -2,7 +2,7 @@
 //! without decisions: what a service does with a fact or a descriptor is its own business. Everything here runs on a tokio
 //! current-thread runtime, because a phone has little memory for stacks.
 
-mod arrival;
+pub mod arrival;
 pub mod backoff;
 pub mod bus;
 pub mod clock;

@@ -8,8 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use settings::layers::{Layer, Layers};
 use sha2::{Digest as _, Sha256};
 
 use super::exchange::{Known, LONGEST_CERTIFICATE, LONGEST_VALIDATOR};
+use super::kept_file;
 
 /// The newest form of the file.
 const FORMAT: u16 = 1;
@@ -99,25 +99,15 @@ impl Memory {
     pub fn save(&mut self) {
         self.kept.format = FORMAT;
         let Some(path) = &self.path else { return };
-        if let Err(error) = write(path, &self.kept) {
+        if let Err(error) = kept_file::write(path, &self.kept) {
             tracing::warn!(%error, "what is known of fetched files could not be kept");
         }
     }
 }
 
 fn read(path: &Path) -> io::Result<Kept> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
-    let kept: Kept = serde_json::from_slice(&bytes)?;
+    let kept: Kept = kept_file::read(path, LONGEST)?;
     if kept.format == FORMAT { Ok(kept) } else { Err(io::Error::other("another format")) }
-}
-
-fn write(path: &Path, kept: &Kept) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(&serde_json::to_vec(kept)?)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)
 }
 
 /// Secret values go in, but nothing comes out of it.

@@ -42,6 +42,21 @@ pub enum Cause {
     PreProvisioning,
 }
 
+impl Cause {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::StartUp => "start-up",
+            Cause::Interval => "interval",
+            Cause::FixedTime => "fixed-time",
+            Cause::Resync => "resync",
+            Cause::Asked => "asked",
+            Cause::Import => "import",
+            Cause::PreProvisioning => "pre-provisioning",
+        }
+    }
+}
+
 /// What the settings say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {

@@ -30,6 +30,9 @@ pub struct Options {
     /// Link of this PC on which the phone asks the DHCP server where its pre-provisioning file is [default: it asks nobody]
     #[arg(long, value_name = "LINK", default_value = "")]
     pub dhcp_interface: String,
+    /// Control socket of an lldpd of this PC that the phone rules [default: it rules none]
+    #[arg(long, value_name = "SOCKET", default_value = "")]
+    pub lldpd: String,
     /// Without the lab exchange
     #[arg(long)]
     pub no_exchange: bool,

@@ -102,6 +102,7 @@ fn overlay(options: &Options, empty_standard_file: bool) -> String {
     row("SIM_MAC", &options.mac);
     row("WEB_SERVER_PORT", &options.web_port);
     row("SIM_DHCP_INTERFACE", &options.dhcp_interface);
+    row("SIM_LLDPD_SOCKET", &options.lldpd);
     if empty_standard_file {
         row(STANDARD_FILE, &"");
     }
