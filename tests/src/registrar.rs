@@ -1,4 +1,5 @@
-//! Kamailio: registrar, proxy and mailbox of house.test, with digest authentication. Accounts are in `lab/kamailio/db/subscriber`.
+//! Kamailio: registrar, proxy, mailbox and, where a test wants it, presence server of house.test, with digest authentication.
+//! Accounts are in `lab/kamailio/db/subscriber`.
 
 use std::net::UdpSocket;
 use std::os::unix::process::CommandExt as _;
@@ -36,11 +37,21 @@ impl Registrar {
 
     /// The same at another address.
     pub fn start_at(namespace: &Namespace, address: &str) -> Registrar {
+        Registrar::start_with(namespace, address, &[])
+    }
+
+    /// One that tells who watches others what their calls are doing (RFC 4235), one by one or as the list `colleagues` of the
+    /// phone's account (RFC 4662, `lab/kamailio/db/xcap`).
+    pub fn start_watching(namespace: &Namespace) -> Registrar {
+        Registrar::start_with(namespace, REGISTRAR, &["-A", "WATCHING"])
+    }
+
+    fn start_with(namespace: &Namespace, address: &str, options: &[&str]) -> Registrar {
         let folder = tempfile::tempdir().expect("a folder");
         let run = folder.path().display().to_string();
         // A copy: db_text may write.
-        for table in ["version", "subscriber", "presentity", "active_watchers", "watchers"] {
-            std::fs::copy(programs::lab("kamailio/db").join(table), folder.path().join(table)).expect("the accounts");
+        for table in std::fs::read_dir(programs::lab("kamailio/db")).expect("the tables").flatten() {
+            std::fs::copy(table.path(), folder.path().join(table.file_name())).expect("a table");
         }
         let values = [("LISTEN", address), ("DB", run.as_str()), ("RUN", run.as_str())];
         let configuration = folder.path().join("kamailio.cfg");
@@ -48,6 +59,7 @@ impl Registrar {
         let log = std::fs::File::create(folder.path().join("log")).expect("its log");
         let child = namespace
             .command("kamailio")
+            .args(options)
             .args(["-DD", "-E", "-m", "32", "-M", "4", "-w", &run, "-Y", &run, "-P", &format!("{run}/pid"), "-f"])
             .arg(&configuration)
             .stdout(Stdio::null())
