@@ -11,6 +11,7 @@ pub mod far_phone;
 pub mod far_script;
 pub mod file_servers;
 pub mod flood;
+pub mod half_open;
 pub mod linphone;
 pub mod name_server;
 pub mod namespace;
