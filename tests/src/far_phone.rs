@@ -38,8 +38,13 @@ pub struct FarPhone {
 impl FarPhone {
     /// Starts it and waits until it is registered.
     pub async fn start(namespace: &Namespace, setup: FarSetup<'_>) -> FarPhone {
+        FarPhone::start_at(namespace, setup, REGISTRAR).await
+    }
+
+    /// The same at another registrar.
+    pub async fn start_at(namespace: &Namespace, setup: FarSetup<'_>, registrar: &str) -> FarPhone {
         let folder = tempfile::tempdir().expect("a folder");
-        write_configuration(folder.path(), &setup);
+        write_configuration(folder.path(), &setup, registrar);
         let log = std::fs::File::create(folder.path().join("log")).expect("its log");
         let child = namespace
             .command("baresip")
@@ -155,7 +160,7 @@ impl Drop for FarPhone {
     }
 }
 
-fn write_configuration(folder: &Path, setup: &FarSetup<'_>) {
+fn write_configuration(folder: &Path, setup: &FarSetup<'_>, registrar: &str) {
     let feed = folder.join("feed.wav");
     let rate = if setup.codecs.starts_with("G722") { 16_000 } else { 8_000 };
     testbed::tones::write_tone(&feed, rate, setup.tone, 60).expect("its tone");
@@ -170,7 +175,7 @@ fn write_configuration(folder: &Path, setup: &FarSetup<'_>) {
     ];
     let (user, password) = setup.account;
     let account = format!(
-        "<sip:{user}@{DOMAIN};transport=udp>;auth_user={user};auth_pass={password};outbound=\"sip:{REGISTRAR}\";regint=600;\
+        "<sip:{user}@{DOMAIN};transport=udp>;auth_user={user};auth_pass={password};outbound=\"sip:{registrar}\";regint=600;\
          audio_codecs={}\n",
         setup.codecs
     );

@@ -26,10 +26,15 @@ impl FarScript {
     }
 
     /// The same at another address and port.
-    pub fn start_at(namespace: &Namespace, (address, port): (&str, u16), name: &str) -> FarScript {
+    pub fn start_at(namespace: &Namespace, at: (&str, u16), name: &str) -> FarScript {
+        FarScript::start_with(namespace, at, name, SCRIPT_TONE)
+    }
+
+    /// The same with another tone.
+    pub fn start_with(namespace: &Namespace, (address, port): (&str, u16), name: &str, hertz: f64) -> FarScript {
         let folder = tempfile::tempdir().expect("a folder");
         let tone = folder.path().join("tone.pcmu");
-        std::fs::write(&tone, pcmu_tone(SCRIPT_TONE)).expect("its tone");
+        std::fs::write(&tone, pcmu_tone(hertz)).expect("its tone");
         let scenario = folder.path().join("scenario.xml");
         let text = programs::filled(&format!("sipp/{name}.xml"), &[("TONE", &tone.display().to_string())]);
         std::fs::write(&scenario, text).expect("its script");

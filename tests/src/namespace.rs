@@ -1,6 +1,7 @@
 //! One network for one test: loopback, and a link with an address for each who takes part. Removed with all its processes when
 //! the value goes.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,6 +17,8 @@ pub const REGISTRAR: &str = "10.77.0.3";
 pub const FILES: &str = "10.77.0.4";
 /// A second far phone.
 pub const SECOND_FAR: &str = "10.77.0.5";
+/// A second registrar.
+pub const SECOND_REGISTRAR: &str = "10.77.0.6";
 /// The link that has these addresses.
 pub const LINK: &str = "v0";
 
@@ -38,7 +41,7 @@ impl Namespace {
         inside(&["link", "add", LINK, "type", "veth", "peer", "name", "v1"]);
         inside(&["link", "set", "v1", "up"]);
         inside(&["link", "set", LINK, "up"]);
-        for address in [PHONE, FAR, REGISTRAR, FILES, SECOND_FAR] {
+        for address in [PHONE, FAR, REGISTRAR, FILES, SECOND_FAR, SECOND_REGISTRAR] {
             inside(&["addr", "add", &format!("{address}/24"), "dev", LINK]);
         }
         namespace
@@ -63,6 +66,17 @@ impl Namespace {
             self.inside(every_port).expect("ports for everybody");
             far
         })
+    }
+
+    /// Programs that start in it from now on ask this name server.
+    pub fn ask_names_at(&self, server: &str) {
+        // `ip netns exec` puts the files of this folder over those of /etc.
+        std::fs::create_dir_all(self.etc()).expect("the namespace's part of /etc");
+        std::fs::write(self.etc().join("resolv.conf"), format!("nameserver {server}\n")).expect("resolv.conf");
+    }
+
+    fn etc(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
     }
 
     /// A command that runs in it, without standard input, and that is asked to end when the test's thread does.
@@ -113,6 +127,7 @@ impl Drop for Namespace {
             }
             let _ = Command::new("ip").args(["netns", "del", name]).status();
         }
+        let _ = std::fs::remove_dir_all(self.etc());
     }
 }
 

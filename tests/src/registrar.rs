@@ -1,10 +1,13 @@
-//! Kamailio: registrar, proxy and mailbox of house.test, with digest authentication. Accounts are in `lab/kamailio/db/subscriber`.
+//! Kamailio: registrar, proxy, mailbox and, where a test wants it, presence server of house.test, with digest authentication.
+//! Accounts are in `lab/kamailio/db/subscriber`.
 
 use std::net::UdpSocket;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use rustix::process::{Pid, Signal};
+use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
@@ -29,26 +32,44 @@ pub struct Registrar {
 impl Registrar {
     /// Starts it and waits until it answers OPTIONS.
     pub fn start(namespace: &Namespace) -> Registrar {
+        Registrar::start_at(namespace, REGISTRAR)
+    }
+
+    /// The same at another address.
+    pub fn start_at(namespace: &Namespace, address: &str) -> Registrar {
+        Registrar::start_with(namespace, address, &[])
+    }
+
+    /// One that tells who watches others what their calls are doing (RFC 4235), one by one or as the list `colleagues` of the
+    /// phone's account (RFC 4662, `lab/kamailio/db/xcap`).
+    pub fn start_watching(namespace: &Namespace) -> Registrar {
+        Registrar::start_with(namespace, REGISTRAR, &["-A", "WATCHING"])
+    }
+
+    fn start_with(namespace: &Namespace, address: &str, options: &[&str]) -> Registrar {
         let folder = tempfile::tempdir().expect("a folder");
         let run = folder.path().display().to_string();
         // A copy: db_text may write.
-        for table in ["version", "subscriber", "presentity", "active_watchers", "watchers"] {
-            std::fs::copy(programs::lab("kamailio/db").join(table), folder.path().join(table)).expect("the accounts");
+        for table in std::fs::read_dir(programs::lab("kamailio/db")).expect("the tables").flatten() {
+            std::fs::copy(table.path(), folder.path().join(table.file_name())).expect("a table");
         }
-        let values = [("LISTEN", REGISTRAR), ("DB", run.as_str()), ("RUN", run.as_str())];
+        let values = [("LISTEN", address), ("DB", run.as_str()), ("RUN", run.as_str())];
         let configuration = folder.path().join("kamailio.cfg");
         std::fs::write(&configuration, programs::filled("kamailio/kamailio.cfg", &values)).expect("its configuration");
         let log = std::fs::File::create(folder.path().join("log")).expect("its log");
         let child = namespace
             .command("kamailio")
+            .args(options)
             .args(["-DD", "-E", "-m", "32", "-M", "4", "-w", &run, "-Y", &run, "-P", &format!("{run}/pid"), "-f"])
             .arg(&configuration)
             .stdout(Stdio::null())
             .stderr(log)
+            // So that one signal reaches all its processes.
+            .process_group(0)
             .spawn()
             .expect("kamailio");
         let registrar = Registrar { child, folder };
-        let answers = namespace.inside(answers_options);
+        let answers = namespace.inside(|| answers_options(address));
         assert!(answers, "kamailio does not answer: {}", registrar.log());
         registrar
     }
@@ -60,19 +81,70 @@ impl Registrar {
 
     /// Loses what it knows of an account, as a registrar that has restarted does: no call reaches it until it registers again.
     pub async fn forget(&self, account: &str) {
-        let reply = self.folder.path().join("forgotten");
+        self.rpc("ul.rm", json!(["location", account])).await;
+    }
+
+    /// Knows for good where an account is, without being told by it.
+    pub async fn learn(&self, account: &str, contact: &str) {
+        let (forever, priority, every_method) = (0, 1.0, u32::MAX);
+        self.rpc("ul.add", json!(["location", account, contact, forever, priority, "", 0, 0, every_method])).await;
+    }
+
+    /// A command over its pipe, which must succeed.
+    async fn rpc(&self, method: &str, parameters: Value) {
+        let reply = self.folder.path().join("reply");
         let made = std::process::Command::new("mkfifo").arg(&reply).status();
         assert!(made.is_ok_and(|status| status.success()), "mkfifo, of the package coreutils");
         let mut answer = pipe::OpenOptions::new().read_write(true).open_receiver(&reply).expect("the way back");
-        let request =
-            json!({"jsonrpc": "2.0", "id": 1, "method": "ul.rm", "params": ["location", account], "reply_name": "forgotten"});
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters, "reply_name": "reply"});
         std::fs::write(self.folder.path().join("rpc.fifo"), format!("{request}\n")).expect("kamailio's pipe");
         let mut text = [0; 2048];
         let length =
             tokio::time::timeout(LIMIT, answer.read(&mut text)).await.expect("an answer of kamailio").expect("the way back");
         let text = String::from_utf8_lossy(&text[..length]).into_owned();
-        assert!(text.contains("result"), "kamailio does not forget {account}: {text}");
+        assert!(text.contains("result"), "kamailio refuses {method}: {text}");
         std::fs::remove_file(&reply).expect("the way back");
+    }
+
+    /// How many requests of this method and user it has taken, credentials and all.
+    pub fn taken(&self, method: &str, user: &str) -> usize {
+        self.log().matches(&format!("taken: {method} of {user}\n")).count()
+    }
+
+    /// Waits until it has taken so many in all.
+    pub async fn takes(&self, method: &str, user: &str, count: usize, limit: Duration) {
+        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        let enough = async {
+            while self.taken(method, user) < count {
+                tick.tick().await;
+            }
+        };
+        let came = tokio::time::timeout(limit, enough).await;
+        assert!(came.is_ok(), "{method} of {user}: {} and not {count}\n{}", self.taken(method, user), self.log());
+    }
+
+    /// Dies without a word: what comes for it is answered by ICMP, until another one is started at its address.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    /// Stands still: what comes for it waits and is not answered.
+    pub fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Goes on, with all that has waited.
+    pub fn thaw(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// To all its processes, as long as the first of them is there.
+    fn signal(&mut self, signal: Signal) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let group = Pid::from_raw(self.child.id().cast_signed()).expect("a pid");
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
     }
 
     /// What it said.
@@ -83,8 +155,7 @@ impl Registrar {
 
 impl Drop for Registrar {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -114,14 +185,14 @@ fn publishes(account: &str, summary: &str) -> bool {
 }
 
 /// OPTIONS, sent again until it is answered: the way to know that a SIP server is up.
-fn answers_options() -> bool {
+fn answers_options(address: &str) -> bool {
     let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-    socket.connect((REGISTRAR, 5060)).expect("an address");
+    socket.connect((address, 5060)).expect("an address");
     socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a time-out");
     let local = socket.local_addr().expect("a local address");
     let request = format!(
-        "OPTIONS sip:{REGISTRAR} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKup\r\nMax-Forwards: 1\r\nFrom: <sip:up@{local}>;tag=1\r\n\
-         To: <sip:{REGISTRAR}>\r\nCall-ID: up\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+        "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bKup\r\nMax-Forwards: 1\r\nFrom: <sip:up@{local}>;tag=1\r\n\
+         To: <sip:{address}>\r\nCall-ID: up\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
     );
     let begun = Instant::now();
     let mut answer = [0; 2048];

@@ -1,16 +1,18 @@
 //! Journey: for up to ten seconds somebody whom the phone does not know floods its SIP port: garbage, OPTIONS, INVITE, datagrams
-//! as large as UDP carries them. It must cost the phone little while it lasts and nothing after it.
+//! as large as UDP carries them, TCP connections that ask for nothing. It must cost the phone little while it lasts and nothing after it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use house_tests::far_phone::{FarPhone, FarSetup};
 use house_tests::flood::{Flood, Tide};
-use house_tests::may_make_namespaces;
+use house_tests::half_open::HalfOpen;
 use house_tests::namespace::{FAR, Namespace, PHONE};
 use house_tests::phone::{Phone, Setup};
 use house_tests::process_costs::{processor_time, resident_kib};
 use house_tests::registrar::{FAR_ACCOUNT, PHONE_ACCOUNT, Registrar};
+use house_tests::{LIMIT, may_make_namespaces};
 use zbus::message::Type;
 use zbus::{MatchRule, MessageStream};
 
@@ -25,6 +27,11 @@ const AFTERWARDS: Duration = Duration::from_secs(5);
 /// waits in the socket's buffer. A twentieth of this is usual; a loop that turns without pause would take all of the five seconds.
 const REST: Duration = Duration::from_secs(1);
 
+/// Connections of a crowd.
+const CROWD: usize = 120;
+/// Of them, those that the phone may keep at a time: strangers have half of its connections.
+const MOST_HALF_OPEN: usize = 32;
+
 /// Octets that sip-agent may log in all: not a line for each of a stranger's datagrams.
 const MOST_LOG: u64 = 256 * 1024;
 
@@ -36,11 +43,17 @@ struct Story {
     namespace: Namespace,
 }
 
-/// What the flood cost; memory in KiB.
-struct Costs {
+/// What was sent and came back.
+struct Sum {
+    /// Datagrams, or connections.
     sent: u32,
     octets: u64,
     answers: u32,
+}
+
+/// What the flood cost; memory in KiB.
+struct Costs {
+    sum: Sum,
     memory_before: u64,
     memory_after: u64,
     time_during: Duration,
@@ -49,8 +62,12 @@ struct Costs {
 
 impl std::fmt::Display for Costs {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Costs { sent, octets, answers, memory_before, memory_after, time_during, time_after } = self;
-        write!(out, "{sent} datagrams of {octets} octets, {answers} answers, memory {memory_before} KiB before and ")?;
+        let Sum { sent, octets, answers } = self.sum;
+        let Costs { memory_before, memory_after, time_during, time_after, .. } = self;
+        write!(
+            out,
+            "{sent} datagrams or connections of {octets} octets, {answers} answers, memory {memory_before} KiB before and "
+        )?;
         write!(out, "{memory_after} KiB after, processor time {time_during:?} during and {time_after:?} after")
     }
 }
@@ -74,10 +91,15 @@ impl Story {
         })
     }
 
-    /// The flood and five seconds after it, in which no service may come or go.
-    async fn flood(&mut self, tide: Tide) -> Costs {
+    /// Where line 1 listens.
+    async fn target(&self) -> SocketAddr {
         let port = self.phone.line(1, "SourcePort").await.as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-        let target = (PHONE.parse::<std::net::IpAddr>().expect("an address"), port).into();
+        (PHONE.parse::<std::net::IpAddr>().expect("an address"), port).into()
+    }
+
+    /// What something costs that comes from outside, with the five seconds after it, in which no service may come or go. `work` gives
+    /// what it is about in its end.
+    async fn costs_of<T>(&self, work: impl Future<Output = T>, sum: impl FnOnce(T) -> Sum) -> Costs {
         let pids = self.pids();
         let sip = pids[0];
         let rule = MatchRule::builder().msg_type(Type::Signal).sender("org.freedesktop.DBus").member("NameOwnerChanged");
@@ -85,17 +107,14 @@ impl Story {
         let mut owners = MessageStream::for_match_rule(rule, &self.phone.bus, None).await.expect("the bus");
 
         let (memory_before, begun) = (resident_kib(sip), processor_time(sip));
-        let mut flood = Flood::at(&self.namespace, target).run(tide).await;
+        let done = work.await;
         let ended = processor_time(sip);
         let changed = tokio::time::timeout(AFTERWARDS, owners.next()).await;
         assert!(changed.is_err(), "a service came or went: {changed:?}\n{}", self.phone.logs());
         let rested = processor_time(sip);
-        flood.collect();
         assert_eq!(self.pids(), pids, "{}", self.phone.logs());
         let costs = Costs {
-            sent: flood.sent,
-            octets: flood.octets,
-            answers: flood.answers,
+            sum: sum(done),
             memory_before,
             memory_after: resident_kib(sip),
             time_during: ended - begun,
@@ -103,6 +122,15 @@ impl Story {
         };
         eprintln!("{costs}");
         costs
+    }
+
+    async fn flood(&self, tide: Tide) -> Costs {
+        let flood = Flood::at(&self.namespace, self.target().await).run(tide);
+        let sum = |mut flood: Flood| {
+            flood.collect();
+            Sum { sent: flood.sent, octets: flood.octets, answers: flood.answers }
+        };
+        self.costs_of(flood, sum).await
     }
 
     /// As a person declines what rings, until nothing does.
@@ -169,9 +197,9 @@ async fn a_flood_from_a_stranger_leaves_the_phone_as_it_was() {
     if !may_make_namespaces() {
         return;
     }
-    let mut story = Story::begin(&[]).await;
+    let story = Story::begin(&[]).await;
     let costs = story.flood(Tide::EVERYTHING).await;
-    assert!(costs.answers > 0 && costs.answers < costs.sent / 4, "{costs}");
+    assert!(costs.sum.answers > 0 && costs.sum.answers < costs.sum.sent / 4, "{costs}");
     story.decline_what_rings().await;
     story.all_is_well(&costs).await;
 }
@@ -182,9 +210,9 @@ async fn a_flood_of_the_largest_requests_leaves_the_phone_as_it_was() {
     if !may_make_namespaces() {
         return;
     }
-    let mut story = Story::begin(&[]).await;
+    let story = Story::begin(&[]).await;
     let costs = story.flood(Tide::LARGE).await;
-    assert!(costs.answers > 0, "{costs}");
+    assert!(costs.sum.answers > 0, "{costs}");
     story.decline_what_rings().await;
     story.all_is_well(&costs).await;
 }
@@ -195,9 +223,35 @@ async fn a_flood_from_outside_the_source_filter_is_not_answered() {
     if !may_make_namespaces() {
         return;
     }
-    let mut story = Story::begin(&["SIP_DETECT_SSAF_1=\"Y\""]).await;
+    let story = Story::begin(&["SIP_DETECT_SSAF_1=\"Y\""]).await;
     let costs = story.flood(Tide::EVERYTHING).await;
-    assert_eq!(costs.answers, 0, "{costs}");
-    assert!(costs.sent > 0 && story.phone.calls().await.is_empty(), "{costs}");
+    assert_eq!(costs.sum.answers, 0, "{costs}");
+    assert!(costs.sum.sent > 0 && story.phone.calls().await.is_empty(), "{costs}");
+    story.all_is_well(&costs).await;
+}
+
+/// RFC 3261 18 over TCP: connections that ask for nothing have their bound, and one of them its patience; the server's always finds
+/// room, so that calls come in while they are there.
+#[tokio::test]
+async fn half_open_connections_leave_the_phone_as_it_was() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let mut story = Story::begin(&["SIP_TRANSPORT_1=\"1\""]).await;
+    let target = story.target().await;
+    let mut crowd = HalfOpen::open(&story.namespace, target, CROWD);
+    assert_eq!(crowd.opened(), CROWD);
+    crowd.shrinks_to(MOST_HALF_OPEN, LIMIT).await;
+    assert!(crowd.still_open() > 0, "nobody may connect");
+    story.call_out().await;
+    story.call_in().await;
+    crowd.shrinks_to(0, LIMIT).await;
+    let again = async {
+        let mut crowd = HalfOpen::open(&story.namespace, target, CROWD);
+        crowd.shrinks_to(0, LIMIT).await;
+        crowd
+    };
+    let sum = |crowd: HalfOpen| Sum { sent: u32::try_from(crowd.opened()).unwrap_or_default(), octets: crowd.octets, answers: 0 };
+    let costs = story.costs_of(again, sum).await;
     story.all_is_well(&costs).await;
 }

@@ -1,14 +1,20 @@
 //! Journey: far ends that do what no friendly phone does, on a real wire: sipp follows a script to the letter.
 
-use house_tests::far_script::{FarScript, SCRIPT_TONE};
+use std::ops::Range;
+
+use house_tests::far_script::{FarScript, SCRIPT_PORT, SCRIPT_TONE};
 use house_tests::may_make_namespaces;
-use house_tests::namespace::{FAR, Namespace};
+use house_tests::namespace::{FAR, Namespace, SECOND_FAR};
 use house_tests::phone::{Phone, Setup};
 use house_tests::registrar::Registrar;
+use testbed::tones::Recording;
+
+/// What the branch of a forked call plays that does not answer.
+const OTHER_TONE: f64 = 880.0;
 
 struct Story {
     phone: Phone,
-    _registrar: Registrar,
+    registrar: Registrar,
     // Last: it ends what is still there.
     namespace: Namespace,
 }
@@ -19,7 +25,7 @@ impl Story {
         let registrar = Registrar::start(&namespace);
         let phone = Phone::start(&namespace, &Setup::at_the_registrar(preset)).await;
         phone.registered().await;
-        Story { phone, _registrar: registrar, namespace }
+        Story { phone, registrar, namespace }
     }
 
     async fn hang_up(&self) {
@@ -66,6 +72,33 @@ async fn early_media_is_heard_before_and_after_the_answer() {
     story.phone.stop().await;
 }
 
+/// RFC 3261 13.2.2.4: a proxy forks the call, both branches play before one answers, and each To-tag has its own leg: both
+/// are heard, and then the one that has answered.
+#[tokio::test]
+async fn early_media_of_both_branches_of_a_forked_call_is_heard_until_one_answers() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let story = Story::begin(&[]).await;
+    for address in [FAR, SECOND_FAR] {
+        story.registrar.learn("400", &format!("sip:400@{address}:{SCRIPT_PORT}")).await;
+    }
+    let answers = FarScript::start(&story.namespace, "early_media");
+    let loses = FarScript::start_with(&story.namespace, (SECOND_FAR, SCRIPT_PORT), "early_media_cancelled", OTHER_TONE);
+    story.phone.run(&["call", "400"]);
+    let both = |heard: &Recording, stretch: Range<f64>| {
+        [SCRIPT_TONE, OTHER_TONE].iter().all(|tone| heard.share(&[*tone], stretch.clone()) > 0.2)
+    };
+    story.phone.hears("both branches", both).await;
+    assert_eq!(story.phone.calls().await.pop().map(|call| call.state).as_deref(), Some("ringback"), "heard only after the answer");
+    story.phone.call_in("talking").await;
+    story.phone.hears_tone(&[SCRIPT_TONE]).await;
+    loses.went_as_written().await;
+    story.hang_up().await;
+    answers.went_as_written().await;
+    story.phone.stop().await;
+}
+
 /// RFC 3262, 3311 and 4028: a 183 that wants its PRACK and carries the answer, a 200 without one, a session refreshed by UPDATE.
 #[tokio::test]
 async fn a_reliable_183_is_acknowledged_and_the_session_refreshed() {
@@ -78,6 +111,24 @@ async fn a_reliable_183_is_acknowledged_and_the_session_refreshed() {
     story.phone.run(&["call", "400"]);
     story.phone.call_that("early media", |call| call.state == "ringback" && call.media == "flowing").await;
     assert_eq!(story.phone.call_in("talking").await.codec, "PCMU");
+    story.phone.hears_tone(&[SCRIPT_TONE]).await;
+    story.hang_up().await;
+    script.went_as_written().await;
+    story.phone.stop().await;
+}
+
+/// RFC 4028 6 and 7.1, RFC 3311 5: a session that is too short is asked for again with the far end's interval; it holds by UPDATE.
+#[tokio::test]
+async fn a_session_that_is_too_short_is_lengthened_and_held_by_update() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let far = format!("SIP_PRXY_ADDR_1=\"{FAR}\"");
+    let story = Story::begin(&[&far, "SIP_SESSION_TIME_1=\"90\""]).await;
+    let script = FarScript::start(&story.namespace, "longer_session");
+    story.phone.run(&["call", "400"]);
+    story.phone.call_that("held by them", |call| call.state == "talking" && call.hold == "remote").await;
+    story.phone.call_that("talking again", |call| call.state == "talking" && call.hold == "none").await;
     story.phone.hears_tone(&[SCRIPT_TONE]).await;
     story.hang_up().await;
     script.went_as_written().await;

@@ -1,5 +1,6 @@
 //! sip-agent: lines, calls and telephone behaviour; see README.md. A library, so that tests reach what is pure in it: the way
-//! from the settings to the stack, the telephone and the media plan, and the look-up of names. Nothing outside this package may depend on it.
+//! from the settings to the stack, the telephone and the media plan, and the look-up of names. Nothing but the tests of the house may
+//! depend on it.
 
 mod agent;
 mod bus;

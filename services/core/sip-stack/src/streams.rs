@@ -1,18 +1,20 @@
 //! TCP connections as the stack sees them (RFC 3261 18, RFC 5626 4.4.1; B325). A line's TCP flow is its listening socket; the
 //! driver connects when a message is to leave for an address that has no connection, and uses whatever connection there is to
-//! it, ours or theirs (RFC 3261 18.1.1, RFC 5923). Here the bytes become messages, whatever pieces they come in, and here is decided what ends: a stream that
-//! lost its place, one that connects too long, one that nobody uses, one whose far end does not answer pings any more.
+//! it, ours or theirs (RFC 3261 18.1.1, RFC 5923). Here the bytes become messages, whatever pieces they come in, and here is
+//! decided what ends: a stream that lost its place, one that connects too long, one that nobody uses, one whose far end does not
+//! answer pings any more. Strangers may hold half of the connections and no longer than they have something to say: a line's
+//! servers always find room.
 //!
 //! ```text
 //!   Transmit --> Connecting -- StreamUp --> Up -- StreamDown, framing error, no pong, unused --> gone
 //!                    | StreamDown, StreamIdle: gone, its requests are lost       ^
-//!   accepted: StreamUp ----------------------------------------------------------+
+//!   accepted: StreamUp -- no whole message in time ------------------------------+
 //! ```
 //!
 //! Nothing of it is in a snapshot: connections do not outlive the process.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -25,10 +27,13 @@ use crate::transaction::Route;
 
 /// Connections at a time, all lines together.
 const MOST_STREAMS: usize = 64;
-/// Of them, those that others have opened.
-const MOST_ACCEPTED: usize = 32;
+/// Of them, those that strangers have opened, and how many of one address.
+const MOST_OF_STRANGERS: usize = 32;
+const MOST_OF_ONE: usize = 8;
 /// Patience for a connection that is being made: shorter than timers B and F, so that the next server gets its chance.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// Patience for the first whole message over a connection that somebody else has opened.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that nothing uses is closed after so long without a message.
 const IDLE: Duration = Duration::from_secs(180);
 /// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong.
@@ -45,9 +50,12 @@ const PONG: &[u8] = b"\r\n";
 #[derive(Default)]
 struct Stream {
     up: bool,
+    /// Opened by the far end.
     accepted: bool,
     /// Requests to this address may go over it as well (RFC 5923).
     alias: Option<SocketAddr>,
+    /// Opened by somebody who is none of the line's servers.
+    strange: bool,
     framer: StreamFramer,
 }
 
@@ -69,9 +77,14 @@ impl StreamTable {
         Route { remote, ..route }
     }
 
-    fn has_room(&self, accepted: bool) -> bool {
-        let accepted_now = self.all.values().filter(|stream| stream.accepted).count();
-        self.all.len() < MOST_STREAMS && !(accepted && accepted_now >= MOST_ACCEPTED)
+    fn has_room(&self) -> bool {
+        self.all.len() < MOST_STREAMS
+    }
+
+    fn has_room_for_stranger(&self, address: IpAddr) -> bool {
+        let strangers = || self.all.iter().filter(|(_, stream)| stream.strange);
+        let same = strangers().filter(|((_, remote), _)| remote.ip() == address).count();
+        self.has_room() && strangers().count() < MOST_OF_STRANGERS && same < MOST_OF_ONE
     }
 }
 
@@ -96,7 +109,7 @@ impl Stack {
     pub(crate) fn note_stream(&mut self, route: Route) -> Route {
         let route = self.streams.way(route);
         let key = (route.flow, route.remote);
-        let (known, room) = (self.streams.all.get(&key).map(|stream| stream.up), self.streams.has_room(false));
+        let (known, room) = (self.streams.all.get(&key).map(|stream| stream.up), self.streams.has_room());
         match known {
             Some(true) => self.arm(TimerOwner::Stream(key.0, key.1), Timer::StreamIdle, IDLE),
             Some(false) => {}
@@ -113,12 +126,18 @@ impl Stack {
     /// `Input::StreamUp`.
     pub(crate) fn on_stream_up(&mut self, flow: FlowId, remote: SocketAddr, accepted: bool) {
         let known = self.streams.all.contains_key(&(flow, remote));
-        if !self.is_stream(flow) || !self.is_heard(flow, remote) || (!known && !self.streams.has_room(accepted)) {
+        let strange = accepted && !self.is_from_server(flow, remote);
+        let room = if strange { self.streams.has_room_for_stranger(remote.ip()) } else { self.streams.has_room() };
+        if !self.is_stream(flow) || !self.is_heard(flow, remote) || (!known && !room) {
             return self.put(Output::CloseStream { flow, remote });
         }
         let stream = self.streams.all.entry((flow, remote)).or_default();
-        (stream.up, stream.accepted) = (true, accepted);
-        self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, IDLE);
+        (stream.up, stream.accepted, stream.strange) = (true, accepted, strange);
+        self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, if accepted { FIRST_PATIENCE } else { IDLE });
+    }
+
+    fn is_from_server(&self, flow: FlowId, remote: SocketAddr) -> bool {
+        self.core.flows.find(flow).is_some_and(|flow| self.is_server_of(flow.line, remote.ip()))
     }
 
     /// Whether what comes from there is looked at (B212): a connection with anybody else is of no use.

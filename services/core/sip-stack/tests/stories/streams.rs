@@ -235,7 +235,7 @@ fn a_connection_that_nobody_uses_is_closed_and_that_of_the_registration_is_not()
     lab.net.send(stranger, lab.net.nodes[0].ip, b"\r\n".to_vec());
     lab.net.settle();
     assert_eq!(lab.connections(), 2);
-    lab.net.run_for(Duration::from_secs(181));
+    lab.net.run_for(Duration::from_secs(11));
     assert_eq!(lab.net.nodes[0].closed, [stranger]);
     lab.net.run_for(Duration::from_secs(1000));
     assert_eq!((lab.connections(), lab.is_registered()), (1, true));
@@ -253,16 +253,48 @@ fn a_stream_that_lost_its_place_is_closed_and_others_go_on() {
     assert_eq!(lab.bytes(), [b"\r\n".to_vec()], "the registrar has its pong");
 }
 
-/// Half-open and idle ones of strangers have a bound of their own; what the phone needs still finds room.
+/// Half-open and idle ones of strangers have a bound, one address of theirs another; the server still finds room for its calls.
 #[test]
-fn connections_of_strangers_are_bounded() {
+fn connections_of_strangers_are_bounded_and_the_servers_find_room() {
     let mut lab = Lab::registered();
     for number in 0..100u16 {
         let stranger = lab.net.peer(&format!("10.0.0.7:{}", 40_000 + number));
         lab.net.send(stranger, lab.net.nodes[0].ip, b"\r\n".to_vec());
     }
     lab.net.settle();
-    assert_eq!((lab.connections(), lab.net.nodes[0].closed.len()), (33, 68));
+    assert_eq!(lab.connections(), 1 + 8, "one address");
+    for number in 0..100u16 {
+        let stranger = lab.net.peer(&format!("10.0.1.{number}:40000"));
+        lab.net.send(stranger, lab.net.nodes[0].ip, b"\r\n".to_vec());
+    }
+    lab.net.settle();
+    assert_eq!(lab.connections(), 1 + 32, "many addresses");
+    let server = lab.net.peer("10.0.0.9:40000");
+    lab.net.send(server, lab.net.nodes[0].ip, b"\r\n\r\n".to_vec());
+    lab.net.settle();
+    assert_eq!((lab.net.bytes(server), lab.connections()), (vec![b"\r\n".to_vec()], 1 + 32 + 1));
+}
+
+/// Whoever connects has ten seconds for the first whole message, in whatever drops it comes; then the usual time.
+#[test]
+fn a_connection_over_which_nothing_whole_comes_is_closed_soon() {
+    let mut lab = Lab::registered();
+    let (slow, quick) = (lab.net.peer("10.0.0.7:40000"), lab.net.peer("10.0.0.7:40001"));
+    let options = "OPTIONS sip:200@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 10.0.0.7:40001;branch=z9hG4bKo\r\nMax-Forwards: 70\r\n\
+                   From: <sip:up@10.0.0.7>;tag=1\r\nTo: <sip:200@10.0.0.1>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    lab.net.send(quick, lab.net.nodes[0].ip, options.into());
+    for octet in options.bytes().take(20) {
+        lab.net.send(slow, lab.net.nodes[0].ip, vec![octet]);
+        lab.net.run_for(Duration::from_millis(490));
+    }
+    assert_eq!(lab.net.nodes[0].closed, []);
+    lab.net.run_for(Duration::from_secs(1));
+    assert_eq!(lab.net.nodes[0].closed, [slow]);
+    assert!(lab.net.bytes(quick).concat().starts_with(b"SIP/2.0 200"));
+    lab.net.run_for(Duration::from_secs(160));
+    assert_eq!(lab.net.nodes[0].closed, [slow]);
+    lab.net.run_for(Duration::from_secs(20));
+    assert_eq!(lab.net.nodes[0].closed, [slow, quick]);
 }
 
 /// B212 (SIP_DETECT_SSAF_n) over TCP: a stranger's connection is closed, its bytes are never looked at; the server's is as before.
