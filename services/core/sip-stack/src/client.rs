@@ -24,6 +24,8 @@ pub(crate) struct Told {
     pub(crate) line: LineNumber,
     pub(crate) route: Route,
     pub(crate) request: Request,
+    /// Lost because the transport has failed, which counts as 503, not as 408 (RFC 3261 8.1.3.1).
+    pub(crate) broken: bool,
 }
 
 impl Stack {
@@ -71,6 +73,7 @@ impl Stack {
     pub(crate) fn take_steps(&mut self, id: TransactionId, steps: Vec<Step>, response: Option<&Response>) {
         let Some(transaction) = self.core.transactions.find(id) else { return };
         let (owner, line, route, timing) = (transaction.owner, transaction.line, transaction.route, transaction.timing);
+        let broken = steps.contains(&Step::Unreachable);
         let mut outcome = None;
         let mut request = None;
         for step in steps {
@@ -93,7 +96,7 @@ impl Stack {
         let Some(outcome) = outcome else { return };
         let request = request.or_else(|| self.core.transactions.find(id).map(|transaction| transaction.request.clone()));
         if let Some(request) = request {
-            self.tell_owner(Told { id, owner, line, route, request }, outcome);
+            self.tell_owner(Told { id, owner, line, route, request, broken }, outcome);
         }
     }
 

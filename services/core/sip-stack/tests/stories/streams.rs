@@ -9,14 +9,13 @@ use sip_wire::{Message, Request, parse_datagram};
 use testbed::virtual_net::peer::{Caller, PCMU, answer};
 use testbed::virtual_net::{Net, seconds};
 
-use crate::given::{direct, settings};
+use crate::given::{direct, over, settings};
 
 const REGISTRAR: &str = "10.0.0.9:5060";
 const SECOND: &str = "10.0.0.8:5060";
 
-fn over_tcp(mut settings: StackSettings) -> StackSettings {
-    settings.lines[0].transport = Transport::Tcp;
-    settings
+fn over_tcp(settings: StackSettings) -> StackSettings {
+    over(Transport::Tcp, settings)
 }
 
 struct Lab {
