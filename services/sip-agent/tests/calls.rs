@@ -107,6 +107,19 @@ async fn a_dialed_call_is_on_the_bus_when_dial_answers() {
     assert_eq!(error_name(&refused), "org.deskphone.Error.WrongState");
 }
 
+/// RFC 3325: the line's server says whom the call has reached; the Call object follows.
+#[tokio::test]
+async fn a_call_shows_whom_the_server_has_reached() {
+    let mut house = House::registered().await;
+    let call = house.dial("100", 0).await.unwrap();
+    house.wait(&call, CALL_INTERFACE, "RemoteNumber", "100").await;
+    let invite = house.far.expect("INVITE").await;
+    house.far.respond(&invite, "180 Ringing", "P-Asserted-Identity: \"Grace\" <sip:4711@example.com>\r\n", "").await;
+    house.wait(&call, CALL_INTERFACE, "RemoteName", "Grace").await;
+    house.wait(&call, CALL_INTERFACE, "RemoteNumber", "4711").await;
+    house.wait(&call, CALL_INTERFACE, "RemoteUri", "sip:4711@example.com").await;
+}
+
 /// B307; the state changes when the far end has agreed.
 #[tokio::test]
 async fn hold_and_resume_by_re_invite() {

@@ -129,3 +129,22 @@ fn a_connection_that_breaks_under_a_request_does_not_end_the_call() {
         assert_eq!(net.calls(0).len(), 1, "refreshed: {}", net.story());
     }
 }
+
+/// B325, decision 31 (against RFC 3261 18.1.1): the line's transport carries requests of every size.
+#[test]
+fn a_large_request_goes_over_the_transport_of_its_line() {
+    for transport in BOTH {
+        let mut net = Net::new();
+        let far = net.peer("10.0.0.9:5060");
+        let mut given = over(transport, direct("10.0.0.1", "100", "10.0.0.9:5060"));
+        given.lines[0].display_name = "x".repeat(1500);
+        net.stack(given);
+        net.dial(0, "200");
+        net.settle();
+        let got = net.bytes(far);
+        assert!(got.len() == 1 && got[0].len() > 1500, "{}", got.len());
+        let tcp = transport == Transport::Tcp;
+        assert!(String::from_utf8_lossy(&got[0]).contains(if tcp { "SIP/2.0/TCP 10.0.0.1" } else { "SIP/2.0/UDP 10.0.0.1" }));
+        assert_eq!((net.nodes[0].opened.len(), net.nodes[0].connections.len()), (1, usize::from(tcp)));
+    }
+}
