@@ -1,6 +1,7 @@
 //! Events in the log, with the fields that all services share (`call`, `line`). Written after the messages have left.
 
-use sip_stack::{Event, LineState, SubscriptionKey, SubscriptionState};
+use agreements::CallIdentity;
+use sip_stack::{Event, LineState, ReferProgress, SubscriptionKey, SubscriptionState};
 
 /// One line for one event.
 pub fn write(event: &Event) {
@@ -11,8 +12,11 @@ pub fn write(event: &Event) {
         Event::Line(line, LineState::Registering { last_error }) => tracing::info!(%line, last_error, "registering"),
         Event::Line(line, LineState::Failed { reason }) => tracing::warn!(%line, reason, "registration failed"),
         Event::Line(line, LineState::Disabled | LineState::Unconfigured) => tracing::debug!(%line, "not in use"),
-        Event::Incoming { call, line, remote, sip_call_id } => {
+        Event::Incoming { call, line, remote, sip_call_id, replaces: None } => {
             tracing::info!(%call, %line, remote = remote.uri, sip_call_id, "incoming");
+        }
+        Event::Incoming { call, line, remote, sip_call_id, replaces: Some(replaces) } => {
+            tracing::info!(%call, %line, remote = remote.uri, sip_call_id, %replaces, "another call wants its place");
         }
         Event::Diverted { call, by, why } => tracing::info!(%call, by = by.uri, ?why, "was for somebody else first"),
         Event::Dialing { call, sip_call_id } => tracing::info!(%call, sip_call_id, "dialing"),
@@ -22,6 +26,11 @@ pub fn write(event: &Event) {
         Event::HoldChanged { call, local, remote, .. } => tracing::info!(%call, local, remote, "hold has changed"),
         Event::HoldFailed { call, status, reason } => tracing::warn!(%call, status, reason, "hold has not changed"),
         Event::Ended { call, code, reason, by } => tracing::info!(%call, code, reason, ?by, "ended"),
+        Event::Refer { call, progress } => referral(call, progress),
+        Event::Referred { line, call, by, to, replaces, .. } => {
+            let call = call.map(|call| call.to_string()).unwrap_or_default();
+            tracing::info!(%line, call, by = by.uri, to = to.uri, replaces, "asked to call somebody else");
+        }
         Event::ResyncRequested { line, event } => {
             tracing::info!(%line, event, "the server asks for provisioning");
         }
@@ -30,6 +39,16 @@ pub fn write(event: &Event) {
             tracing::debug!(line = %key.line, event = key.event, content_type, octets = body.len(), "notified");
         }
         Event::Stopped => tracing::info!("SIP has stopped"),
+    }
+}
+
+fn referral(call: &CallIdentity, progress: &ReferProgress) {
+    match progress {
+        ReferProgress::Unasked { reason } => tracing::warn!(%call, reason, "the far end cannot be referred"),
+        ReferProgress::Accepted { followed } => tracing::info!(%call, followed, "the far end will call"),
+        ReferProgress::Progress { status } => tracing::debug!(%call, status, "the far end calls"),
+        ReferProgress::Succeeded => tracing::info!(%call, "the far end's call is answered"),
+        ReferProgress::Failed { status, reason } => tracing::warn!(%call, status, reason, "the far end's call has failed"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
-use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party};
+use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party, ReferralId};
 use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
 
 /// A telephone and who sits before it.
@@ -161,7 +161,24 @@ impl Desk {
         self.incoming += 1;
         let call = CallIdentity::from_parts(self.incoming, u128::from(self.incoming));
         let remote = Party { number: "300".into(), name: "Ada".into(), uri: "sip:300@example.com".into() };
-        self.sip(Event::Incoming { call, line: line(on), remote, sip_call_id: "abc@example.com".into() });
+        self.sip(Event::Incoming { call, line: line(on), remote, sip_call_id: "abc@example.com".into(), replaces: None });
+        call
+    }
+
+    /// The far end of a call wants it to go on with somebody else.
+    pub fn refer(&mut self, call: CallIdentity, referral: u64) {
+        let party = |number: &str| Party { number: number.into(), uri: format!("sip:{number}@example.com"), ..Party::default() };
+        let (by, to) = (party("300"), party("500"));
+        let referral = ReferralId(referral);
+        self.sip(Event::Referred { referral, line: line(1), call: Some(call), by, to, replaces: false });
+    }
+
+    /// An INVITE on line 1 that wants the place of another call.
+    pub fn replace(&mut self, old: CallIdentity) -> CallIdentity {
+        self.incoming += 1;
+        let call = CallIdentity::from_parts(self.incoming, u128::from(self.incoming));
+        let remote = Party { number: "500".into(), uri: "sip:500@example.com".into(), ..Party::default() };
+        self.sip(Event::Incoming { call, line: line(1), remote, sip_call_id: "new".into(), replaces: Some(old) });
         call
     }
 

@@ -126,6 +126,8 @@ impl Stack {
             (Owner::Info(call), outcome) => self.on_info_outcome(call, &told, outcome),
             (Owner::Cancel(call), outcome) => self.on_cancel_outcome(call, outcome),
             (Owner::Subscription(id), outcome) => self.on_subscribe_outcome(id, &told, outcome),
+            (Owner::Refer(id), outcome) => self.on_refer_outcome(id, &told, outcome),
+            (Owner::ReferNotify(id), outcome) => self.on_refer_notify_outcome(id, &told, outcome),
             (Owner::Probe(line), outcome) => self.on_probe_outcome(line, told.id, told.route.remote, outcome),
             (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}
         }
@@ -170,7 +172,7 @@ impl Stack {
             Owner::Invite(call) => self.core.calls.get(&call).is_some_and(Call::has_another_server),
             Owner::Subscription(id) => self.core.subscriptions.has_another_server(id),
             Owner::Reinvite(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) => false,
-            Owner::Probe(_) | Owner::Nobody => false,
+            Owner::Refer(_) | Owner::ReferNotify(_) | Owner::Probe(_) | Owner::Nobody => false,
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::details::LineDetails;
 use crate::identity::IdentitySettings;
+use crate::referral::{ReferProgress, ReferTarget, ReferralId};
 pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
 use crate::subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
@@ -281,6 +282,23 @@ pub enum Command {
     Hangup(CallIdentity),
     /// Tells the far end these digits by INFO, one after the other (DTMF_RELAY_n, B305). Too many at a time are dropped.
     SendDigits(CallIdentity, Vec<RelayedDigit>),
+    /// Asks the far end of an answered call to call somebody else (REFER), after whatever re-INVITE of the call is wanted or
+    /// under way; the outcome comes as `Event::Refer`. The call goes on.
+    Refer {
+        /// The call.
+        call: CallIdentity,
+        /// Whom its far end shall call.
+        target: ReferTarget,
+    },
+    /// Follows a REFER of theirs: calls whom it names. The call's outcome comes as events of it, the referrer is told as well.
+    AcceptReferral {
+        /// As in `Event::Referred`.
+        referral: ReferralId,
+        /// The new call's identity from now on.
+        call: CallIdentity,
+    },
+    /// Does not follow it.
+    DeclineReferral(ReferralId),
     /// re-INVITE to hold (B307).
     Hold(CallIdentity),
     /// re-INVITE to talk again.
@@ -338,6 +356,9 @@ pub enum Event {
         remote: Party,
         /// The SIP Call-ID.
         sip_call_id: String,
+        /// The call whose place it is to take (RFC 3891): that one ends when this one is answered, and goes on when it is not.
+        /// Nobody need be asked, and it shall not ring.
+        replaces: Option<CallIdentity>,
     },
     /// Somebody has sent a call of theirs on to us; comes right after `Incoming`.
     Diverted {
@@ -408,6 +429,28 @@ pub enum Event {
         reason: String,
         /// Who ended it.
         by: EndedBy,
+    },
+    /// What became of a REFER of ours.
+    Refer {
+        /// The call whose far end was referred.
+        call: CallIdentity,
+        /// From now on.
+        progress: ReferProgress,
+    },
+    /// Somebody asks us to call somebody else. Waits for `AcceptReferral` or `DeclineReferral`.
+    Referred {
+        /// Names it.
+        referral: ReferralId,
+        /// On which line.
+        line: LineNumber,
+        /// The call that it is about; none: one of the line's servers asks by itself.
+        call: Option<CallIdentity>,
+        /// Who asks.
+        by: Party,
+        /// Whom we shall call.
+        to: Party,
+        /// The new call is to take the place of one that the other end has.
+        replaces: bool,
     },
     /// A NOTIFY with the line's resync event came from the line's servers (B45, C68); `event` is the Event header.
     ResyncRequested {

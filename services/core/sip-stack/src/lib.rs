@@ -1,4 +1,4 @@
-//! The SIP user agent as a state machine: transactions, dialogs, registration, subscriptions, INVITE sessions with
+//! The SIP user agent as a state machine: transactions, dialogs, registration, subscriptions, referrals, INVITE sessions with
 //! offer/answer, and authentication, over plain data. No socket, clock, thread or randomness in it, so hours of timers, loss and reordering are
 //! tested in milliseconds.
 //!
@@ -21,6 +21,7 @@ mod media;
 mod plan;
 mod random;
 mod receive;
+mod referral;
 mod registration;
 mod serve;
 mod servers;
@@ -38,6 +39,7 @@ mod view;
 pub use details::{DiversionHeader, LineDetails};
 pub use identity::{AnonymousPart, IdentitySettings};
 pub use interface::*;
+pub use referral::{ReferProgress, ReferTarget, ReferralId};
 pub use snapshot::SNAPSHOT_FORMAT;
 pub use stack::{Load, Stack};
 pub use subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};

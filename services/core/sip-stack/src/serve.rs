@@ -12,10 +12,19 @@ use crate::transaction::{ServerKey, TransactionId};
 use crate::transport::{ACCEPT, ALLOW};
 
 /// Methods that exist and are not served: 405. What is unknown altogether is 501.
-const KNOWN_UNSERVED: [Method; 5] = [Method::REGISTER, Method::SUBSCRIBE, Method::REFER, Method::MESSAGE, Method::PUBLISH];
+const KNOWN_UNSERVED: [Method; 4] = [Method::REGISTER, Method::SUBSCRIBE, Method::MESSAGE, Method::PUBLISH];
 /// Methods that are served.
-const SERVED: [Method; 8] =
-    [Method::INVITE, Method::CANCEL, Method::BYE, Method::PRACK, Method::UPDATE, Method::OPTIONS, Method::NOTIFY, Method::INFO];
+const SERVED: [Method; 9] = [
+    Method::INVITE,
+    Method::CANCEL,
+    Method::BYE,
+    Method::PRACK,
+    Method::UPDATE,
+    Method::OPTIONS,
+    Method::NOTIFY,
+    Method::INFO,
+    Method::REFER,
+];
 
 /// Why a request is not served.
 enum Refusal {
@@ -42,6 +51,7 @@ impl Stack {
             (Method::INVITE, false) => self.on_first_invite(id, arrived),
             (Method::OPTIONS, false) => self.on_options(id, &arrived.request, ""),
             (Method::NOTIFY, false) => self.on_stray_notify(id, &arrived),
+            (Method::REFER, false) => self.on_first_refer(id, &arrived),
             (_, true) => self.on_request_in_dialog(id, arrived),
             (_, false) => self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, ""),
         }

@@ -12,6 +12,7 @@ use crate::limits::SourceLimits;
 use crate::locate::QueryTable;
 use crate::media::PortRing;
 use crate::random::Random;
+use crate::referral::ReferralTable;
 use crate::registration::Registration;
 use crate::servers::ServerTable;
 use crate::session::Call;
@@ -48,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) registrations: BTreeMap<LineNumber, Registration>,
     pub(crate) calls: BTreeMap<CallIdentity, Call>,
     pub(crate) subscriptions: SubscriptionTable,
+    pub(crate) referrals: ReferralTable,
     pub(crate) ports: PortRing,
     /// Lines that have not registered since the unit was switched on.
     pub(crate) unspread: BTreeSet<LineNumber>,
@@ -119,6 +121,7 @@ impl Stack {
                 TimerOwner::Call(call) => self.on_call_timer(call, timer),
                 TimerOwner::Line(line) => self.on_line_timer(line, timer),
                 TimerOwner::Subscription(id) => self.on_subscription_timer(id, timer),
+                TimerOwner::Referral(id) => self.on_referral_timer(id, timer),
                 TimerOwner::Flow(flow) => self.on_flow_timer(flow),
                 TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
                 TimerOwner::Stream(flow, remote) => self.on_stream_timer(flow, remote, timer),
@@ -168,6 +171,7 @@ impl Stack {
             calls: self.core.calls.len(),
             queries: self.core.queries.len(),
             subscriptions: self.core.subscriptions.len(),
+            referrals: self.core.referrals.len(),
             call_timers: self.core.timers.armed().filter(|(owner, _)| matches!(owner, TimerOwner::Call(_))).count(),
             transaction_timers: self.core.timers.armed().filter(|(owner, _)| matches!(owner, TimerOwner::Transaction(_))).count(),
         }
@@ -214,6 +218,8 @@ pub struct Load {
     pub queries: usize,
     /// Subscriptions, in whatever state.
     pub subscriptions: usize,
+    /// REFERs of either side whose outcome is not known yet.
+    pub referrals: usize,
     /// Timers of calls.
     pub call_timers: usize,
     /// Timers of transactions.

@@ -9,6 +9,7 @@ use agreements::{CallIdentity, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 
 use crate::interface::{FlowId, QueryId};
+use crate::referral::ReferralId;
 use crate::subscription::SubscriptionId;
 use crate::transaction::TransactionId;
 
@@ -95,6 +96,12 @@ pub(crate) enum Timer {
     NotifyLost,
     /// Subscription: the granted time has passed without a successful refresh.
     SubscriptionLost,
+    /// Referral of ours: the far end has taken the REFER and says nothing (64*T1), or no more (what its NOTIFY has said).
+    ReferLost,
+    /// Referral of theirs: nobody has said whether to follow it (60 s), it is declined.
+    ReferUndecided,
+    /// Referral of theirs: the referrer's subscription is over (600 s).
+    ReferExpires,
 }
 
 /// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
@@ -119,6 +126,7 @@ impl Timer {
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::RingAgain => false,
             Timer::SessionRefresh | Timer::SessionEnds | Timer::ReliableAgain | Timer::ReliableLost => false,
             Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => false,
+            Timer::ReferLost | Timer::ReferUndecided | Timer::ReferExpires => false,
             Timer::ServerProbe | Timer::ServerReturn | Timer::KeepAlive => false,
             Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => false,
         }
@@ -146,6 +154,8 @@ pub(crate) enum TimerOwner {
     Stack,
     /// A subscription.
     Subscription(SubscriptionId),
+    /// A referral.
+    Referral(ReferralId),
 }
 
 /// All deadlines that are set.

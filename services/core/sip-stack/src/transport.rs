@@ -13,7 +13,9 @@ use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
 
 /// Methods that are served, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, NOTIFY, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, NOTIFY, INFO, REFER";
+/// Extensions that are always on: RFC 3891, RFC 4538, RFC 4488.
+const ALWAYS_SUPPORTED: [&str; 3] = ["replaces", "tdialog", "norefersub"];
 /// Bodies that are understood, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
@@ -161,12 +163,12 @@ impl Stack {
         }
     }
 
-    /// Option tags of extensions that the line has on.
+    /// Option tags of the extensions that the line has on.
     pub(crate) fn supported(&self, line: LineNumber) -> Vec<&'static str> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, line));
         let sessions = own.map(|own| own.sessions.clone()).unwrap_or_default();
         let tags = [(sessions.reliable, crate::session::RELIABLE), (sessions.expires > 0, crate::session::TIMER)];
-        tags.into_iter().filter(|(on, _)| *on).map(|(_, tag)| tag).collect()
+        tags.into_iter().filter(|(on, _)| *on).map(|(_, tag)| tag).chain(ALWAYS_SUPPORTED).collect()
     }
 
     /// Supported, where there is something to say.

@@ -61,6 +61,8 @@ pub(crate) struct Call {
     pub media: MediaState,
     pub digits: Vec<Digit>,
     pub next_digit: u64,
+    /// The call that it comes instead of: who transfers, or whose place it has taken.
+    pub instead_of: Option<CallIdentity>,
 }
 
 impl Call {
@@ -82,6 +84,7 @@ impl Call {
             media: MediaState::None,
             digits: Vec::new(),
             next_digit: 1,
+            instead_of: None,
         }
     }
 

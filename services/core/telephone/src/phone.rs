@@ -1,5 +1,6 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
-//! they come from: `hand` (hook and keys), `sip` (events of the stack), `requests` (the bus); `mailbox` is what waits at
+//! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
+//! `requests` (the bus); `mailbox` is what waits at
 //! voice mail servers; `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
@@ -9,6 +10,7 @@ mod mailbox;
 mod requests;
 mod restore;
 mod sip;
+mod transfer;
 mod wishes;
 
 use std::collections::VecDeque;

@@ -33,6 +33,8 @@ enum Happening {
     AskResume,
     Digits,
     Flow,
+    Referred,
+    Replaced,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -49,6 +51,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::AskResume),
         Just(Happening::Digits),
         Just(Happening::Flow),
+        Just(Happening::Referred),
+        Just(Happening::Replaced),
     ]
 }
 
@@ -93,6 +97,8 @@ fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
         Happening::Hold(local, remote) => desk.hold_changed(call, local, remote),
         Happening::HoldFailed => desk.sip(Event::HoldFailed { call, status: 488, reason: String::new() }),
         Happening::Ended(code) => desk.ended(call, code, EndedBy::Remote),
+        Happening::Referred => desk.refer(call, 1),
+        Happening::Replaced => drop(desk.replace(call)),
         Happening::Flow => desk.input(Input::Media(call, MediaState::Flowing)),
     }
 }
@@ -132,7 +138,7 @@ fn obey(desk: &mut Desk) {
     for command in desk.commands() {
         let (call, end) = match command {
             Command::Ring(call) | Command::Answer(call) | Command::Hold(call) | Command::Resume(call) => (call, None),
-            Command::Dial { call, .. } => (call, None),
+            Command::Dial { call, .. } | Command::AcceptReferral { call, .. } => (call, None),
             Command::SendDigits(call, ref digits) => {
                 assert!(!digits.is_empty() && desk.view(call).state == CallState::Talking);
                 (call, None)
@@ -140,6 +146,8 @@ fn obey(desk: &mut Desk) {
             Command::Reject(call, status) => (call, Some(status)),
             Command::Forward { call, .. } => (call, Some(302)),
             Command::Hangup(call) => (call, Some(0)),
+            Command::Refer { call, .. } => (call, None),
+            Command::DeclineReferral(_) => continue,
             Command::Register(_) | Command::Subscribe { .. } | Command::Unsubscribe(_) | Command::Stop => continue,
         };
         assert!(desk.calls.contains_key(&call), "{command:?}");

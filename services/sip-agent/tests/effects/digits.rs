@@ -10,7 +10,7 @@ fn keyed(rows: Rowset, key: &str) -> (Option<char>, Option<String>) {
     let (mut lab, mut desk) = (Lab::calling(rows), desk(rows));
     let (call, mut caller) = lab.ringing();
     let remote = Party { number: "far".into(), name: String::new(), uri: "sip:far@10.0.0.9".into() };
-    desk.sip(Event::Incoming { call, line: line(1), remote, sip_call_id: "abc".into() });
+    desk.sip(Event::Incoming { call, line: line(1), remote, sip_call_id: "abc".into(), replaces: None });
     desk.lift();
     desk.commands().into_iter().for_each(|command| lab.command(command));
     caller.learn_tag(&lab.got());

@@ -115,7 +115,7 @@ fn a_forwarded_call_says_who_has_forwarded_it() {
         let sdp = caller.sdp(PCMU);
         caller.send(&mut lab.net, "INVITE", "i1", &format!("Diversion: {before}\r\n"), &sdp);
         let call = lab.net.nodes[0].incoming();
-        desk.sip(Event::Incoming { call, line: line(1), remote: Party::default(), sip_call_id: "abc".into() });
+        desk.sip(Event::Incoming { call, line: line(1), remote: Party::default(), sip_call_id: "abc".into(), replaces: None });
         desk.commands().into_iter().for_each(|command| lab.command(command));
         let got = lab.got();
         let moved = response_with(&got, 302).unwrap();

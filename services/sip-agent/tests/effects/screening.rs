@@ -11,7 +11,7 @@ fn called(desk: &mut Desk, on: u32, uri: &str) -> Result<(), u16> {
     let call = CallIdentity::from_parts(desk.now.0 / 1_000_000, desk.calls.len() as u128);
     let number = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default().to_owned();
     let remote = Party { number, name: String::new(), uri: uri.into() };
-    desk.sip(Event::Incoming { call, line: line(on), remote, sip_call_id: "abc".into() });
+    desk.sip(Event::Incoming { call, line: line(on), remote, sip_call_id: "abc".into(), replaces: None });
     let outcome = match desk.commands().as_slice() {
         [Command::Ring(_)] => Ok(()),
         [Command::Reject(_, status)] => Err(*status),

@@ -13,10 +13,11 @@ use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
 use crate::identity;
-use crate::interface::{EndedBy, Event, QueryId, StackSettings};
+use crate::interface::{EndedBy, Event, LineSettings, QueryId, StackSettings};
 use crate::limits::MOST_CALLS;
 use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
+use crate::referral::{Referred, add_referred};
 use crate::registration::in_words;
 use crate::servers::retry_after;
 use crate::stack::{Stack, line_of};
@@ -32,7 +33,24 @@ impl Stack {
         if self.core.calls.contains_key(&identity) {
             return;
         }
-        if let Err((code, reason)) = self.try_dial(identity, line, target, correlation) {
+        let target = |own: &LineSettings| addresses::dialled(own, target);
+        if let Err((code, reason)) = self.try_dial(identity, line, target, (correlation, None)) {
+            self.tell(Event::Ended { call: identity, code, reason, by: EndedBy::Local });
+        }
+    }
+
+    /// A call that somebody else has asked for by REFER, who learns how it goes.
+    pub(crate) fn dial_referred(
+        &mut self,
+        identity: CallIdentity,
+        line: LineNumber,
+        target: sip_wire::Uri,
+        referred: Referred,
+        correlation: Correlation,
+    ) {
+        let made = (correlation, Some(Box::new(referred)));
+        if let Err((code, reason)) = self.try_dial(identity, line, |_| Ok(target), made) {
+            self.note_referred_end(identity, code, false);
             self.tell(Event::Ended { call: identity, code, reason, by: EndedBy::Local });
         }
     }
@@ -41,8 +59,8 @@ impl Stack {
         &mut self,
         identity: CallIdentity,
         line: LineNumber,
-        target: &str,
-        correlation: Correlation,
+        target: impl FnOnce(&LineSettings) -> Result<sip_wire::Uri, String>,
+        (correlation, referred): (Correlation, Option<Box<Referred>>),
     ) -> Result<(), (u16, String)> {
         let plain = |reason: &str| (0, reason.to_owned());
         let settings = self.settings().ok_or_else(|| plain("there are no settings yet"))?;
@@ -54,20 +72,20 @@ impl Stack {
         if usable_codecs(&settings, own).is_empty() {
             return Err((488, no_playable_codec(&own.codecs, &settings.playable)));
         }
-        let target = addresses::dialled(own, target).map_err(|reason| (0, reason))?;
+        let target = target(own).map_err(|reason| (0, reason))?;
         let hop = self.call_hop(line, own, &target).ok_or_else(|| plain("the number leads nowhere"))?;
         match self.locate(line, &hop, Asker::Dial(identity)) {
             Located::Nowhere(reason) => return Err((0, reason)),
             Located::Asked(query) => {
                 let mut call = Call::new(identity, line, true, State::Locating { query, target });
-                call.correlation = correlation;
+                (call.correlation, call.referred) = (correlation, referred);
                 call.anonymous = own.identity.anonymous;
                 self.put_call(call);
             }
             Located::At(routes) => {
                 let route = routes.first;
                 let mut call = Call::new(identity, line, true, State::Preparing { target, routes });
-                call.correlation = correlation;
+                (call.correlation, call.referred) = (correlation, referred);
                 call.anonymous = own.identity.anonymous;
                 self.prepare(call, route, &settings);
             }
@@ -172,6 +190,9 @@ impl Stack {
         identity::declare(headers, own, call.anonymous);
         self.add_supported(headers, call.line);
         call.interval.ask(headers, &own.sessions);
+        if let Some(referred) = &call.referred {
+            add_referred(headers, referred);
+        }
         let media = call.media.as_mut()?;
         let sdp = media.offer(settings, own, media.wish());
         add_sdp(&mut request.headers, &mut request.body, sdp);
@@ -241,6 +262,7 @@ impl Stack {
         self.take_interval(&mut call, &response.headers, settings);
         match agreed {
             Ok(()) if !taken_back => {
+                self.note_referred(call.identity, response.status);
                 self.desire(&mut call, settings);
                 let codec = call.media.as_ref().and_then(crate::media::MediaSession::codec);
                 self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
@@ -350,7 +372,7 @@ fn refused_by(code: u16) -> EndedBy {
 }
 
 /// "488 Not Acceptable Here: no common codec"; "486 Busy Here, again in 60 s" (RFC 3261 20.33: nobody but the user calls again).
-fn refusal_in_words(response: &Response) -> String {
+pub(crate) fn refusal_in_words(response: &Response) -> String {
     let warning = response.headers.warning().ok().and_then(|list| list.into_iter().next()).map(|warning| warning.text);
     let text = warning.map(|text| why::readable(&text)).or_else(|| why::said(&response.headers));
     let again = retry_after(response).map(|wait| format!(", again in {} s", wait.as_secs())).unwrap_or_default();

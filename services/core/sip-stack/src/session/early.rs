@@ -66,6 +66,7 @@ impl Stack {
         }
         let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
         self.note_reached(call, told.route.remote.ip(), &response.headers);
+        self.note_referred(call.identity, response.status);
         let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
         let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
         let mut early_media = false;
@@ -207,7 +208,7 @@ impl Call {
         (named && inviting.early.len() == 1).then(|| self.remote.clone())
     }
 
-    fn has_early(&self, theirs: &str) -> bool {
+    pub(super) fn has_early(&self, theirs: &str) -> bool {
         match &self.state {
             State::Inviting(inviting) => inviting.early.iter().any(|early| early.tag == theirs && early.dialog.is_some()),
             State::Locating { .. } | State::Preparing { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => false,

@@ -54,7 +54,11 @@ impl Stack {
             Err(MediaMismatch::Unreadable(_)) => return self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
             Err(mismatch) => Err(mismatch.to_string()),
         };
-        let call = self.new_incoming(id, &arrived, tag, dialog);
+        let replaces = match self.call_to_replace(&arrived) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.respond_status(id, status, &tag),
+        };
+        let call = self.new_incoming(id, &arrived, (tag, dialog), replaces);
         match offer {
             Ok(offer) => self.take_in(call, &arrived, offer, own, &settings),
             Err(reason) => self.refuse_media(call, id, &arrived.request, &reason),
@@ -62,7 +66,13 @@ impl Stack {
     }
 
     /// The call, told to people.
-    fn new_incoming(&mut self, id: TransactionId, arrived: &Arrived, tag: String, dialog: Dialog) -> Call {
+    fn new_incoming(
+        &mut self,
+        id: TransactionId,
+        arrived: &Arrived,
+        (tag, dialog): (String, Dialog),
+        replaces: Option<CallIdentity>,
+    ) -> Call {
         let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
         let identity = CallIdentity::from_parts(self.now.0 / 1_000_000, random);
         let remote = self.caller_of(arrived, &dialog.remote);
@@ -75,6 +85,7 @@ impl Stack {
             answer_wanted: false,
             ring_wanted: false,
             exchange: Exchange::InAnswer,
+            replaces,
         };
         let mut call = Call::new(identity, arrived.line, false, State::Offered(offered));
         call.local_tag = tag;
@@ -84,7 +95,7 @@ impl Stack {
         if let Some(transaction) = self.core.transactions.find_mut(id) {
             transaction.owner = Owner::Invite(identity);
         }
-        self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id });
+        self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id, replaces });
         self.tell_diverted(identity, arrived);
         call
     }
@@ -199,6 +210,10 @@ impl Stack {
             call.state = State::Offered(Offered { answer_wanted: true, ..offered });
             return self.put_call(call);
         }
+        let replaced = offered.replaces;
+        if replaced.is_some_and(|replaced| !self.can_give_way(replaced)) {
+            return self.refuse_offered(call, StatusCode::DECLINE, "the call that it would replace has ended", EndedBy::Network);
+        }
         let invite = offered.invite;
         let request = self.core.transactions.find(invite).map(|transaction| transaction.request.clone());
         let own = line_of(settings, call.line);
@@ -226,6 +241,9 @@ impl Stack {
         let codec = call.media.as_ref().and_then(MediaSession::codec);
         self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
         self.put_call(call);
+        if let Some(replaced) = replaced {
+            self.give_way(replaced);
+        }
     }
 
     /// `Command::Reject`.
@@ -267,6 +285,7 @@ impl Stack {
             }
             Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) | Owner::Probe(_) => String::new(),
             Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => String::new(),
+            Owner::Refer(_) | Owner::ReferNotify(_) => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
         let answered = matches!(&transaction.machine, Machine::ServerInvite(machine) if machine.is_final());
@@ -276,6 +295,7 @@ impl Stack {
             Owner::Invite(_) | Owner::Reinvite(_) => {}
             Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) | Owner::Probe(_) => {}
             Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => {}
+            Owner::Refer(_) | Owner::ReferNotify(_) => {}
         }
     }
 

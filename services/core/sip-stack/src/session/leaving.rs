@@ -33,6 +33,15 @@ impl Stack {
         }
     }
 
+    /// The far end does not know a call any more (481; RFC 5057 5.1).
+    pub(crate) fn leave_forgotten(&mut self, identity: CallIdentity, reason: &str) {
+        let Some(call) = self.take_call(identity) else { return };
+        if call.is_talking() {
+            return self.leave(call, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST.code(), reason, EndedBy::Network);
+        }
+        self.put_call(call);
+    }
+
     /// Ends an answered call by BYE; not before the ACK of our 2xx (RFC 3261 15).
     pub(super) fn leave(&mut self, mut call: Call, code: u16, reason: &str, by: EndedBy) {
         self.tell_ended(&mut call, code, reason, by);

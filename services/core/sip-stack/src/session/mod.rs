@@ -1,7 +1,8 @@
 //! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
 //! its file: `dial`, `early`, `redirected` and `takeback` (ours until answered), `incoming`, `reliable` and `forward` (theirs until
 //! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh`, `moving` and `unanswered` (answered), `leaving` (ended for people,
-//! not yet for the network); `sound` is what all ask of media, `interval` what RFC 4028 agrees.
+//! not yet for the network); `sound` is what all ask of media, `interval` what RFC 4028 agrees, `replaced` where a call takes the place
+//! of another.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
@@ -26,6 +27,7 @@ mod refresh;
 mod reinvite;
 pub(crate) mod relay;
 mod reliable;
+mod replaced;
 mod sound;
 mod takeback;
 mod talking;
@@ -43,11 +45,13 @@ use crate::dialog::Dialog;
 use crate::interface::{CallMedia, Command, EndedBy, Event, FlowId, Output, Party, QueryId, StackSettings};
 use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaSession, Offer};
+use crate::referral::Referred;
 use crate::stack::Stack;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Route, TransactionId};
 use crate::view::{CallStage, CallView};
 
+pub(crate) use dial::refusal_in_words;
 pub(crate) use interval::{SessionInterval, TIMER};
 pub(crate) use reliable::{RELIABLE, Reliable};
 pub(crate) use talking::Unacked;
@@ -69,6 +73,8 @@ pub(crate) struct Call {
     flow: Option<FlowId>,
     /// Ours, and made without saying whose it is (BLOCK_CALLER_ID_n).
     anonymous: bool,
+    /// Ours, and somebody else has asked for it.
+    referred: Option<Box<Referred>>,
     /// Ours: whom else it may be made to.
     elsewhere: redirected::Elsewhere,
     interval: SessionInterval,
@@ -146,6 +152,8 @@ pub(crate) struct Offered {
     /// The 18x that must offer waits for media.
     ring_wanted: bool,
     exchange: Exchange,
+    /// The call whose place it takes (RFC 3891).
+    replaces: Option<CallIdentity>,
 }
 
 /// How far offer and answer are before our 2xx.
@@ -197,12 +205,23 @@ impl Call {
             port_tries: 0,
             flow: None,
             anonymous: false,
+            referred: None,
             elsewhere: redirected::Elsewhere::default(),
             interval: SessionInterval::default(),
             reliable: Reliable::default(),
             ended: false,
             state,
         }
+    }
+
+    /// Answered, and not over.
+    pub(crate) fn is_talking(&self) -> bool {
+        matches!(self.state, State::Talking(_))
+    }
+
+    /// Whether it was made without saying whose it is.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.anonymous
     }
 
     /// Whether it needs that socket.
@@ -262,6 +281,9 @@ impl Stack {
             Command::Forward { call, to, why } => self.forward(call, &to, why),
             Command::Hangup(call) => self.hang_up(call),
             Command::SendDigits(call, digits) => self.relay(call, &digits),
+            Command::Refer { call, target } => self.refer(call, target),
+            Command::AcceptReferral { referral, call } => self.accept_referral(referral, call, correlation),
+            Command::DeclineReferral(referral) => self.decline_referral(referral),
             Command::Hold(call) => self.wish_hold(call, true),
             Command::Resume(call) => self.wish_hold(call, false),
             Command::Register(line) => {
@@ -287,6 +309,7 @@ impl Stack {
     /// The last thing of a call.
     fn let_go(&mut self, call: Call) {
         self.core.timers.disarm_all(TimerOwner::Call(call.identity));
+        self.leave_dialog_to_referrals(&call);
         self.touch();
     }
 
@@ -302,6 +325,8 @@ impl Stack {
             let farewell = media.farewell(call.identity, call.line);
             self.put(Output::MediaDesired(farewell));
         }
+        self.note_referred_end(call.identity, code, by == EndedBy::Local);
+        self.drop_waiting_referral(call.identity, 0, "the call has ended");
         self.tell(Event::Ended { call: call.identity, code, reason: reason.to_owned(), by });
     }
 
@@ -337,6 +362,7 @@ impl Stack {
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::ServerProbe | Timer::ServerReturn => self.put_call(call),
             Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => self.put_call(call),
+            Timer::ReferLost | Timer::ReferUndecided | Timer::ReferExpires => self.put_call(call),
         }
     }
 
@@ -358,7 +384,7 @@ impl Stack {
 }
 
 impl Call {
-    fn dialog(&self) -> Option<&Dialog> {
+    pub(crate) fn dialog(&self) -> Option<&Dialog> {
         match &self.state {
             State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => None,
             State::Offered(offered) => Some(&offered.dialog),
@@ -367,7 +393,7 @@ impl Call {
         }
     }
 
-    fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+    pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match &mut self.state {
             State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => None,
             State::Offered(offered) => Some(&mut offered.dialog),

@@ -92,11 +92,24 @@ impl Stack {
                 self.send_reinvite(call, (hold, Why::Wish), settings);
             }
             Some(_) | None if call.interval.due => self.refresh(call, settings),
-            Some(_) | None => self.put_call(call),
+            Some(_) | None => {
+                let waiting = self.waiting_referral(call.identity);
+                self.put_call(call);
+                if let Some(id) = waiting {
+                    self.send_refer(id);
+                }
+            }
         }
     }
 
+    /// Something else waits for its turn.
+    pub(crate) fn go_on_with(&mut self, identity: CallIdentity) {
+        let (Some(settings), Some(call)) = (self.settings(), self.take_call(identity)) else { return };
+        self.go_on(call, &settings);
+    }
+
     pub(super) fn send_reinvite(&mut self, mut call: Call, (hold, why): (bool, Why), settings: &StackSettings) {
+        let identity = call.identity;
         let sent = self.start_reinvite(&mut call, hold, settings);
         match (&mut call.state, sent, why) {
             (State::Talking(talking), Some((transaction, sends)), _) => {
@@ -106,8 +119,10 @@ impl Stack {
             (_, _, Why::Refresh) => self.refresh_session_later(call),
             (_, _, Why::Move) => self.back_off(call, (hold, why)),
             (_, _, Why::Wish) => {
-                self.tell(Event::HoldFailed { call: call.identity, status: 0, reason: "it cannot be sent".to_owned() });
+                let reason = "it cannot be sent".to_owned();
+                self.tell(Event::HoldFailed { call: call.identity, status: 0, reason: reason.clone() });
                 self.put_call(call);
+                self.drop_waiting_referral(identity, 0, &reason);
             }
         }
     }
@@ -242,6 +257,7 @@ impl Stack {
     }
 
     pub(super) fn hold_failed(&mut self, call: Call, status: u16, reason: String, settings: &StackSettings) {
+        self.drop_waiting_referral(call.identity, status, &format!("the call cannot be held: {reason}"));
         self.tell(Event::HoldFailed { call: call.identity, status, reason });
         self.go_on(call, settings);
     }

@@ -14,6 +14,7 @@ use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, StackSettings};
 use crate::media::MediaSession;
 use crate::receive::Arrived;
+use crate::referral::is_about_referral;
 use crate::stack::Stack;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Route, TransactionId};
@@ -205,13 +206,14 @@ impl Stack {
                 Method::PRACK => self.on_prack_of_refused(id, request),
                 _ => self.on_early_request(id, &arrived),
             };
+            let heard = heard || self.on_referral_request(id, &arrived);
             if heard {
                 return;
             }
             return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, "");
         };
         let number = request.headers.cseq().map(|cseq| cseq.number).unwrap_or_default();
-        let tag = call.local_tag.clone();
+        let (identity, tag) = (call.identity, call.local_tag.clone());
         if !call.dialog_mut().is_some_and(|dialog| dialog.accepts(number)) {
             // RFC 3261 12.2.2: out of order.
             self.put_call(call);
@@ -231,6 +233,7 @@ impl Stack {
                     Method::OPTIONS => self.on_options(id, request, &tag),
                     Method::INFO => self.on_info(id, request, &tag),
                     Method::NOTIFY => self.on_notify_in_dialog(id, request, &tag),
+                    Method::REFER => self.on_refer_in_dialog(id, identity, &arrived, &tag),
                     _ => self.respond_status(id, StatusCode::NOT_IMPLEMENTED, &tag),
                 }
             }
@@ -274,6 +277,7 @@ impl Stack {
                 self.respond_status(id, StatusCode::OK, tag);
                 self.wish_hold(identity, true);
             }
+            _ if is_about_referral(request) => self.on_refer_notify(id, identity, request, tag),
             _ => self.bad_event(id, request),
         }
     }

@@ -22,6 +22,7 @@ pub(crate) use server_request::ServerRequest;
 pub(crate) use table::{ClientKey, ServerKey, TransactionTable};
 
 use crate::interface::{FlowId, LineSettings};
+use crate::referral::ReferralId;
 use crate::subscription::SubscriptionId;
 use crate::timers::Timer;
 
@@ -130,6 +131,10 @@ pub(crate) enum Owner {
     Info(CallIdentity),
     /// A subscription.
     Subscription(SubscriptionId),
+    /// Our REFER.
+    Refer(ReferralId),
+    /// Our NOTIFY of how a REFER of theirs goes.
+    ReferNotify(ReferralId),
     /// Our OPTIONS to a server of the line that has failed.
     Probe(LineNumber),
     /// Nobody: requests that are answered at once, and our BYE of a leg that no call wants.

@@ -6,6 +6,9 @@ use std::time::Duration;
 use agreements::Secret;
 use sip_stack::{Codec, LineSettings, Server, SessionSettings, StackSettings, Transport};
 
+/// Extensions that every line supports.
+pub const ALWAYS: &str = "replaces, tdialog, norefersub";
+
 /// One line in use at `address`, user part `user`, with `server` (address:port or name) as registrar and proxy, or none.
 pub fn settings(address: &str, user: &str, server: Option<&str>) -> StackSettings {
     let server = server.map(server_of);

@@ -15,6 +15,7 @@ mod moving;
 mod reached;
 mod reasons;
 mod redirected;
+mod referring;
 mod registration;
 mod reliable;
 mod restoring;

@@ -8,7 +8,7 @@ use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with
 use testbed::virtual_net::{Faults, MediaMode, Net, PERFECT, seconds};
 
 use crate::dialing::Dialled;
-use crate::given::{cases, direct};
+use crate::given::{ALWAYS, cases, direct};
 use crate::incoming::Called;
 
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
@@ -297,9 +297,9 @@ fn ringbacks(dialled: &Dialled) -> usize {
 /// B217; without the setting nobody is told that it is known, and nothing is acknowledged.
 #[test]
 fn the_invite_says_100rel_where_the_setting_does() {
-    assert_eq!(dialled().invite.headers.get("Supported"), Some("100rel"));
+    assert_eq!(dialled().invite.headers.get("Supported").unwrap(), format!("100rel, {ALWAYS}"));
     let mut off = Dialled::new();
-    assert!(!off.invite.headers.has("Supported"));
+    assert_eq!(off.invite.headers.get("Supported"), Some(ALWAYS));
     provisional(&mut off, 180, "f", 1, None);
     assert!(off.titles().is_empty());
     assert_eq!(ringbacks(&off), 1);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use agreements::{LineNumber, Tick};
 use proptest::prelude::*;
-use sip_stack::{CallStage, Command, Event, Input, LineState, SNAPSHOT_FORMAT, Stack, Start, SubscriptionKey, SubscriptionWish};
+use sip_stack::{
+    CallStage, Command, Event, Input, LineState, ReferTarget, SNAPSHOT_FORMAT, Stack, Start, SubscriptionKey, SubscriptionWish,
+};
 use testbed::virtual_net::peer::{PCMU, requests, response_with};
 use testbed::virtual_net::{Faults, MediaMode, Net};
 
@@ -202,17 +204,18 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
     }
 }
 
-/// A snapshot that this format's first version wrote: a held call, a line and a subscription. When it cannot be read any more the
+/// A snapshot that this format's first version wrote: a held call, a line, a subscription and a referral.
+/// When it cannot be read any more the
 /// shape of what is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
-    assert_eq!(SNAPSHOT_FORMAT, 2);
-    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-2.bin")));
+    assert_eq!(SNAPSHOT_FORMAT, 3);
+    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-3.bin")));
     assert_eq!(start, Start::Restored);
     let calls = stack.calls();
     assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");
     assert_eq!(calls[0].remote.number, "200");
-    assert_eq!(stack.load().subscriptions, 1);
+    assert_eq!((stack.load().subscriptions, stack.load().referrals), (1, 1));
 }
 
 /// Makes the file of the test above: `cargo test -p sip-stack --test stories -- --ignored keep_a_new_snapshot`.
@@ -226,23 +229,9 @@ fn keep_a_new_snapshot() {
     net.settle();
     let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: "message-summary".into(), resource: String::new() };
     net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+    net.command(0, Command::Refer { call: ours, target: ReferTarget::Address("300".into()) });
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories/snapshots");
     std::fs::write(folder.join(format!("format-{SNAPSHOT_FORMAT}.bin")), net.nodes[0].stack.snapshot()).unwrap();
-}
-
-/// Writes the file that the test above reads: `cargo test -p sip-stack --test stories -- --ignored keep_a_snapshot`.
-#[test]
-#[ignore = "writes a file of the source tree"]
-#[allow(clippy::disallowed_methods, reason = "it makes the file that another test reads")]
-fn keep_a_snapshot_of_this_format() {
-    let mut net = pair();
-    talking(&mut net);
-    let call = net.calls(0)[0].call;
-    net.command(0, Command::Hold(call));
-    net.settle();
-    assert!(net.calls(0)[0].held_by_us);
-    let file = format!("{}/tests/stories/snapshots/format-{SNAPSHOT_FORMAT}.bin", env!("CARGO_MANIFEST_DIR"));
-    std::fs::write(file, net.nodes[0].kept.as_ref().unwrap()).unwrap();
 }
 
 /// The snapshot is wanted before the messages that follow from it.

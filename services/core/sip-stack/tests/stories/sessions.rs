@@ -9,7 +9,7 @@ use testbed::virtual_net::{Faults, Net, seconds};
 
 use crate::calls::talking;
 use crate::dialing::Dialled;
-use crate::given::{cases, direct};
+use crate::given::{ALWAYS, cases, direct};
 use crate::incoming::Called;
 
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
@@ -65,7 +65,8 @@ fn only(got: &[Message], method: &str) -> Request {
 #[test]
 fn without_session_time_nothing_is_said_and_nothing_required() {
     let invite = Dialled::new().invite;
-    assert!(!invite.headers.has("Session-Expires") && !invite.headers.has("Supported"));
+    assert!(!invite.headers.has("Session-Expires"));
+    assert_eq!(invite.headers.get("Supported"), Some(ALWAYS));
     let mut called = Called::new();
     let sdp = called.caller.sdp(PCMU);
     called.caller.send(&mut called.net, "INVITE", "r", "Require: timer\r\n", &sdp);
@@ -86,7 +87,8 @@ fn the_invite_asks_for_the_interval_and_names_whom_the_setting_names() {
         let mut given = with(direct("10.0.0.1", "100", "10.0.0.9:5060"), 1800, RefreshMethod::Reinvite);
         given.lines[0].sessions.refresher = named;
         let invite = Dialled::with(given).invite;
-        assert_eq!((invite.headers.get("Session-Expires"), invite.headers.get("Supported")), (Some(value), Some("timer")));
+        assert_eq!(invite.headers.get("Session-Expires"), Some(value));
+        assert_eq!(invite.headers.get("Supported").unwrap(), format!("timer, {ALWAYS}"));
         assert!(!invite.headers.has("Min-SE"));
     }
 }

@@ -101,6 +101,7 @@ impl Phone {
         self.desk = Desk::Closed;
         if let Some(call) = ends {
             self.stack(Command::Hangup(call));
+            self.end_call_before(call);
         }
     }
 
@@ -167,6 +168,7 @@ impl Phone {
             self.hold(identity);
         } else {
             self.stack(Command::Hangup(identity));
+            self.end_call_before(identity);
         }
     }
 

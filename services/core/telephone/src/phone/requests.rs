@@ -75,6 +75,7 @@ impl Phone {
             self.rest(near);
         }
         self.decide(identity, Command::Hangup(identity));
+        self.end_call_before(identity);
     }
 
     fn hold_asked(&mut self, identity: CallIdentity) -> Result<(), Refusal> {

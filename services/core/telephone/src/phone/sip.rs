@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::interface::{CallDirection, CallEnd, HoldState, ToneName};
 
 /// Busy Here.
-const BUSY: u16 = 486;
+pub(super) const BUSY: u16 = 486;
 
 impl Phone {
     pub(super) fn handle_sip(&mut self, now: Tick, event: Event) {
@@ -19,7 +19,13 @@ impl Phone {
                     *known = state;
                 }
             }
-            Event::Incoming { call, line, remote, sip_call_id } => self.handle_incoming(now, call, line, remote, sip_call_id),
+            Event::Incoming { call, line, remote, sip_call_id, replaces } => {
+                let replaces = replaces.filter(|old| self.call(*old).is_some_and(Call::is_up));
+                match replaces {
+                    Some(old) => self.handle_replacing(now, (call, old), line, remote, sip_call_id),
+                    None => self.handle_incoming(now, call, line, remote, sip_call_id),
+                }
+            }
             Event::Dialing { call, sip_call_id } => {
                 if let Some(call) = self.call_mut(call) {
                     call.sip_call_id = sip_call_id;
@@ -39,6 +45,9 @@ impl Phone {
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
             Event::Subscription { key, state } => self.handle_subscription(&key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(&key, &content_type, &body),
+            Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
+            // Nobody here asks for it yet.
+            Event::Refer { .. } => {}
             Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }
@@ -88,14 +97,15 @@ impl Phone {
         }
     }
 
-    pub(super) fn handle_established(&mut self, now: Tick, call: CallIdentity, remote: Party, codec: Option<Codec>) {
-        let Some(call) = self.call_mut(call).filter(|call| call.is_up()) else { return };
+    pub(super) fn handle_established(&mut self, now: Tick, identity: CallIdentity, remote: Party, codec: Option<Codec>) {
+        let Some(call) = self.call_mut(identity).filter(|call| call.is_up()) else { return };
         call.state = State::Talking { hold: HoldState::default(), pending: None };
         call.answered = Some(now);
         call.codec = codec;
         if !remote.uri.is_empty() {
             call.remote = remote;
         }
+        self.hold_unheard(identity);
     }
 
     fn settle_hold(&mut self, call: CallIdentity, changed: Option<(HoldState, Option<Codec>)>) {
@@ -122,6 +132,10 @@ impl Phone {
         call.end(now, end);
         let Desk::Call { near, call } = self.desk else { return };
         if call != identity {
+            return;
+        }
+        if let Some(before) = self.to_go_back_to(identity, was_answered) {
+            self.desk = Desk::Call { near, call: before };
             return;
         }
         self.desk = match self.disconnect_tone(now, near) {

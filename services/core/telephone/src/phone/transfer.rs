@@ -1,0 +1,85 @@
+//! Calls that come instead of others because somebody else wants it so: who is transferred calls on (RFC 5589), and a call takes the
+//! place of another one (RFC 3891). Transfers that a person makes here are not among them.
+
+use agreements::{CallIdentity, LineNumber, Tick};
+use sip_stack::{Command, Party, ReferralId};
+
+use super::sip::BUSY;
+use super::{CALLS_MAX, Phone};
+use crate::call::Call;
+use crate::desk::Desk;
+use crate::interface::CallDirection;
+
+impl Phone {
+    /// The far end of a call wants it to go on with somebody else, as its own or its server's user has said: there is nobody to
+    /// be asked here. What is about no call that is up is not followed: nobody has picked up this phone for it.
+    pub(super) fn handle_referred(
+        &mut self,
+        now: Tick,
+        referral: ReferralId,
+        line: LineNumber,
+        about: Option<CallIdentity>,
+        to: Party,
+    ) {
+        let about = about.filter(|call| self.call(*call).is_some_and(|call| call.answered.is_some() && call.is_up()));
+        let Some(about) = about.filter(|_| self.calls_up() < CALLS_MAX) else {
+            return self.stack(Command::DeclineReferral(referral));
+        };
+        let identity = self.identities.next(now);
+        self.stack(Command::AcceptReferral { referral, call: identity });
+        let call = Call::new(identity, line, CallDirection::Outgoing, to, now);
+        self.keep_instead(call, about);
+    }
+
+    /// It does not ring: nobody has to decide anything.
+    pub(super) fn handle_replacing(
+        &mut self,
+        now: Tick,
+        (identity, old): (CallIdentity, CallIdentity),
+        line: LineNumber,
+        remote: Party,
+        sip_call_id: String,
+    ) {
+        let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
+        call.sip_call_id = sip_call_id;
+        if self.calls_up() >= CALLS_MAX {
+            self.keep(call);
+            return self.decide(identity, Command::Reject(identity, BUSY));
+        }
+        self.keep_instead(call, old);
+        self.decide(identity, Command::Answer(identity));
+    }
+
+    /// Whoever has the old call in the ear has the new one there.
+    fn keep_instead(&mut self, mut call: Call, old: CallIdentity) {
+        call.instead_of = Some(old);
+        if let Desk::Call { near, call: heard } = self.desk
+            && heard == old
+        {
+            self.desk = Desk::Call { near, call: call.identity };
+        }
+        self.keep(call);
+    }
+
+    /// Who hangs up during a transfer means the whole of it: the call before has nobody in front of it either.
+    pub(super) fn end_call_before(&mut self, identity: CallIdentity) {
+        let before = self.call(identity).and_then(|call| call.instead_of);
+        if let Some(before) = before.filter(|before| self.call(*before).is_some_and(Call::is_up)) {
+            self.decide(before, Command::Hangup(before));
+        }
+    }
+
+    /// Instead of a call that was on hold here: nobody is in front of the new one either.
+    pub(super) fn hold_unheard(&mut self, identity: CallIdentity) {
+        let instead = self.call(identity).is_some_and(|call| call.instead_of.is_some());
+        if instead && self.desk.call() != Some(identity) {
+            self.hold(identity);
+        }
+    }
+
+    /// A transfer has failed: the person is back with who wanted it.
+    pub(super) fn to_go_back_to(&self, identity: CallIdentity, was_answered: bool) -> Option<CallIdentity> {
+        let before = self.call(identity)?.instead_of.filter(|_| !was_answered)?;
+        self.call(before).filter(|before| before.is_up()).map(|before| before.identity)
+    }
+}
