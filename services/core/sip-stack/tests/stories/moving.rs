@@ -219,6 +219,20 @@ fn a_restart_does_not_forget_the_move() {
     assert!(lab.goes_on());
 }
 
+/// The address went while the service was away: the old socket cannot be had any more, and the call waits for the new one.
+#[test]
+fn an_address_that_went_during_a_restart_is_followed_as_well() {
+    let mut lab = Lab::talking();
+    lab.dialled.net.nodes[0].no_sockets = true;
+    assert_eq!(lab.dialled.net.restart(0), Start::Restored);
+    lab.dialled.net.run_for(Duration::from_secs(10));
+    assert!(lab.goes_on() && lab.dialled.titles().is_empty());
+    lab.dialled.net.nodes[0].no_sockets = false;
+    let reinvite = lab.moves();
+    lab.reply(&reinvite, 200, &[]);
+    assert_eq!((lab.dialled.titles(), lab.goes_on()), (vec!["ACK".to_owned()], true));
+}
+
 /// The line registers at once and the call moves beside it; another mark on packets is no move.
 #[test]
 fn a_registered_line_registers_anew_and_only_another_address_moves_the_call() {
