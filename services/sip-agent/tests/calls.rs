@@ -107,6 +107,19 @@ async fn a_dialed_call_is_on_the_bus_when_dial_answers() {
     assert_eq!(error_name(&refused), "org.deskphone.Error.WrongState");
 }
 
+/// RFC 3325: the line's server says whom the call has reached; the Call object follows.
+#[tokio::test]
+async fn a_call_shows_whom_the_server_has_reached() {
+    let mut house = House::registered().await;
+    let call = house.dial("100", 0).await.unwrap();
+    house.wait(&call, CALL_INTERFACE, "RemoteNumber", "100").await;
+    let invite = house.far.expect("INVITE").await;
+    house.far.respond(&invite, "180 Ringing", "P-Asserted-Identity: \"Grace\" <sip:4711@example.com>\r\n", "").await;
+    house.wait(&call, CALL_INTERFACE, "RemoteName", "Grace").await;
+    house.wait(&call, CALL_INTERFACE, "RemoteNumber", "4711").await;
+    house.wait(&call, CALL_INTERFACE, "RemoteUri", "sip:4711@example.com").await;
+}
+
 /// B307; the state changes when the far end has agreed.
 #[tokio::test]
 async fn hold_and_resume_by_re_invite() {
@@ -212,4 +225,26 @@ async fn auto_answer_at_once() {
     house.far.ack(&answer).await;
     let call = house.one_call().await;
     house.wait(&call, CALL_INTERFACE, "State", "talking").await;
+}
+
+/// Another address (RFC 3261 14): the line registers from it, and the call goes on there with its sound once media is there.
+#[tokio::test]
+async fn a_call_goes_on_at_another_address_of_the_unit() {
+    let mut house = House::registered().await;
+    let call = house.talking().await;
+    house.board.moves("127.0.0.11").await;
+    let state =
+        house.media.state("the new address", |state| state.sessions.iter().any(|one| one.local_address == "127.0.0.11")).await;
+    assert_eq!(state.sessions.len(), 1, "and not the old one beside it");
+    let invite = house.far.expect("INVITE").await;
+    assert!(header(&invite, "Contact").contains("@127.0.0.11:") && body(&invite).contains("c=IN IP4 127.0.0.11\r\n"), "{invite}");
+    assert_eq!(audio_port(&invite), state.sessions[0].local_port);
+    house.far.answer(&invite, "sendrecv").await;
+    house.far.expect("ACK").await;
+    let seen = house.far.seen();
+    assert!(seen.iter().any(|text| text.starts_with("REGISTER") && header(text, "Contact").contains("@127.0.0.11:")), "{seen:?}");
+    assert_eq!(house.property(&call, CALL_INTERFACE, "State").await.as_deref(), Some("talking"));
+    house.ask(&call, CALL_INTERFACE, "Hangup").await.unwrap();
+    let bye = house.far.expect("BYE").await;
+    assert!(header(&bye, "Via").contains("127.0.0.11:"), "{bye}");
 }

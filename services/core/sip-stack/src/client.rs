@@ -24,6 +24,8 @@ pub(crate) struct Told {
     pub(crate) line: LineNumber,
     pub(crate) route: Route,
     pub(crate) request: Request,
+    /// Lost because the transport has failed, which counts as 503, not as 408 (RFC 3261 8.1.3.1).
+    pub(crate) broken: bool,
 }
 
 impl Stack {
@@ -70,7 +72,12 @@ impl Stack {
     /// Does what a machine wants, then tells its owner.
     pub(crate) fn take_steps(&mut self, id: TransactionId, steps: Vec<Step>, response: Option<&Response>) {
         let Some(transaction) = self.core.transactions.find(id) else { return };
-        let (owner, line, route, timing) = (transaction.owner, transaction.line, transaction.route, transaction.timing);
+        let (owner, line, timing) = (transaction.owner, transaction.line, transaction.timing);
+        let route = match transaction.machine {
+            Machine::ClientInvite(_) | Machine::ClientRequest(_) => transaction.route,
+            Machine::ServerInvite(_) | Machine::ServerRequest(_) => self.way_back(&transaction.request, transaction.route),
+        };
+        let broken = steps.contains(&Step::Unreachable);
         let mut outcome = None;
         let mut request = None;
         for step in steps {
@@ -94,7 +101,7 @@ impl Stack {
         let Some(outcome) = outcome else { return };
         let request = request.or_else(|| self.core.transactions.find(id).map(|transaction| transaction.request.clone()));
         if let Some(request) = request {
-            self.tell_owner(Told { id, owner, line, route, request }, outcome);
+            self.tell_owner(Told { id, owner, line, route, request, broken }, outcome);
         }
     }
 
@@ -103,6 +110,18 @@ impl Stack {
             let (route, bytes) = (transaction.route, transaction.request.to_bytes());
             self.transmit(route, bytes);
         }
+    }
+
+    /// The way there has broken and may be made anew: what was never answered goes once more. Its timers go on.
+    pub(crate) fn send_again(&mut self, route: Route) {
+        let open = |transaction: &Transaction| match &transaction.machine {
+            Machine::ClientInvite(machine) => matches!(machine, ClientInvite::Calling { .. }),
+            Machine::ClientRequest(machine) => matches!(machine, ClientRequest::Trying { .. }),
+            Machine::ServerInvite(_) | Machine::ServerRequest(_) => false,
+        };
+        let all = self.core.transactions.iter();
+        let hit: Vec<TransactionId> = all.filter(|(_, one)| one.route == route && open(one)).map(|(id, _)| id).collect();
+        hit.into_iter().for_each(|id| self.send_request_of(id));
     }
 
     fn end_transaction(&mut self, id: TransactionId) -> Option<Request> {

@@ -1,5 +1,6 @@
 //! Keeping the NAT binding of a registered line open (PORT_PUNCH_INTVL_n, B213, B326): over UDP an empty line pair goes to the
-//! registrar at the interval, and nobody answers it.
+//! registrar at the interval, and nobody answers it. RFC 5626 4.4.2 has STUN for UDP, whose answers would show a lost flow; that goes
+//! with the rest of STUN.
 
 use std::time::Duration;
 

@@ -27,5 +27,6 @@ impl Stack {
         self.plan_registrations(old.as_deref(), &new);
         self.plan_subscriptions(old.as_deref(), &new);
         LineNumber::all().for_each(|line| self.plan_keep_alive(line));
+        self.move_calls();
     }
 }

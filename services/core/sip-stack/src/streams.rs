@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use agreements::LineNumber;
-use sip_wire::{Frame, StreamFramer, Via};
+use agreements::{LineNumber, Tick};
+use sip_wire::{Frame, Request, StreamFramer, Via};
 
 use crate::interface::{FlowId, Output, Transport};
 use crate::stack::Stack;
@@ -40,6 +40,8 @@ const IDLE: Duration = Duration::from_secs(180);
 const SHORTEST_PING: Duration = Duration::from_secs(95);
 const PING_RANGE_MS: u64 = 25_000;
 const PONG_PATIENCE: Duration = Duration::from_secs(10);
+/// A connection that has lasted so long and then breaks was a good one: what it took last is worth another one.
+const LASTING: Duration = Duration::from_secs(5);
 /// Pieces that go into the framer at a time.
 const PIECE: usize = 16_384;
 
@@ -50,6 +52,8 @@ const PONG: &[u8] = b"\r\n";
 #[derive(Default)]
 struct Stream {
     up: bool,
+    /// When it came up.
+    since: Tick,
     /// Opened by the far end.
     accepted: bool,
     /// Requests to this address may go over it as well (RFC 5923).
@@ -123,6 +127,14 @@ impl Stack {
         route
     }
 
+    /// Where an answer goes: over the connection of its request; once that has gone, to whom the request's Via names (RFC 3261 18.2.2).
+    pub(crate) fn way_back(&self, request: &Request, route: Route) -> Route {
+        let gone = self.is_stream(route.flow) && !self.streams.all.contains_key(&(route.flow, route.remote));
+        let via = request.headers.top_via().ok().filter(|_| gone);
+        let named = via.and_then(|via| Some(SocketAddr::new(via.received().or_else(|| via.host.ip())?, via.port_or_default())));
+        Route { remote: named.unwrap_or(route.remote), ..route }
+    }
+
     /// `Input::StreamUp`.
     pub(crate) fn on_stream_up(&mut self, flow: FlowId, remote: SocketAddr, accepted: bool) {
         let known = self.streams.all.contains_key(&(flow, remote));
@@ -132,7 +144,8 @@ impl Stack {
             return self.put(Output::CloseStream { flow, remote });
         }
         let stream = self.streams.all.entry((flow, remote)).or_default();
-        (stream.up, stream.accepted, stream.strange) = (true, accepted, strange);
+        (stream.up, stream.since) = (true, self.now);
+        (stream.accepted, stream.strange) = (accepted, strange);
         self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, if accepted { FIRST_PATIENCE } else { IDLE });
     }
 
@@ -180,12 +193,15 @@ impl Stack {
         }
     }
 
-    /// `Input::StreamDown`, or the end that we have made: what was never answered over it is lost.
+    /// `Input::StreamDown`, or the end that we have made: what was never answered over it is lost. Where it has lasted for a while, its
+    /// far end may have left it long ago, and only this message has found out: it goes again over another one.
     pub(crate) fn on_stream_down(&mut self, flow: FlowId, remote: SocketAddr) {
-        let alias = self.streams.all.get(&(flow, remote)).and_then(|stream| stream.alias);
+        let stream = self.streams.all.get(&(flow, remote));
+        let alias = stream.and_then(|stream| stream.alias);
+        let lasted = stream.is_some_and(|stream| stream.up && self.now.since(stream.since) >= LASTING);
         self.forget_stream(flow, remote);
         for gone in [remote].into_iter().chain(alias) {
-            self.on_unreachable(flow, gone);
+            if lasted { self.send_again(Route { flow, remote: gone }) } else { self.on_unreachable(flow, gone) }
         }
         self.on_way_lost(Route { flow, remote });
     }

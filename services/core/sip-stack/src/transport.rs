@@ -1,5 +1,5 @@
 //! Sockets as the stack sees them, and what goes out through them: opening and closing, transmitting, Via and the common
-//! headers. What comes in is in `receive`.
+//! headers. What comes in is in `receive`. A request of any size goes over its line's transport (decision 31).
 
 use std::net::SocketAddr;
 
@@ -82,6 +82,7 @@ impl Stack {
             self.touch();
             self.on_line_reachable(line);
             self.on_subscriptions_reachable(line);
+            self.move_calls();
         }
     }
 

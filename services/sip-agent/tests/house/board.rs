@@ -79,6 +79,13 @@ impl Board {
         }
     }
 
+    /// The unit has another address.
+    pub async fn moves(&self, address: &str) {
+        let mut hal = self.hal.get_mut().await;
+        hal.address = address.into();
+        hal.address_changed(self.hal.signal_emitter()).await.unwrap();
+    }
+
     /// hal-agent is gone, and comes back knowing no address yet.
     pub async fn restart(&mut self) {
         assert!(self.bus.release_name(NAME).await.unwrap());

@@ -330,8 +330,12 @@ impl MediaSession {
         }
     }
 
-    /// Writes a description with our session id; its version grows only when something else than the version changes.
+    /// Writes a description with our session id; its version grows only when something else than the version changes. Whatever our
+    /// name and address are by now, the origin stays what it was (RFC 3264 8).
     fn publish(&mut self, mut session: Session) -> Vec<u8> {
+        if let Some(before) = self.said.as_ref().and_then(|said| Session::parse(said).ok()) {
+            session.origin = before.origin;
+        }
         let bare = session.to_bytes();
         if self.said.as_ref().is_some_and(|said| *said != bare) {
             self.sdp_version = self.sdp_version.wrapping_add(1);

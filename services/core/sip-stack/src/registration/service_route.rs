@@ -10,7 +10,8 @@ use crate::addresses::{self, Hop};
 use crate::interface::{FlowId, LineSettings};
 use crate::stack::Stack;
 
-/// Proxies between us and the registrar may put themselves into the way back (RFC 3327 5.1).
+/// Proxies between us and the registrar may put themselves into the way back (RFC 3327 5.1). That is all of a phone's part: the Path
+/// of a 2xx tells it who they are (5.3), and nothing that it does follows from that, so it is not even read.
 pub(super) const PATH: &str = "path";
 /// Proxies on one way; a longer one is not believed.
 const LONGEST: usize = 8;

@@ -138,7 +138,7 @@ impl Stack {
         }
         match outcome {
             Outcome::Response(response) if response.status.is_provisional() => self.put_call(call),
-            Outcome::Lost(reason) => self.leave(call, 408, reason, EndedBy::Network),
+            Outcome::Lost(reason) => self.on_unanswered(call, told, reason, &settings),
             Outcome::Response(response) => {
                 talking.ours = Ours::Idle;
                 if response.status.is_success() {

@@ -7,6 +7,7 @@
 //!    +------------------------+  other: HoldFailed; a refresh (`refresh`): again a little later
 //!    |
 //!    +-- refresh: UPDATE --> Updating, as `refresh` has it
+//!    +-- another address of ours --> Moving, as `moving` has it
 //! ```
 //!
 //! Only one INVITE runs at a time: ours waits for theirs and for the ACK of our answer.
@@ -48,6 +49,8 @@ pub(crate) enum Ours {
         hold: bool,
         why: Why,
     },
+    /// Its address is another, and the far end does not know yet (`moving`).
+    Moving,
 }
 
 /// What a re-INVITE is for.
@@ -57,6 +60,8 @@ pub(crate) enum Why {
     Wish,
     /// The session's interval; hold stays as it is.
     Refresh,
+    /// Our address is another; hold stays as it is.
+    Move,
 }
 
 impl Stack {
@@ -72,10 +77,14 @@ impl Stack {
     /// Does what waits, if nothing is in the way; puts the call back.
     pub(super) fn go_on(&mut self, mut call: Call, settings: &StackSettings) {
         let in_effect = call.media.as_ref().is_some_and(|media| media.held_by_us);
+        let home = self.new_home(&call);
         let State::Talking(talking) = &mut call.state else { return self.put_call(call) };
-        let free = talking.unacked.is_none() && talking.theirs.is_none() && matches!(talking.ours, Ours::Idle);
+        let free = talking.unacked.is_none() && talking.theirs.is_none() && matches!(talking.ours, Ours::Idle | Ours::Moving);
         if !free {
             return self.put_call(call);
+        }
+        if home.is_some() || matches!(talking.ours, Ours::Moving) {
+            return self.move_on(call, home, settings);
         }
         match talking.wish.take() {
             Some(hold) if hold != in_effect => {
@@ -108,6 +117,7 @@ impl Stack {
                 self.put_call(call);
             }
             (_, _, Why::Refresh) => self.refresh_session_later(call),
+            (_, _, Why::Move) => self.back_off(call, (hold, why)),
             (_, _, Why::Wish) => {
                 let reason = "it cannot be sent".to_owned();
                 self.tell(Event::HoldFailed { call: call.identity, status: 0, reason: reason.clone() });
@@ -154,7 +164,7 @@ impl Stack {
         match (ours, outcome) {
             (Ours::Sent { transaction, hold, sends, why }, outcome) if transaction == told.id => match outcome {
                 Outcome::Response(response) if response.status.is_provisional() => self.put_call(call),
-                Outcome::Lost(reason) => self.leave(call, 408, reason, EndedBy::Network),
+                Outcome::Lost(reason) => self.on_unanswered(call, told, reason, &settings),
                 Outcome::Response(response) if response.status.is_success() => {
                     self.on_reinvite_accepted(call, told, response, (hold, sends), &settings);
                 }
@@ -240,11 +250,13 @@ impl Stack {
             StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.leave(call, status.code(), &in_words(response), EndedBy::Network);
             }
+            // RFC 3261 14.1: everything stays as it was, as far as the far end is concerned.
+            _ if why == Why::Move => self.go_on(call, settings),
             _ => self.hold_failed(call, status.code(), in_words(response), settings),
         }
     }
 
-    fn hold_failed(&mut self, call: Call, status: u16, reason: String, settings: &StackSettings) {
+    pub(super) fn hold_failed(&mut self, call: Call, status: u16, reason: String, settings: &StackSettings) {
         self.drop_waiting_referral(call.identity, status, &format!("the call cannot be held: {reason}"));
         self.tell(Event::HoldFailed { call: call.identity, status, reason });
         self.go_on(call, settings);
@@ -255,6 +267,7 @@ impl Stack {
         match call.auth.on_challenge(response, own) {
             Ok(()) => self.send_reinvite(call, (hold, why), settings),
             Err(_) if why == Why::Refresh => self.refresh_session_later(call),
+            Err(_) if why == Why::Move => self.go_on(call, settings),
             Err(failure) => self.hold_failed(call, response.status.code(), failure.to_string(), settings),
         }
     }
@@ -278,6 +291,7 @@ impl Stack {
             match why {
                 Why::Wish => talking.wish = talking.wish.or(Some(hold)),
                 Why::Refresh => call.interval.due = true,
+                Why::Move => talking.ours = Ours::Moving,
             }
         }
         self.go_on(call, settings);

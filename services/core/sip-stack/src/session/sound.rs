@@ -3,6 +3,7 @@
 
 use agreements::CallIdentity;
 
+use super::reinvite::Ours;
 use super::{Call, Exchange, State};
 use crate::interface::{EndedBy, MediaRefusal, Output, StackSettings};
 use crate::media::MediaSession;
@@ -75,6 +76,7 @@ impl Stack {
                 self.ring(identity);
             }
             State::Talking(talking) if talking.theirs.is_some() => self.accept_reinvite(call, settings),
+            State::Talking(talking) if matches!(talking.ours, Ours::Moving) => self.go_on(call, settings),
             State::Locating { .. } | State::Inviting(_) | State::Offered(_) | State::Talking(_) | State::Leaving(_) => {
                 self.put_call(call);
             }
@@ -86,7 +88,8 @@ impl Stack {
         let unsaid = match &call.state {
             State::Preparing { .. } => true,
             State::Offered(offered) => offered.exchange == Exchange::InAnswer,
-            State::Locating { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => false,
+            State::Talking(talking) => matches!(talking.ours, Ours::Moving),
+            State::Locating { .. } | State::Inviting(_) | State::Leaving(_) => false,
         };
         call.port_tries = call.port_tries.saturating_add(1);
         // While the call is taken out its port counts as free: the ring moves on from it by itself.
@@ -116,6 +119,7 @@ impl Stack {
                 self.end(call, 500, &reason, EndedBy::Local);
             }
             State::Talking(talking) if talking.theirs.is_some() => self.fail_reinvite(call),
+            State::Talking(talking) if matches!(talking.ours, Ours::Moving) => self.leave(call, 0, &reason, EndedBy::Local),
             State::Locating { .. } | State::Inviting(_) | State::Talking(_) | State::Leaving(_) => self.put_call(call),
         }
     }

@@ -56,7 +56,7 @@ impl Stack {
         answered: Answered,
     ) -> Option<Unacked> {
         let transaction = self.core.transactions.find(invite)?;
-        let (timing, route) = (transaction.timing, transaction.route);
+        let (timing, route) = (transaction.timing, self.way_back(&transaction.request, transaction.route));
         self.respond(invite, response);
         self.arm(TimerOwner::Call(call), Timer::AnswerAgain, timing.t1);
         self.arm(TimerOwner::Call(call), Timer::AnswerLost, timing.sixty_four_t1());

@@ -62,7 +62,7 @@ impl Stack {
             return self.put_call(call);
         }
         let offer_open = talking.unacked.as_ref().is_some_and(|unacked| unacked.offer_open);
-        if matches!(talking.ours, Ours::Sent { .. }) || offer_open {
+        if matches!(talking.ours, Ours::Sent { .. } | Ours::Moving) || offer_open {
             self.put_call(call);
             return self.respond_status(id, StatusCode::REQUEST_PENDING, &tag);
         }

@@ -27,7 +27,8 @@ enum Crossing {
 fn crossing(state: &State) -> Option<Crossing> {
     match state {
         State::Talking(talking) => {
-            let ours = matches!(talking.ours, Ours::Sent { .. }) || talking.unacked.as_ref().is_some_and(|one| one.offer_open);
+            let ours = matches!(talking.ours, Ours::Sent { .. } | Ours::Moving)
+                || talking.unacked.as_ref().is_some_and(|one| one.offer_open);
             let theirs = talking.theirs.is_some().then_some(Crossing::TheirsIsOpen);
             theirs.or(ours.then_some(Crossing::OursIsOut))
         }

@@ -42,6 +42,12 @@ pub fn direct(address: &str, user: &str, proxy: &str) -> StackSettings {
     settings
 }
 
+/// Over that transport (SIP_TRANSPORT_1).
+pub fn over(transport: Transport, mut settings: StackSettings) -> StackSettings {
+    settings.lines[0].transport = transport;
+    settings
+}
+
 pub fn server_of(text: &str) -> Server {
     if let Ok(address) = text.parse::<std::net::SocketAddr>() {
         return Server { host: address.ip().to_string(), port: Some(address.port()) };

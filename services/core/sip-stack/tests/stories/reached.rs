@@ -1,7 +1,7 @@
 //! Whom a call has reached (RFC 3325 9.1, RFC 5876): the answers to a call of ours and later requests may name somebody else than
 //! was dialled, and the line's servers are believed about it.
 
-use sip_stack::{Command, Event, Party, StackSettings};
+use sip_stack::{CallStage, Command, Event, Party, StackSettings};
 use testbed::virtual_net::peer::{PCMU, answer, at, requests, with_sdp};
 
 use crate::dialing::Dialled;
@@ -104,6 +104,20 @@ fn a_later_request_of_the_server_names_another_far_end() {
     let mut called = Called::talking();
     called.caller.send(&mut called.net, "UPDATE", "late", "P-Asserted-Identity: <sip:4711@example.com>\r\n", "");
     assert_eq!(shown(&called.net).number, "far", "out of order");
+}
+
+/// A call that still rings here is put through from somebody else.
+#[test]
+fn an_update_of_the_server_names_another_caller_of_a_ringing_call() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.caller.cseq += 1;
+    called.caller.clone().send(&mut called.net, "UPDATE", "u", "P-Asserted-Identity: \"Ada\" <sip:4711@example.com>\r\n", "");
+    assert_eq!(called.titles(), ["200 UPDATE"]);
+    assert_eq!((shown(&called.net).number.as_str(), called.net.calls(0)[0].stage), ("4711", CallStage::Incoming));
 }
 
 /// Before the answer as well (RFC 3311 5.2).

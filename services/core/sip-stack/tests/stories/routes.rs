@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip_stack::StackSettings;
+use sip_stack::{LineState, StackSettings};
 use sip_wire::Request;
 use testbed::virtual_net::peer::{answer, requests};
 
@@ -96,6 +96,22 @@ fn a_way_that_cannot_be_followed_is_none() {
 #[test]
 fn register_says_that_path_is_understood() {
     assert_eq!(Lab::new(given()).register().headers.supported().unwrap(), ["path"]);
+}
+
+/// RFC 3327 5.3: what the registrar says of it changes nothing, whatever it is; calls go their own way.
+#[test]
+fn the_path_of_a_2xx_changes_nothing() {
+    for path in ["<sip:10.0.0.70;lr>, <sip:10.0.0.71;lr>", "<<<", ""] {
+        let mut lab = Lab::new(given());
+        let register = lab.register();
+        let mut ok = answer(&register, 200, "r");
+        let contact = register.headers.contact().unwrap().first().unwrap().clone();
+        ok.headers.push("Contact", contact.with_param("expires", 3600));
+        ok.headers.push("Path", path);
+        lab.reply(ok);
+        assert!(matches!(lab.net.line(0), LineState::Registered { .. }), "{path}");
+        assert_eq!(call_at(&mut lab, REGISTRAR), Vec::<String>::new());
+    }
 }
 
 /// RFC 5626 4.1: in the Contact of REGISTER only, in quotes and angle brackets.

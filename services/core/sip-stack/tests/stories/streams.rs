@@ -9,14 +9,13 @@ use sip_wire::{Message, Request, parse_datagram};
 use testbed::virtual_net::peer::{Caller, PCMU, answer};
 use testbed::virtual_net::{Net, seconds};
 
-use crate::given::{direct, settings};
+use crate::given::{direct, over, settings};
 
 const REGISTRAR: &str = "10.0.0.9:5060";
 const SECOND: &str = "10.0.0.8:5060";
 
-fn over_tcp(mut settings: StackSettings) -> StackSettings {
-    settings.lines[0].transport = Transport::Tcp;
-    settings
+fn over_tcp(settings: StackSettings) -> StackSettings {
+    over(Transport::Tcp, settings)
 }
 
 struct Lab {
@@ -373,6 +372,49 @@ fn a_request_over_an_alias_is_lost_with_its_connection() {
     assert_eq!(net.titles(connection), ["200 OPTIONS", "INVITE"]);
     net.cut(0, connection);
     assert_eq!(net.nodes[0].ended().unwrap().0, 408);
+}
+
+/// A connection that its far end has left long ago is found out by the next message: that goes again over another one. One that breaks
+/// at once again and again is no way: the request is lost.
+#[test]
+fn a_request_that_finds_its_connection_dead_goes_over_another() {
+    let mut lab = Lab::registered();
+    lab.net.run_for(Duration::from_secs(60));
+    lab.net.dial(0, "300");
+    lab.net.cut(0, lab.registrar);
+    lab.net.settle();
+    let got: Vec<String> = lab.net.titles(lab.registrar);
+    assert_eq!(got, ["INVITE"; 2], "the same once more: {}", lab.net.story());
+    lab.net.cut(0, lab.registrar);
+    assert_eq!(lab.net.nodes[0].ended().unwrap().0, 408);
+}
+
+/// RFC 3261 18.2.2: the connection over which a call came has gone, or the service has started again: its answer goes to whom Via names.
+#[test]
+fn an_answer_whose_connection_has_gone_goes_to_whom_via_names() {
+    for restart in [false, true] {
+        let mut net = Net::new();
+        let (connection, listening) = (net.peer("10.0.0.7:40000"), net.peer("10.0.0.7:5070"));
+        net.stack(over_tcp(settings("10.0.0.1", "200", None)));
+        let caller = Caller::new(connection, net.nodes[0].ip, "200");
+        let invite = String::from_utf8(caller.request("INVITE", "i", "", &caller.sdp(PCMU))).unwrap();
+        net.send(
+            connection,
+            net.nodes[0].ip,
+            invite.replace("SIP/2.0/UDP 10.0.0.7:40000", "SIP/2.0/TCP 10.0.0.7:5070").into_bytes(),
+        );
+        net.settle();
+        let call = net.nodes[0].incoming();
+        if restart {
+            assert_eq!(net.restart(0), Start::Restored);
+        } else {
+            net.cut(0, connection);
+        }
+        net.titles(connection);
+        net.command(0, Command::Answer(call));
+        net.settle();
+        assert_eq!((net.titles(connection), net.titles(listening)), (vec![], vec!["200 INVITE".to_owned()]));
+    }
 }
 
 /// Connections do not outlive the process: what was bound over one is bound anew at once, calls are still there.

@@ -3,6 +3,7 @@
 mod asking;
 mod ending;
 mod failing;
+mod failing_over;
 mod lasting;
 mod notified;
 
@@ -110,7 +111,7 @@ impl Lab {
     fn grant(&mut self, subscribe: &Request, seconds: u32) {
         let mut ok = answer(subscribe, 200, &self.tag.clone());
         ok.headers.push("Expires", seconds);
-        ok.headers.push("Contact", format!("<sip:notifier@{SERVER}>"));
+        ok.headers.push("Contact", format!("<sip:notifier@{}>", self.server));
         self.say(ok);
     }
 
@@ -126,10 +127,11 @@ impl Lab {
         let headers = &subscribe.headers;
         let kind = if body.is_empty() { "" } else { "Content-Type: application/simple-message-summary\r\n" };
         format!(
-            "NOTIFY sip:200@10.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {SERVER};branch=z9hG4bK{tag}{cseq}\r\nMax-Forwards: 70\r\n\
+            "NOTIFY sip:200@10.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {server};branch=z9hG4bK{tag}{cseq}\r\nMax-Forwards: 70\r\n\
              From: <sip:200@10.0.0.9>;tag={tag}\r\nTo: {from}\r\nCall-ID: {call}\r\nCSeq: {cseq} NOTIFY\r\n\
-             Contact: <sip:notifier@{SERVER}>\r\nEvent: message-summary\r\nSubscription-State: {state}\r\n{kind}\
+             Contact: <sip:notifier@{server}>\r\nEvent: message-summary\r\nSubscription-State: {state}\r\n{kind}\
              Content-Length: {length}\r\n\r\n{body}",
+            server = self.server,
             tag = self.tag,
             cseq = self.cseq,
             from = headers.get("From").unwrap(),
