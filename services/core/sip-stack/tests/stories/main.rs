@@ -3,8 +3,10 @@
 
 mod callers;
 mod calls;
+mod crossings;
 mod dialing;
 mod digits;
+mod effort;
 mod forwarding;
 mod given;
 mod holding;
