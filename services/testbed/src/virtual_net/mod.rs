@@ -136,7 +136,9 @@ impl Net {
     fn add(&mut self, settings: StackSettings, prepare: impl FnOnce(&mut Stack)) -> usize {
         let ip = SocketAddr::new(settings.addresses[0], settings.lines[0].source_port);
         let number = self.nodes.len();
-        let seed = [u8::try_from(number + 1).unwrap() ^ self.dice.to_le_bytes()[0]; 32];
+        // The number alone sets two of them apart: the dice have moved on between them, and could meet again.
+        let mut seed = [self.dice.to_le_bytes()[0]; 32];
+        seed[0] = u8::try_from(number + 1).unwrap();
         let (mut stack, start) = Stack::new(self.now, seed, None);
         assert_eq!(start, Start::Cold);
         prepare(&mut stack);

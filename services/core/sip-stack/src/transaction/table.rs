@@ -163,8 +163,8 @@ impl TransactionTable {
     }
 
     /// It is over.
-    pub(crate) fn remove(&mut self, id: TransactionId) {
-        let Some((key, transaction)) = self.all.remove(&id) else { return };
+    pub(crate) fn remove(&mut self, id: TransactionId) -> Option<Transaction> {
+        let (key, transaction) = self.all.remove(&id)?;
         match key {
             Key::Client(key) => {
                 self.clients.remove(&key);
@@ -174,6 +174,7 @@ impl TransactionTable {
                 self.forget_source(transaction.route.remote.ip());
             }
         }
+        Some(transaction)
     }
 
     fn forget_source(&mut self, source: IpAddr) {
