@@ -1,6 +1,6 @@
 # make run    the whole phone on this PC, with an exchange to call (ARGS="--web-port 8081" and the like go to phonelab up)
 # make test   everything that must hold before a change is taken
-# make bench  the phone and baresip side by side, and what saving settings costs, in release builds
+# make bench  the phone and baresip side by side, what saving settings costs, and the SIP stack alone, in release builds
 #
 # Each target first installs the Debian packages that it needs (packages.debian), asking for root only for that.
 
@@ -56,3 +56,4 @@ bench:
 	@echo "==> building in release (takes some minutes)"
 	@$(CARGO) build --release --workspace --bins
 	@$(CARGO) bench -p house-tests
+	@$(CARGO) bench -p sip-stack --bench stack

@@ -1,5 +1,7 @@
 //! Requests of ours: from a finished request to its transaction, and from the transaction's steps to whoever sent it.
 
+use std::sync::Arc;
+
 use agreements::LineNumber;
 use sip_wire::{Request, Response};
 
@@ -23,7 +25,7 @@ pub(crate) struct Told {
     pub(crate) owner: Owner,
     pub(crate) line: LineNumber,
     pub(crate) route: Route,
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
     /// Lost because the transport has failed, which counts as 503, not as 408 (RFC 3261 8.1.3.1).
     pub(crate) broken: bool,
 }
@@ -60,6 +62,7 @@ impl Stack {
             (Machine::ClientRequest(machine), steps)
         };
         let id = self.core.transactions.reserve();
+        let request = Arc::new(request);
         let transaction = Transaction { owner, line, route, timing, merge_key: String::new(), request, machine };
         if !self.core.transactions.insert_client(id, key, transaction) {
             return None;
@@ -124,11 +127,9 @@ impl Stack {
         hit.into_iter().for_each(|id| self.send_request_of(id));
     }
 
-    fn end_transaction(&mut self, id: TransactionId) -> Option<Request> {
+    fn end_transaction(&mut self, id: TransactionId) -> Option<Arc<Request>> {
         self.core.timers.disarm_all(TimerOwner::Transaction(id));
-        let request = self.core.transactions.find(id).map(|transaction| transaction.request.clone());
-        self.core.transactions.remove(id);
-        request
+        self.core.transactions.remove(id).map(|transaction| transaction.request)
     }
 
     fn tell_owner(&mut self, told: Told, outcome: Outcome<'_>) {

@@ -2,6 +2,7 @@
 //! and 17.2.3.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -24,7 +25,7 @@ pub(crate) struct Arrived {
     /// Our socket and where it really came from.
     pub(crate) source: Route,
     /// Its top Via says where it came from.
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
 }
 
 impl Stack {
@@ -37,7 +38,7 @@ impl Stack {
         let source = Route { flow, remote };
         match parse_datagram(bytes) {
             Ok(Message::Response(response)) => self.on_response(&response),
-            Ok(Message::Request(request)) => self.on_request(Arrived { line, source, request }),
+            Ok(Message::Request(request)) => self.on_request(line, source, request),
             Err(broken) => self.on_broken(source, broken),
         }
     }
@@ -79,12 +80,14 @@ impl Stack {
         self.take_steps(id, steps, Some(response));
     }
 
-    fn on_request(&mut self, mut arrived: Arrived) {
-        if let Ok(mut via) = arrived.request.headers.top_via() {
-            self.note_alias(arrived.source, &via);
-            via.note_source(arrived.source.remote);
-            arrived.request.headers.set_top_via(&via);
+    fn on_request(&mut self, line: LineNumber, source: Route, mut request: Request) {
+        if let Ok(mut via) = request.headers.top_via() {
+            self.note_alias(source, &via);
+            if via.note_source(source.remote) {
+                request.headers.set_top_via(&via);
+            }
         }
+        let arrived = Arrived { line, source, request: Arc::new(request) };
         let Some(key) = ServerKey::of(&arrived.request) else { return };
         if let Some(answered) = self.core.settled.find(&key) {
             let (route, response) = (answered.route, answered.response.clone());

@@ -182,8 +182,9 @@ impl TimerTable {
 
     /// Stops all of one owner.
     pub(crate) fn disarm_all(&mut self, owner: TimerOwner) {
-        let from_first = self.deadlines.range((owner, Timer::A)..).map(|(key, _)| *key);
-        let own: Vec<Timer> = from_first.take_while(|(whose, _)| *whose == owner).map(|(_, timer)| timer).collect();
+        // `A` is the first of all timers.
+        let from_first = self.deadlines.range((owner, Timer::A)..);
+        let own: Vec<Timer> = from_first.take_while(|((whose, _), _)| *whose == owner).map(|((_, timer), _)| *timer).collect();
         for timer in own {
             self.disarm(owner, timer);
         }

@@ -77,9 +77,15 @@ impl Headers {
     pub(crate) fn push_parsed(&mut self, name: HeaderName, value: String) {
         self.0.push((name, value));
     }
-    pub(crate) fn insert_lines<'a>(&mut self, place: usize, name: HeaderName, values: impl Iterator<Item = &'a str>) {
-        let place = place.min(self.0.len());
-        self.0.splice(place..place, values.map(|value| (name.clone(), value.to_owned())));
+    /// Makes of the first line of that name what `change` says; nothing: it goes. False: there is no such line.
+    pub(crate) fn change_first(&mut self, name: &HeaderName, change: impl FnOnce(&str) -> Option<String>) -> bool {
+        let Some(place) = self.0.iter().position(|(other, _)| other == name) else { return false };
+        let line = self.0.get_mut(place).map(|(_, value)| value);
+        match line.and_then(|value| change(value).map(|changed| *value = changed)) {
+            Some(()) => {}
+            None => drop(self.0.remove(place)),
+        }
+        true
     }
 }
 

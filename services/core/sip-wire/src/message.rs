@@ -1,5 +1,7 @@
 //! Requests and responses, and how they are written. `to_bytes` always says the right Content-Length.
 
+use std::io::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use crate::text::{one_line, to_wire};
@@ -131,6 +133,7 @@ fn write_rest(headers: &Headers, body: &[u8], out: &mut Vec<u8>) {
         to_wire(value, out);
         out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes());
+    // Into memory: it cannot fail.
+    let _ = write!(out, "Content-Length: {}\r\n\r\n", body.len());
     out.extend_from_slice(body);
 }

@@ -94,16 +94,20 @@ impl Via {
     pub fn port_or_default(&self) -> u16 {
         self.port.unwrap_or(if self.transport == ViaTransport::Tls { 5061 } else { 5060 })
     }
-    /// A server's part (RFC 3261 section 18.2.1, RFC 3581 section 4): notes where the request really came from.
-    pub fn note_source(&mut self, source: SocketAddr) {
+    /// A server's part (RFC 3261 section 18.2.1, RFC 3581 section 4): notes where the request really came from. False: there was
+    /// nothing to note, the hop is as it was.
+    pub fn note_source(&mut self, source: SocketAddr) -> bool {
+        let elsewhere = self.host.ip() != Some(source.ip()) || self.has_rport();
+        let changes = elsewhere || self.params.has("received");
         // A received that the sender wrote itself would send our answers to somebody else.
         self.params.remove("received");
-        if self.host.ip() != Some(source.ip()) || self.has_rport() {
+        if elsewhere {
             self.params.set("received", source.ip());
         }
         if self.has_rport() {
             self.params.set("rport", source.port());
         }
+        changes
     }
     /// Where an answer over UDP goes (RFC 3261 section 18.2.2, RFC 3581 section 4), after [`Via::note_source`].
     pub fn answer_address(&self) -> Option<SocketAddr> {
@@ -143,14 +147,9 @@ fn sent_protocol<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, ViaTransport),
     if !name.eq_ignore_ascii_case("SIP") {
         return Err(Syntax("protocol of Via is not SIP"));
     }
-    let upper = transport.to_ascii_uppercase();
-    let transport = match upper.as_str() {
-        "UDP" => ViaTransport::Udp,
-        "TCP" => ViaTransport::Tcp,
-        "TLS" => ViaTransport::Tls,
-        _ => ViaTransport::Other(upper.into()),
-    };
-    Ok((version, transport))
+    let known = [ViaTransport::Udp, ViaTransport::Tcp, ViaTransport::Tls];
+    let known = known.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(transport));
+    Ok((version, known.unwrap_or_else(|| ViaTransport::Other(transport.to_ascii_uppercase().into()))))
 }
 
 /// `host : port`, blanks around the colon allowed.

@@ -198,14 +198,11 @@ impl Headers {
     }
     /// Takes the topmost hop off, as a proxy does with a response; says whether there was one.
     pub fn remove_top_via(&mut self) -> bool {
-        let lines: Vec<String> = self.all(HeaderName::VIA).map(str::to_owned).collect();
-        let Some((top, others)) = lines.split_first() else { return false };
-        let end = element_end(top).unwrap_or(top.len());
-        let rest = top.get(end..).and_then(|rest| rest.strip_prefix(',')).map(str::trim).filter(|rest| !rest.is_empty());
-        let place = self.iter().position(|(name, _)| *name == HeaderName::VIA).unwrap_or(0);
-        self.remove(HeaderName::VIA);
-        self.insert_lines(place, HeaderName::VIA, rest.into_iter().chain(others.iter().map(String::as_str)));
-        true
+        self.change_first(&HeaderName::VIA, |top| {
+            let end = element_end(top).unwrap_or(top.len());
+            let rest = top.get(end..).and_then(|rest| rest.strip_prefix(',')).map(str::trim);
+            rest.filter(|rest| !rest.is_empty()).map(str::to_owned)
+        })
     }
     /// Replaces the topmost hop, as a server does that notes its source.
     pub fn set_top_via(&mut self, via: &Via) {

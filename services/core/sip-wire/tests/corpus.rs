@@ -51,3 +51,8 @@ fn multipart_bodies_of_the_corpus_hold() {
 fn fragments_of_the_corpus_hold() {
     replay("sip_fragment", invariants::sip_fragment, 5);
 }
+
+#[test]
+fn headers_of_the_corpus_hold() {
+    replay("header", invariants::header, 30);
+}

@@ -7,6 +7,7 @@
 
 mod node;
 pub mod peer;
+mod proxy;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use sip_stack::{CallView, Command, FlowId, Input, LineState, MediaRefusal, Outpu
 use sip_wire::{Message, parse_datagram};
 
 pub use node::{MediaMode, Node};
+pub use proxy::Proxy;
 
 /// When every story begins.
 const BEGINNING: Tick = Tick(1_000_000_000);
@@ -81,6 +83,8 @@ pub struct Net {
     pub faults: Faults,
     /// Everything that was sent.
     pub log: Vec<Sent>,
+    /// Who answers by himself, by address.
+    pub proxies: BTreeMap<SocketAddr, Proxy>,
     /// What scripted peers got, by address.
     inboxes: BTreeMap<SocketAddr, VecDeque<(SocketAddr, Vec<u8>)>>,
     wire: BTreeMap<(Tick, u64), Sent>,
@@ -105,6 +109,7 @@ impl Net {
             refusing: BTreeSet::new(),
             faults: PERFECT,
             log: Vec::new(),
+            proxies: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             wire: BTreeMap::new(),
             dice: 1,
@@ -131,7 +136,9 @@ impl Net {
     fn add(&mut self, settings: StackSettings, prepare: impl FnOnce(&mut Stack)) -> usize {
         let ip = SocketAddr::new(settings.addresses[0], settings.lines[0].source_port);
         let number = self.nodes.len();
-        let seed = [u8::try_from(number + 1).unwrap() ^ self.dice.to_le_bytes()[0]; 32];
+        // The number alone sets two of them apart: the dice have moved on between them, and could meet again.
+        let mut seed = [self.dice.to_le_bytes()[0]; 32];
+        seed[0] = u8::try_from(number + 1).unwrap();
         let (mut stack, start) = Stack::new(self.now, seed, None);
         assert_eq!(start, Start::Cold);
         prepare(&mut stack);
@@ -251,6 +258,9 @@ impl Net {
     /// The next thing that happens, not later than `limit`; false: nothing does.
     fn step(&mut self, limit: Tick) -> bool {
         let packet = self.wire.keys().next().map(|(at, _)| *at);
+        if self.wake_proxy(limit) {
+            return true;
+        }
         let timer = self.nodes.iter().enumerate().filter_map(|(number, node)| Some((node.deadline?, number))).min();
         match (packet, timer) {
             (Some(at), timer) if at <= limit && timer.is_none_or(|(deadline, _)| at <= deadline) => self.deliver(),
@@ -269,6 +279,10 @@ impl Net {
         if let Some(inbox) = self.inboxes.get_mut(&sent.to) {
             inbox.push_back((sent.from, sent.bytes));
             return;
+        }
+        if let Some(proxy) = self.proxies.get_mut(&sent.to) {
+            let packets = proxy.on_packet(self.now, sent.from, &sent.bytes);
+            return packets.into_iter().for_each(|(to, bytes)| self.send(sent.to, to, bytes));
         }
         let target = self.nodes.iter().enumerate().find_map(|(number, node)| {
             let flow = node.flows.iter().find(|(_, local)| **local == sent.to)?;

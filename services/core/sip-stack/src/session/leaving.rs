@@ -16,6 +16,10 @@ use crate::transaction::Owner;
 /// How long the answers to the last requests are waited for after `Command::Stop`.
 const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
+/// PRACKs have counted on in the early dialog of a 2xx that comes too late, and nobody remembers how far: its BYE is beyond all of
+/// them. The far end takes any higher number (RFC 3261 12.2.2), and refuses a lower one with 500.
+const BEYOND_EARLY: u32 = 100;
+
 impl Stack {
     /// `Command::Hangup`: CANCEL, 603 or BYE as fits.
     pub(super) fn hang_up(&mut self, identity: CallIdentity) {
@@ -123,6 +127,7 @@ impl Stack {
         }
         self.acknowledge(told, &dialog, response);
         if began {
+            dialog.local_seq = dialog.local_seq.saturating_add(BEYOND_EARLY);
             let bye = dialog.request(Method::BYE);
             self.start_client(Owner::Nobody, told.line, dialog.peer, bye);
         }

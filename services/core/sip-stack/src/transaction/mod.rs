@@ -10,6 +10,7 @@ mod settled;
 mod table;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber};
@@ -169,7 +170,7 @@ pub(crate) struct Transaction {
     /// Of their requests: what a copy of it over another path has in common with it (RFC 3261 8.2.2.2).
     pub(crate) merge_key: String,
     /// The request as it went or came: ACK and CANCEL are made from ours, responses to theirs.
-    pub(crate) request: Request,
+    pub(crate) request: Arc<Request>,
     pub(crate) machine: Machine,
 }
 

@@ -186,8 +186,8 @@ impl TransactionTable {
     }
 
     /// It is over.
-    pub(crate) fn remove(&mut self, id: TransactionId) {
-        self.take(id);
+    pub(crate) fn remove(&mut self, id: TransactionId) -> Option<Transaction> {
+        self.take(id).map(|(_, transaction)| transaction)
     }
 
     /// One of theirs is over, and something of it is still wanted.

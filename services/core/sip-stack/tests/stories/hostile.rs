@@ -36,7 +36,7 @@ fn recorded() -> (Net, Vec<Vec<u8>>) {
 }
 
 proptest! {
-    #![proptest_config(crate::given::cases(96))]
+    #![proptest_config(crate::effort::cases(96))]
 
     #[test]
     fn random_bytes_do_nothing(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {

@@ -3,9 +3,11 @@
 
 mod callers;
 mod calls;
+mod crossings;
 mod dialing;
 mod digits;
 mod diverted;
+mod effort;
 mod forwarding;
 mod given;
 mod holding;

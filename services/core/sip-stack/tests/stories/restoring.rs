@@ -257,7 +257,7 @@ fn the_snapshot_comes_before_the_transmissions() {
 }
 
 proptest! {
-    #![proptest_config(crate::given::cases(96))]
+    #![proptest_config(crate::effort::cases(96))]
 
     /// Either side is killed at any moments of a call on a bad net: nothing panics, and in the end nothing is left.
     #[test]

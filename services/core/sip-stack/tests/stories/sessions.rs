@@ -9,7 +9,8 @@ use testbed::virtual_net::{Faults, Net, seconds};
 
 use crate::calls::talking;
 use crate::dialing::Dialled;
-use crate::given::{ALWAYS, cases, direct};
+use crate::effort::cases;
+use crate::given::{ALWAYS, direct};
 use crate::incoming::Called;
 
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";

@@ -55,7 +55,7 @@ fn end_all(net: &mut Net) {
 }
 
 proptest! {
-    #![proptest_config(crate::given::cases(96))]
+    #![proptest_config(crate::effort::cases(96))]
 
     /// CANCEL against 200: the caller hangs up at any moment around the answer.
     #[test]

@@ -5,7 +5,8 @@ use agreements::CallIdentity;
 use sip_stack::{CallStage, Command, Event, ReferProgress, ReferTarget, ReferralId, StackSettings, Start};
 use testbed::virtual_net::{Faults, Net};
 
-use crate::given::{cases, server_of, settings};
+use crate::effort::cases;
+use crate::given::{server_of, settings};
 
 /// Without servers: who is dialled is where its URI says.
 fn phone(address: &str, user: &str) -> StackSettings {

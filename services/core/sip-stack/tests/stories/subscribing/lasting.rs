@@ -5,7 +5,7 @@ use testbed::virtual_net::peer::{request_of, requests};
 use testbed::virtual_net::{Faults, Net};
 
 use super::{Lab, SUMMARY, given, subscribe_command};
-use crate::given::cases;
+use crate::effort::cases;
 
 /// A subscription lives over a restart without another SUBSCRIBE, in every stage.
 #[test]
