@@ -5,6 +5,7 @@ mod ending;
 mod failing;
 mod lasting;
 mod notified;
+mod packages;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,7 +39,7 @@ fn key() -> SubscriptionKey {
 }
 
 fn wish() -> SubscriptionWish {
-    SubscriptionWish { accept: vec!["application/simple-message-summary".into()], expires: None }
+    SubscriptionWish { accept: vec!["application/simple-message-summary".into()], ..SubscriptionWish::default() }
 }
 
 fn subscribe_command() -> Command {
