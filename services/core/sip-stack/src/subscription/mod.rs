@@ -12,6 +12,7 @@
 //!                                                                      | 403, rejected, noresource, invariant: Refused
 //!      405, 489, 501: the server does not know the package; asked again with waits that grow to a day
 //!      Unsubscribe: Expires 0 in the dialog; gone with the last NOTIFY
+//!      wished for once (line-seize): whatever ends or fails is told as Refused, and it is gone
 //! ```
 //!
 //! Only a NOTIFY makes the dialog (RFC 6665 4.4.1). Of a forked SUBSCRIBE the first notifier is taken, which 4.1.4 allows; the
