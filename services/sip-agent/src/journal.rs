@@ -18,8 +18,10 @@ pub fn write(event: &Event) {
         Event::Incoming { call, line, remote, sip_call_id, replaces: Some(replaces) } => {
             tracing::info!(%call, %line, remote = remote.uri, sip_call_id, %replaces, "another call wants its place");
         }
+        Event::Diverted { call, by, why } => tracing::info!(%call, by = by.uri, ?why, "was for somebody else first"),
         Event::Dialing { call, sip_call_id } => tracing::info!(%call, sip_call_id, "dialing"),
         Event::Ringback { call, early_media } => tracing::info!(%call, early_media, "the far end rings"),
+        Event::Reached { call, remote } => tracing::info!(%call, remote = remote.uri, "another far end"),
         Event::Established { call, codec, .. } => tracing::info!(%call, ?codec, "answered"),
         Event::HoldChanged { call, local, remote, .. } => tracing::info!(%call, local, remote, "hold has changed"),
         Event::HoldFailed { call, status, reason } => tracing::warn!(%call, status, reason, "hold has not changed"),

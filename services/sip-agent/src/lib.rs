@@ -4,6 +4,7 @@
 mod agent;
 mod bus;
 pub mod driver;
+mod dscp;
 mod facts;
 mod hal;
 mod journal;

@@ -16,6 +16,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
+use crate::dscp::mark;
+
 /// The largest datagram that UDP can carry.
 const DATAGRAM_MAX: usize = 65_535;
 /// Room for a burst of calls while the loop is busy.
@@ -76,7 +78,7 @@ impl Sockets {
                 socket
             }
         };
-        mark(&socket, local, dscp);
+        mark(&socket2::SockRef::from(&socket), local, dscp);
         undelivered::listen(&socket, local);
         let local = socket.local_addr()?;
         self.open.insert(flow, Line { name, socket });
@@ -173,16 +175,6 @@ fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&local.into())?;
     UdpSocket::from_std(socket.into())
-}
-
-/// DSCP_SIP_n stands in the upper six bits of the octet (RFC 2474).
-fn mark(socket: &UdpSocket, local: SocketAddr, dscp: u8) {
-    let octet = u32::from(dscp & 0x3f) << 2;
-    let socket = socket2::SockRef::from(socket);
-    let marked = if local.is_ipv4() { socket.set_tos_v4(octet) } else { socket.set_tclass_v6(octet) };
-    if let Err(error) = marked {
-        tracing::warn!(%local, %error, "the DSCP could not be set");
-    }
 }
 
 fn store(name: &str, socket: &UdpSocket) {

@@ -15,6 +15,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::dscp::mark;
+
 /// Connections at a time, all lines together: a few more than the stack wants.
 const CONNECTIONS_MAX: usize = 80;
 /// Bytes that wait for one peer: a few of the largest messages.
@@ -248,15 +250,6 @@ fn new_socket(local: SocketAddr, dscp: u8) -> io::Result<Socket> {
     socket.set_tcp_nodelay(true)?;
     mark(&socket2::SockRef::from(&socket), local, dscp);
     Ok(socket)
-}
-
-/// DSCP_SIP_n stands in the upper six bits of the octet (RFC 2474).
-fn mark(socket: &socket2::SockRef<'_>, address: SocketAddr, dscp: u8) {
-    let octet = u32::from(dscp & 0x3f) << 2;
-    let marked = if address.is_ipv4() { socket.set_tos_v4(octet) } else { socket.set_tclass_v6(octet) };
-    if let Err(error) = marked {
-        tracing::warn!(%address, %error, "the DSCP could not be set");
-    }
 }
 
 #[cfg(test)]

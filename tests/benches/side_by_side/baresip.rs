@@ -1,10 +1,15 @@
-//! baresip from Debian's packages, set up to do what the measured phone does: one line, answers by itself, silent sound.
+//! baresip from Debian's packages, set up to do what the measured phone does: one line, silent sound.
 
 use std::fs::{self, File};
 use std::io;
-use std::net::SocketAddr;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use house_tests::namespace::{PHONE, REGISTRAR};
+use house_tests::registrar::PHONE_ACCOUNT;
+
+use crate::peer::Peer;
 
 /// A running baresip; killed when dropped.
 pub struct Baresip {
@@ -14,16 +19,17 @@ pub struct Baresip {
 /// Where Debian puts the modules.
 const MODULES: &str = "/usr/lib/baresip/modules";
 
-impl Baresip {
-    /// Starts it: local SIP address, the registrar with port, user and password.
-    pub fn start(folder: &Path, local: SocketAddr, registrar: SocketAddr, user: &str, password: &str) -> io::Result<Baresip> {
+impl Peer for Baresip {
+    fn start(folder: &Path, answers: bool) -> io::Result<Baresip> {
+        let (user, password) = PHONE_ACCOUNT;
+        let mode = if answers { "auto" } else { "manual" };
         let silence = folder.join("silence.wav");
         silent_wav(&silence)?;
-        fs::write(folder.join("config"), configuration(local, &silence))?;
+        fs::write(folder.join("config"), configuration(&silence))?;
         fs::write(
             folder.join("accounts"),
             format!(
-                "<sip:{user}@{registrar}>;auth_user={user};auth_pass={password};regint=3600;answermode=auto;audio_codecs=PCMU,G722/16000/1\n"
+                "<sip:{user}@{REGISTRAR}>;auth_user={user};auth_pass={password};regint=3600;answermode={mode};audio_codecs=PCMU,G722/16000/1\n"
             ),
         )?;
         fs::write(folder.join("contacts"), "")?;
@@ -33,8 +39,7 @@ impl Baresip {
         Ok(Baresip { child })
     }
 
-    /// Its process.
-    pub fn pid(&self) -> u32 {
+    fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -47,10 +52,10 @@ impl Drop for Baresip {
     }
 }
 
-fn configuration(local: SocketAddr, silence: &Path) -> String {
+fn configuration(silence: &Path) -> String {
     let modules = ["g722", "g711", "aufile", "account", "menu"].map(|name| format!("module {name}.so\n")).concat();
     format!(
-        "poll_method epoll\nsip_listen {local}\nsip_trans_def udp\ncall_max_calls 8\naudio_player aufile,/dev/null\naudio_source aufile,{silence}\n\
+        "poll_method epoll\nsip_listen {PHONE}:5060\nsip_trans_def udp\ncall_max_calls 8\naudio_player aufile,/dev/null\naudio_source aufile,{silence}\n\
          audio_alert aufile,/dev/null\nausrc_srate 16000\nauplay_srate 16000\naudio_buffer 20-160\nrtp_ports 20000-20100\nring_aufile none\n\
          module_path {MODULES}\n{modules}",
         silence = silence.display(),

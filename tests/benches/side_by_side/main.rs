@@ -1,9 +1,15 @@
-//! The phone and baresip side by side, in one run on one machine: start to registered, INVITE to 180 and to 200, memory, processor
-//! time per call, wake-ups at rest. Prints a table for the README; asserts nothing about time.
+//! The phone and others side by side, in one run on one machine: start to registered, INVITE to 180 and to 200, memory, processor
+//! time per call, wake-ups at rest, and how much signalling they take. sipp is no phone: it shows what the machine and the
+//! measurement cost. Prints a table for the README; asserts nothing about time.
 
 mod baresip;
 mod far_end;
+mod linphone;
+mod load;
+mod peer;
 mod processes;
+mod sipp;
+mod table;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -11,10 +17,14 @@ use std::time::{Duration, Instant};
 use baresip::Baresip;
 use far_end::{Codec, FarEnd, G722, PCMU, RtpSender};
 use house_tests::far_exchange::FarExchange;
-use house_tests::namespace::{FAR, Namespace, PHONE, REGISTRAR};
+use house_tests::namespace::{FAR, Namespace, PHONE};
 use house_tests::phone::{Phone, Setup};
 use house_tests::registrar::PHONE_ACCOUNT;
+use linphone::Linphone;
+use load::Held;
+use peer::Extent;
 use processes::Processes;
+use sipp::AnsweringSipp;
 
 /// Calls whose answer is timed.
 const CALLS: usize = 50;
@@ -23,17 +33,27 @@ const STARTS: usize = 5;
 /// How long a load is measured.
 const SPAN: Duration = Duration::from_secs(10);
 
-/// One column of the table.
+/// One column of the table; nothing where it was not measured.
 #[derive(Default)]
 struct Figures {
     registered: Vec<Duration>,
     to_180: Vec<Duration>,
     to_200: Vec<Duration>,
-    pss_idle: u64,
-    pss_call: u64,
+    at_rest: Option<Rest>,
+    in_calls: Option<InCalls>,
+    held: Option<Held>,
+}
+
+/// After the timed calls.
+struct Rest {
+    pss_kib: u64,
+    wake_ups: f64,
+}
+
+struct InCalls {
+    pss_kib: u64,
     g711_percent: f64,
     g722_percent: f64,
-    idle_wake_ups: f64,
 }
 
 fn main() {
@@ -50,8 +70,12 @@ fn main() {
         println!("measuring the phone ({STARTS} starts, {CALLS} calls, {} s per load)", SPAN.as_secs());
         let ours = deskphone(&namespace, &exchange).await;
         println!("measuring baresip");
-        let theirs = baresip(&exchange).await;
-        table(&ours, &theirs);
+        let baresip = peer::measure::<Baresip>(&exchange, Extent::Sound).await;
+        println!("measuring linphonec");
+        let linphone = peer::measure::<Linphone>(&exchange, Extent::Registers).await;
+        println!("measuring sipp");
+        let sipp = peer::measure::<AnsweringSipp>(&exchange, Extent::Answers).await;
+        table::print(&[("Deskphone", ours), ("baresip", baresip), ("linphonec", linphone), ("sipp", sipp)]);
     });
 }
 
@@ -76,81 +100,63 @@ async fn deskphone(namespace: &Namespace, exchange: &FarExchange) -> Figures {
     }
     let phone = phone.expect("a phone");
     phone.registered().await;
+    let processes = services(&phone);
+    answers(&mut figures);
+    resting(&mut figures, &processes);
+    costs(&mut figures, &processes);
+    drop(phone);
+    let mut setup = Setup::at_the_registrar(&[domain]);
+    setup.tone = None;
+    let phone = Phone::start(namespace, &setup).await;
+    phone.registered().await;
+    figures.held = Some(load::held(&services(&phone)).expect("sipp"));
+    figures
+}
+
+fn services(phone: &Phone) -> Processes {
     let services = phone.ready["services"].as_object().expect("the services");
-    let pids = services.values().filter_map(|pid| u32::try_from(pid.as_u64()?).ok()).collect();
-    measure(&mut figures, &Processes(pids)).await;
-    figures
+    Processes(services.values().filter_map(|pid| u32::try_from(pid.as_u64()?).ok()).collect())
 }
 
-async fn baresip(exchange: &FarExchange) -> Figures {
-    let local = SocketAddr::new(address(PHONE), 5060);
-    let registrar = SocketAddr::new(address(REGISTRAR), 5060);
-    let (user, password) = PHONE_ACCOUNT;
-    let mut figures = Figures::default();
-    let mut running = None;
-    for _ in 0..STARTS {
-        drop(running.take());
-        let folder = tempfile::tempdir().expect("a folder");
-        let (seen, begin) = (exchange.counters().registrations, Instant::now());
-        let started = Baresip::start(folder.path(), local, registrar, user, password).expect("baresip");
-        figures.registered.push(registered_after(exchange, seen, begin).await);
-        running = Some((started, folder));
-    }
-    let (running, _folder) = running.expect("baresip");
-    measure(&mut figures, &Processes::with_descendants(&[running.pid()])).await;
-    figures
-}
-
-/// Everything that is the same for both.
-async fn measure(figures: &mut Figures, processes: &Processes) {
-    let phone = SocketAddr::new(address(PHONE), 5060);
-    let rest = |span| std::thread::park_timeout(span);
+/// How fast it answers.
+fn answers(figures: &mut Figures) {
     let mut far = FarEnd::bind(address(FAR)).expect("a far end");
     for _ in 0..CALLS {
         let rtp = RtpSender::bind(address(FAR), PCMU).expect("a port");
-        let call = far.call(phone, PHONE_ACCOUNT.0, PCMU, rtp.port).expect("an answer");
+        let call = far.call(phone(), PHONE_ACCOUNT.0, PCMU, rtp.port).expect("an answer");
         figures.to_180.push(call.to_180);
         figures.to_200.push(call.to_200);
-        far.hang_up(phone, &call).expect("the end");
+        far.hang_up(phone(), &call).expect("the end");
     }
-    figures.idle_wake_ups = processes.load_over(SPAN, rest).wake_ups_per_second;
-    figures.pss_idle = processes.pss_kib();
+}
+
+/// What it costs when nothing happens.
+fn resting(figures: &mut Figures, processes: &Processes) {
+    let wake_ups = processes.load_over(SPAN, std::thread::park_timeout).wake_ups_per_second;
+    figures.at_rest = Some(Rest { pss_kib: processes.pss_kib(), wake_ups });
+}
+
+/// What calls cost.
+fn costs(figures: &mut Figures, processes: &Processes) {
+    let mut far = FarEnd::bind(address(FAR)).expect("a far end");
     let mut load = |codec: Codec| {
         let rtp = RtpSender::bind(address(FAR), codec).expect("a port");
-        let call = far.call(phone, PHONE_ACCOUNT.0, codec, rtp.port).expect("an answer");
+        let call = far.call(phone(), PHONE_ACCOUNT.0, codec, rtp.port).expect("an answer");
         rtp.send_to(call.rtp);
-        let load = processes.load_over(SPAN, rest);
+        let load = processes.load_over(SPAN, std::thread::park_timeout);
         let pss = processes.pss_kib();
-        far.hang_up(phone, &call).expect("the end");
+        far.hang_up(phone(), &call).expect("the end");
         (load.core_percent, pss)
     };
-    (figures.g711_percent, figures.pss_call) = load(PCMU);
-    (figures.g722_percent, _) = load(G722);
+    let (g711_percent, pss_kib) = load(PCMU);
+    let (g722_percent, _) = load(G722);
+    figures.in_calls = Some(InCalls { pss_kib, g711_percent, g722_percent });
+}
+
+fn phone() -> SocketAddr {
+    SocketAddr::new(address(PHONE), 5060)
 }
 
 fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
-}
-
-fn median(times: &[Duration]) -> f64 {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    sorted.get(sorted.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
-}
-
-fn table(ours: &Figures, theirs: &Figures) {
-    let rows: [(&str, f64, f64); 8] = [
-        ("start to registered, ms (median)", median(&ours.registered), median(&theirs.registered)),
-        ("INVITE to 180, ms (median)", median(&ours.to_180), median(&theirs.to_180)),
-        ("INVITE to 200, answered by itself, ms (median)", median(&ours.to_200), median(&theirs.to_200)),
-        ("memory of all processes at rest, PSS MB", ours.pss_idle as f64 / 1024.0, theirs.pss_idle as f64 / 1024.0),
-        ("memory of all processes in a call, PSS MB", ours.pss_call as f64 / 1024.0, theirs.pss_call as f64 / 1024.0),
-        ("processor per G.711 call, % of a core", ours.g711_percent, theirs.g711_percent),
-        ("processor per G.722 call, % of a core", ours.g722_percent, theirs.g722_percent),
-        ("wake-ups at rest, per second", ours.idle_wake_ups, theirs.idle_wake_ups),
-    ];
-    println!("\n| | Deskphone | baresip | ratio |\n|---|---|---|---|");
-    for (what, ours, theirs) in rows {
-        println!("| {what} | {ours:.2} | {theirs:.2} | {:.2} |", ours / theirs);
-    }
 }

@@ -360,6 +360,15 @@ pub enum Event {
         /// Nobody need be asked, and it shall not ring.
         replaces: Option<CallIdentity>,
     },
+    /// Somebody has sent a call of theirs on to us; comes right after `Incoming`.
+    Diverted {
+        /// The call.
+        call: CallIdentity,
+        /// Who.
+        by: Party,
+        /// Why, where that is said.
+        why: Option<Diverted>,
+    },
     /// Our INVITE has left.
     Dialing {
         /// The call.
@@ -373,6 +382,13 @@ pub enum Event {
         call: CallIdentity,
         /// With SDP.
         early_media: bool,
+    },
+    /// Another far end than was known, as a server of the line says (RFC 3325).
+    Reached {
+        /// The call, in any state.
+        call: CallIdentity,
+        /// From now on.
+        remote: Party,
     },
     /// Answered, by us or by them.
     Established {

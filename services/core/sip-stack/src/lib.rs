@@ -10,6 +10,7 @@ mod caller;
 mod client;
 mod details;
 mod dialog;
+mod diverted;
 mod flows;
 mod identity;
 mod interface;

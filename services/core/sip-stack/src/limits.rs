@@ -10,6 +10,8 @@ use agreements::Tick;
 
 /// New requests and broken datagrams per second and source.
 const PER_SECOND: u32 = 200;
+/// The same for those whom the phone knows: more than it can answer, so that it is the network's queue that is full first.
+const KNOWN_PER_SECOND: u32 = 20_000;
 /// Strangers that are counted at a time.
 const MOST_SOURCES: usize = 256;
 /// The window.
@@ -46,7 +48,11 @@ impl SourceLimits {
             (*begin, *count) = (now, 0);
         }
         *count = count.saturating_add(1);
-        *count <= PER_SECOND
+        let most = match standing {
+            Standing::Known => KNOWN_PER_SECOND,
+            Standing::Stranger => PER_SECOND,
+        };
+        *count <= most
     }
 }
 

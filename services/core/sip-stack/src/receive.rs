@@ -2,6 +2,7 @@
 //! and 17.2.3.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use agreements::LineNumber;
 use sip_wire::{HeaderName, Message, ParseError, Request, Response, RetryAfter, StatusCode, parse_datagram};
@@ -9,8 +10,9 @@ use sip_wire::{HeaderName, Message, ParseError, Request, Response, RetryAfter, S
 use crate::interface::FlowId;
 use crate::limits::Standing;
 use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{
-    ClientKey, Machine, Owner, Route, ServerInvite, ServerKey, ServerRequest, Timing, Transaction, TransactionId,
+    Answered, ClientKey, Machine, Owner, Route, ServerInvite, ServerKey, ServerRequest, Timing, Transaction, TransactionId,
 };
 
 /// What 503 suggests to wait, in seconds.
@@ -56,8 +58,12 @@ impl Stack {
         self.transmit(Route { flow: source.flow, remote }, answer.to_bytes());
     }
 
-    /// RFC 3261 18.1.2 and 17.1.3: a response that belongs to nothing is dropped.
+    /// RFC 3261 18.1.2, 17.1.3 and 8.1.3.3: a response that belongs to nothing is dropped, and so is one that is to go on to
+    /// somebody else.
     fn on_response(&mut self, response: &Response) {
+        if !response.headers.via().is_ok_and(|hops| hops.len() == 1) {
+            return;
+        }
         let Some(id) = ClientKey::of(&response.headers).and_then(|key| self.core.transactions.client(&key)) else { return };
         let Some(transaction) = self.core.transactions.find_mut(id) else { return };
         let (code, timing) = (response.status.code(), transaction.timing);
@@ -75,10 +81,18 @@ impl Stack {
 
     fn on_request(&mut self, mut arrived: Arrived) {
         if let Ok(mut via) = arrived.request.headers.top_via() {
+            self.note_alias(arrived.source, &via);
             via.note_source(arrived.source.remote);
             arrived.request.headers.set_top_via(&via);
         }
         let Some(key) = ServerKey::of(&arrived.request) else { return };
+        if let Some(answered) = self.core.settled.find(&key) {
+            let (route, response) = (answered.route, answered.response.clone());
+            if !response.is_empty() && !arrived.request.method.is_ack() {
+                self.transmit(route, response);
+            }
+            return;
+        }
         if let Some(id) = self.core.transactions.server(&key) {
             return self.on_repeated(id, arrived);
         }
@@ -197,9 +211,32 @@ fn ack_of_refusal(invite: &Request, response: &Response) -> Request {
 }
 
 impl Stack {
-    /// Whether another copy of this request is being served (RFC 3261 8.2.2.2).
+    /// A request of theirs is over but for repetitions; over TCP there are none.
+    pub(crate) fn settle_server(&mut self, id: TransactionId, response: Vec<u8>, after: Duration) {
+        self.core.timers.disarm_all(TimerOwner::Transaction(id));
+        let Some((key, transaction)) = self.core.transactions.take_server(id) else { return };
+        if transaction.timing.reliable {
+            return;
+        }
+        let until = Timer::Settled.due(self.now, after);
+        let Transaction { route, merge_key, .. } = transaction;
+        self.core.settled.insert(key, Answered { route, response, merge_key, until });
+        if self.core.timers.at(TimerOwner::Stack, Timer::Settled).is_none_or(|at| until < at) {
+            self.core.timers.arm(TimerOwner::Stack, Timer::Settled, until);
+        }
+    }
+
+    /// Timer I or J of some of them.
+    pub(crate) fn sweep_settled(&mut self) {
+        if let Some(next) = self.core.settled.sweep(self.now) {
+            self.core.timers.arm(TimerOwner::Stack, Timer::Settled, next);
+        }
+    }
+
+    /// Whether another copy of this request is being served, or was (RFC 3261 8.2.2.2).
     pub(crate) fn is_merged(&self, id: TransactionId, request: &Request) -> bool {
         let key = merge_key(request);
-        self.core.transactions.iter().any(|(other, transaction)| other != id && transaction.merge_key == key)
+        self.core.settled.has_copy(&key)
+            || self.core.transactions.iter().any(|(other, transaction)| other != id && transaction.merge_key == key)
     }
 }

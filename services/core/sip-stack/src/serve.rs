@@ -77,7 +77,11 @@ impl Stack {
         let mut wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
         let known = self.supported(arrived.line);
         wanted.retain(|tag| !known.iter().any(|known| tag.eq_ignore_ascii_case(known)) && !self.may_require(request, tag));
-        if wanted.is_empty() { Ok(()) } else { Err(Refusal::BadExtension(wanted)) }
+        if !wanted.is_empty() {
+            return Err(Refusal::BadExtension(wanted));
+        }
+        let unwelcome = is_answered_by_sdp(request) && !request.headers.accepts("application", "sdp");
+        if unwelcome { Err(Refusal::Status(StatusCode::NOT_ACCEPTABLE)) } else { Ok(()) }
     }
 
     /// What only a request outside dialogs is asked: is it for us, and is it the only copy?
@@ -170,6 +174,13 @@ impl Stack {
         }
         self.respond(id, &response);
     }
+}
+
+/// Whether a description of ours answers it, which its Accept must let in (RFC 3261 21.4.7, RFC 4475 3.3.15). The answer to OPTIONS
+/// has no body, so nothing in it can be unwelcome.
+fn is_answered_by_sdp(request: &Request) -> bool {
+    let offers = !request.body.is_empty() && [Method::UPDATE, Method::PRACK].contains(&request.method);
+    request.method.is_invite() || offers
 }
 
 /// Whether the Request-URI names the line's user. Servers that rewrite it to our Contact keep the user part.

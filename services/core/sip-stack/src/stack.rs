@@ -19,7 +19,7 @@ use crate::session::Call;
 use crate::streams::StreamTable;
 use crate::subscription::SubscriptionTable;
 use crate::timers::{Timer, TimerOwner, TimerTable};
-use crate::transaction::TransactionTable;
+use crate::transaction::{SettledTable, TransactionTable};
 use crate::view::{CallView, Start};
 
 /// The whole SIP user agent of the phone.
@@ -42,6 +42,9 @@ pub struct Stack {
 pub(crate) struct Core {
     pub(crate) timers: TimerTable,
     pub(crate) transactions: TransactionTable,
+    /// Not in the snapshot, which is written after each message: a request that is repeated after a restart is a new one.
+    #[serde(skip)]
+    pub(crate) settled: SettledTable,
     pub(crate) flows: FlowTable,
     pub(crate) queries: QueryTable,
     pub(crate) servers: ServerTable,
@@ -126,6 +129,7 @@ impl Stack {
                 TimerOwner::Query(query) => self.on_resolved(query, Err("no answer from name resolution".to_owned())),
                 TimerOwner::Stream(flow, remote) => self.on_stream_timer(flow, remote, timer),
                 TimerOwner::Server(line, server) => self.on_server_timer(line, server, timer),
+                TimerOwner::Stack if timer == Timer::Settled => self.sweep_settled(),
                 TimerOwner::Stack => self.on_stop_grace(),
             }
         }
@@ -168,6 +172,7 @@ impl Stack {
     pub fn load(&self) -> Load {
         Load {
             transactions: self.core.transactions.len(),
+            settled: self.core.settled.len(),
             calls: self.core.calls.len(),
             queries: self.core.queries.len(),
             subscriptions: self.core.subscriptions.len(),
@@ -212,6 +217,8 @@ pub(crate) fn line_of(settings: &StackSettings, line: LineNumber) -> Option<&Lin
 pub struct Load {
     /// Open transactions.
     pub transactions: usize,
+    /// Answered requests of others whose repetitions are still waited for.
+    pub settled: usize,
     /// Calls, and ended ones that wait for their last answers.
     pub calls: usize,
     /// Names being resolved.

@@ -1,6 +1,6 @@
 //! TCP connections as the stack sees them (RFC 3261 18, RFC 5626 4.4.1; B325). A line's TCP flow is its listening socket; the
 //! driver connects when a message is to leave for an address that has no connection, and uses whatever connection there is to
-//! it, ours or theirs. Here the bytes become messages, whatever pieces they come in, and here is decided what ends: a stream that
+//! it, ours or theirs (RFC 3261 18.1.1, RFC 5923). Here the bytes become messages, whatever pieces they come in, and here is decided what ends: a stream that
 //! lost its place, one that connects too long, one that nobody uses, one whose far end does not answer pings any more.
 //!
 //! ```text
@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::LineNumber;
-use sip_wire::{Frame, StreamFramer};
+use sip_wire::{Frame, StreamFramer, Via};
 
 use crate::interface::{FlowId, Output, Transport};
 use crate::stack::Stack;
@@ -46,6 +46,8 @@ const PONG: &[u8] = b"\r\n";
 struct Stream {
     up: bool,
     accepted: bool,
+    /// Requests to this address may go over it as well (RFC 5923).
+    alias: Option<SocketAddr>,
     framer: StreamFramer,
 }
 
@@ -56,6 +58,17 @@ pub(crate) struct StreamTable {
 }
 
 impl StreamTable {
+    /// Which connection takes what is for `route`: the one to its address, else one that its far end has opened and says to be for
+    /// it as well.
+    fn way(&self, route: Route) -> Route {
+        let serves = |((flow, _), stream): &(&(FlowId, SocketAddr), &Stream)| {
+            *flow == route.flow && stream.up && stream.alias == Some(route.remote)
+        };
+        let other = self.all.iter().find(serves).map(|((_, remote), _)| *remote);
+        let remote = other.filter(|_| !self.all.contains_key(&(route.flow, route.remote))).unwrap_or(route.remote);
+        Route { remote, ..route }
+    }
+
     fn has_room(&self, accepted: bool) -> bool {
         let accepted_now = self.all.values().filter(|stream| stream.accepted).count();
         self.all.len() < MOST_STREAMS && !(accepted && accepted_now >= MOST_ACCEPTED)
@@ -68,8 +81,20 @@ impl Stack {
         self.core.flows.find(flow).is_some_and(|flow| flow.transport == Transport::Tcp)
     }
 
-    /// A message leaves: the driver connects where there is no connection yet.
-    pub(crate) fn note_stream(&mut self, route: Route) {
+    /// A request came over a connection: whoever has opened it and says `alias` in Via wants requests for its sent-by over it, too
+    /// (RFC 5923 section 5). That is meant for TLS, where it is known who it is; over TCP it is believed for a port of the
+    /// same address, behind which whoever has opened the connection is.
+    pub(crate) fn note_alias(&mut self, source: Route, via: &Via) {
+        let sent_by = via.host.socket(via.port_or_default()).filter(|at| at.ip() == source.remote.ip());
+        let stream = self.streams.all.get_mut(&(source.flow, source.remote)).filter(|stream| stream.accepted);
+        if let (Some(stream), Some(sent_by), true) = (stream, sent_by, via.params.has("alias")) {
+            stream.alias = Some(sent_by);
+        }
+    }
+
+    /// A message leaves: over which connection. The driver connects where there is none yet.
+    pub(crate) fn note_stream(&mut self, route: Route) -> Route {
+        let route = self.streams.way(route);
         let key = (route.flow, route.remote);
         let (known, room) = (self.streams.all.get(&key).map(|stream| stream.up), self.streams.has_room(false));
         match known {
@@ -82,6 +107,7 @@ impl Stack {
             // The driver has the last word on how many there are; without an entry here nothing watches it but its own bounds.
             None => {}
         }
+        route
     }
 
     /// `Input::StreamUp`.
@@ -137,8 +163,11 @@ impl Stack {
 
     /// `Input::StreamDown`, or the end that we have made: what was never answered over it is lost.
     pub(crate) fn on_stream_down(&mut self, flow: FlowId, remote: SocketAddr) {
+        let alias = self.streams.all.get(&(flow, remote)).and_then(|stream| stream.alias);
         self.forget_stream(flow, remote);
-        self.on_unreachable(flow, remote);
+        for gone in [remote].into_iter().chain(alias) {
+            self.on_unreachable(flow, gone);
+        }
         self.on_way_lost(Route { flow, remote });
     }
 
@@ -174,6 +203,12 @@ impl Stack {
     }
 
     fn is_way_in_use(&self, route: Route) -> bool {
+        let alias = self.streams.all.get(&(route.flow, route.remote)).and_then(|stream| stream.alias);
+        let routes = [route.remote].into_iter().chain(alias).map(|remote| Route { remote, ..route });
+        routes.into_iter().any(|route| self.is_in_use(route))
+    }
+
+    fn is_in_use(&self, route: Route) -> bool {
         let by_transaction = self.core.transactions.iter().any(|(_, transaction)| transaction.route == route);
         let by_line = LineNumber::all().any(|line| self.binding_route(line) == Some(route));
         by_transaction

@@ -30,10 +30,9 @@ pub(crate) enum Timer {
     G,
     /// INVITE server, Completed: no ACK came (SIP_TIMER_H).
     H,
-    /// INVITE server, Confirmed: absorb repeated ACKs (T4).
-    I,
-    /// Other server, Completed: absorb repeated requests (SIP_TIMER_J).
-    J,
+    /// I and J, of all servers together. INVITE server, Confirmed: absorb repeated ACKs (T4). Other server, Completed: absorb
+    /// repeated requests (SIP_TIMER_J).
+    Settled,
     /// Other client, Completed: absorb repeated responses (T4).
     K,
     /// INVITE server, Accepted: absorb repeated INVITEs after a 2xx (SIP_TIMER_H; RFC 6026).
@@ -119,7 +118,7 @@ impl Timer {
     /// times ("at least 32 seconds"); fifty calls that have ended shall not wake the phone fifty times.
     fn only_tidies(self) -> bool {
         match self {
-            Timer::D | Timer::I | Timer::J | Timer::K | Timer::L | Timer::M => true,
+            Timer::D | Timer::Settled | Timer::K | Timer::L | Timer::M => true,
             Timer::A | Timer::B | Timer::E | Timer::F | Timer::G | Timer::H => false,
             Timer::AnswerAgain | Timer::AnswerLost | Timer::CancelLost | Timer::InviteExpires | Timer::DialExpires => false,
             Timer::Glare | Timer::MediaAnswer | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => false,
@@ -183,7 +182,8 @@ impl TimerTable {
 
     /// Stops all of one owner.
     pub(crate) fn disarm_all(&mut self, owner: TimerOwner) {
-        let own: Vec<Timer> = self.deadlines.keys().filter(|(whose, _)| *whose == owner).map(|(_, timer)| *timer).collect();
+        let from_first = self.deadlines.range((owner, Timer::A)..).map(|(key, _)| *key);
+        let own: Vec<Timer> = from_first.take_while(|(whose, _)| *whose == owner).map(|(_, timer)| timer).collect();
         for timer in own {
             self.disarm(owner, timer);
         }
@@ -207,6 +207,11 @@ impl TimerTable {
     /// Which timers are set, for tests that prove that none is left behind.
     pub(crate) fn armed(&self) -> impl Iterator<Item = (TimerOwner, Timer)> + '_ {
         self.deadlines.keys().copied()
+    }
+
+    /// When one is due.
+    pub(crate) fn at(&self, owner: TimerOwner, timer: Timer) -> Option<Tick> {
+        self.deadlines.get(&(owner, timer)).copied()
     }
 
     /// Whether one is set.
@@ -234,19 +239,19 @@ mod tests {
         assert_eq!(table.armed().count(), 0);
     }
 
-    /// RFC 3261 17.2.2, table 4: timer J is 64*T1, "at least".
+    /// RFC 3261 17.1.2.2 and 17.2.2, table 4: times are least times.
     #[test]
     fn finished_transactions_are_forgotten_together_and_none_too_early() {
         let mut table = TimerTable::default();
         let second = |seconds: u64| Tick(seconds * 1_000_000_000);
         for transaction in 1..=50 {
-            let at = Timer::J.due(Tick(10_000_000 * transaction), Duration::from_secs(32));
-            table.arm(TimerOwner::Transaction(TransactionId(transaction)), Timer::J, at);
+            let at = Timer::K.due(Tick(10_000_000 * transaction), Duration::from_secs(32));
+            table.arm(TimerOwner::Transaction(TransactionId(transaction)), Timer::K, at);
         }
         assert_eq!(table.next(), Some(second(33)));
         assert_eq!(std::iter::from_fn(|| table.pop_due(second(33))).count(), 50);
         assert_eq!(table.next(), None);
-        assert_eq!(Timer::J.due(Tick(1), Duration::ZERO), Tick(1));
+        assert_eq!(Timer::K.due(Tick(1), Duration::ZERO), Tick(1));
         assert_eq!(Timer::A.due(Tick(1), Duration::from_nanos(2)), Tick(3));
     }
 

@@ -71,7 +71,7 @@ impl Stack {
 
     fn is_used(&self, flow: FlowId) -> bool {
         let by_transaction = self.core.transactions.iter().any(|(_, transaction)| transaction.route.flow == flow);
-        by_transaction || self.core.calls.values().any(|call| call.uses(flow))
+        by_transaction || self.core.settled.uses(flow) || self.core.calls.values().any(|call| call.uses(flow))
     }
 
     /// A socket is there.
@@ -102,9 +102,7 @@ impl Stack {
     /// Sends, while the socket is there; what is lost here is repeated by its timer.
     pub(crate) fn transmit(&mut self, route: Route, bytes: Vec<u8>) {
         if self.local_of(route.flow).is_some() {
-            if self.is_stream(route.flow) {
-                self.note_stream(route);
-            }
+            let route = if self.is_stream(route.flow) { self.note_stream(route) } else { route };
             self.put(Output::Transmit { flow: route.flow, remote: route.remote, bytes });
         }
     }

@@ -65,7 +65,8 @@ impl NameAddr {
     }
 }
 
-fn thousandths(text: &str) -> Option<u16> {
+/// A qvalue (RFC 3261 25.1).
+pub(crate) fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|octet| octet.is_ascii_digit()) {
         return None;

@@ -122,7 +122,7 @@ impl Headers {
     }
     /// Allow.
     pub fn allow(&self) -> Result<Vec<Method>, HeaderError> {
-        self.list(HeaderName::ALLOW, |value, out| each_element(value, |element| push(out, element.parse()?)))
+        self.elements(HeaderName::ALLOW)
     }
     /// Supported: option tags.
     pub fn supported(&self) -> Result<Vec<String>, HeaderError> {
@@ -146,7 +146,7 @@ impl Headers {
     }
     /// Accept. Absent means `application/sdp` for INVITE (RFC 3261 section 20.1).
     pub fn accept(&self) -> Result<Vec<MediaType>, HeaderError> {
-        self.list(HeaderName::ACCEPT, |value, out| each_element(value, |element| push(out, element.parse()?)))
+        self.elements(HeaderName::ACCEPT)
     }
     /// Event.
     pub fn event(&self) -> Result<Option<Event>, HeaderError> {
@@ -158,11 +158,11 @@ impl Headers {
     }
     /// Call-Info, with the appearances of a shared call.
     pub fn call_info(&self) -> Result<Vec<Info>, HeaderError> {
-        self.list(HeaderName::CALL_INFO, |value, out| each_element(value, |element| push(out, element.parse()?)))
+        self.elements(HeaderName::CALL_INFO)
     }
     /// Alert-Info.
     pub fn alert_info(&self) -> Result<Vec<Info>, HeaderError> {
-        self.list(HeaderName::ALERT_INFO, |value, out| each_element(value, |element| push(out, element.parse()?)))
+        self.elements(HeaderName::ALERT_INFO)
     }
     /// Subscription-State.
     pub fn subscription_state(&self) -> Result<Option<SubscriptionState>, HeaderError> {
@@ -170,11 +170,11 @@ impl Headers {
     }
     /// Reason.
     pub fn reason(&self) -> Result<Vec<Reason>, HeaderError> {
-        self.list(HeaderName::REASON, |value, out| each_element(value, |element| push(out, element.parse()?)))
+        self.elements(HeaderName::REASON)
     }
     /// Warning.
     pub fn warning(&self) -> Result<Vec<Warning>, HeaderError> {
-        self.list(HeaderName::WARNING, |value, out| each_element(value, |element| push(out, element.parse()?)))
+        self.elements(HeaderName::WARNING)
     }
     /// WWW-Authenticate: every challenge, in the server's order.
     pub fn www_authenticate(&self) -> Result<Vec<Challenge>, HeaderError> {
@@ -228,6 +228,9 @@ impl Headers {
     }
     fn required<T: FromStr<Err = Syntax>>(&self, name: HeaderName) -> Result<T, HeaderError> {
         self.optional(name.clone())?.ok_or(HeaderError::Missing(name))
+    }
+    pub(crate) fn elements<T: FromStr<Err = Syntax>>(&self, name: HeaderName) -> Result<Vec<T>, HeaderError> {
+        self.list(name, |value, out| each_element(value, |element| push(out, element.parse()?)))
     }
     fn list<T>(&self, name: HeaderName, read: impl Fn(&str, &mut Vec<T>) -> Result<(), Syntax>) -> Result<Vec<T>, HeaderError> {
         let mut out = Vec::new();

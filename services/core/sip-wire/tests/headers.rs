@@ -334,3 +334,23 @@ fn status_codes_of_any_number_have_a_class_and_a_phrase() {
     assert!(StatusCode::RINGING.is_provisional() && StatusCode::OK.is_success() && StatusCode::BUSY_HERE.is_failure());
     assert!(StatusCode::OK.is_final() && !StatusCode::TRYING.is_final() && StatusCode::MOVED_TEMPORARILY.is_redirection());
 }
+
+/// RFC 3261 20.1 with the precedence of RFC 9110 12.5.1: the most precise range counts.
+#[test]
+fn accept_says_what_an_answer_may_carry() {
+    let sdp = |accept: &[&str]| {
+        let mut headers = Headers::new();
+        accept.iter().for_each(|value| headers.push("Accept", value));
+        headers.accepts("application", "sdp")
+    };
+    for fine in ["application/sdp", "Application/SDP;level=1", "text/plain, application/*;q=0.1", "*/*", "*/*;q=0, application/sdp"]
+    {
+        assert!(sdp(&[fine]), "{fine}");
+    }
+    for none in ["text/plain", "", "application/sdp;q=0", "*/*, application/sdp;q=0.0", "application/*;q=0, */*", "*/sdp"] {
+        assert!(!sdp(&[none]), "{none}");
+    }
+    assert!(sdp(&["text/plain", "application/sdp"]), "over two lines");
+    assert!(sdp(&["application"]), "what cannot be read says nothing");
+    assert!(sdp(&[]) && !Headers::new().accepts("text", "plain"), "SDP where nothing is said");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_stack::{Command, EndedBy, Event, LineState};
+use sip_stack::{Command, EndedBy, Event, LineState, Party};
 use telephone::{CallState, DisconnectionTone, Refusal, Request};
 use testbed::desk::{Desk, factory, line, registered};
 
@@ -157,6 +157,21 @@ fn the_tone_of_the_far_end_is_played_here_unless_it_sends_it() {
     assert_eq!((desk.tone(), desk.sound.heard), (None, Some(call)));
     desk.established(call);
     assert_eq!((desk.tone(), desk.sound.heard, desk.view(call).state), (None, Some(call), CallState::Talking));
+}
+
+/// RFC 3325: the line's server says whom the call has reached, before the answer and in the call.
+#[test]
+fn a_call_shows_whom_it_has_reached() {
+    let mut desk = Desk::new(factory());
+    desk.lift();
+    desk.keys(&["1", "enter"]);
+    let call = desk.dialed().0;
+    let party = |number: &str| Party { number: number.into(), name: "Ada".into(), uri: format!("sip:{number}@example.com") };
+    desk.sip(Event::Reached { call, remote: party("4711") });
+    assert_eq!((desk.view(call).remote.clone(), desk.view(call).state), (party("4711"), CallState::Dialing));
+    desk.established(call);
+    desk.sip(Event::Reached { call, remote: party("4712") });
+    assert_eq!((desk.view(call).remote.clone(), desk.view(call).state), (party("4712"), CallState::Talking));
 }
 
 /// B292: the tone of a call that cannot be made; a busy far end always sounds busy.

@@ -19,6 +19,7 @@ use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
 use crate::referral::{Referred, add_referred};
 use crate::registration::in_words;
+use crate::servers::retry_after;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Acknowledged, Machine, Owner, Route};
@@ -255,7 +256,8 @@ impl Stack {
         self.settle_peer(call.line, call.identity, &mut dialog);
         self.acknowledge(told, &dialog, response);
         let agreed = self.agree(&mut call, leg, response);
-        call.remote = addresses::party(&dialog.remote);
+        let reached = self.reached(call.line, told.route.remote.ip(), &response.headers).or_else(|| call.reached_early());
+        call.remote = reached.unwrap_or_else(|| addresses::party(&dialog.remote));
         call.state = State::Talking(Talking::new(dialog));
         self.take_interval(&mut call, &response.headers, settings);
         match agreed {
@@ -348,8 +350,7 @@ impl Stack {
 
     /// The same call once more, as its refusal wants it.
     fn invite_again(&mut self, mut call: Call, inviting: Inviting, settings: &StackSettings) {
-        let counted = inviting.early.iter().filter_map(|early| Some(early.dialog.as_ref()?.local_seq)).max().unwrap_or(0);
-        let number = inviting.number.max(counted).saturating_add(1);
+        let number = inviting.last_number().saturating_add(1);
         let request = self.invite_request(&mut call, settings, &inviting.target, inviting.route, number);
         let again = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, inviting.route, request));
         match again {
@@ -370,12 +371,13 @@ fn refused_by(code: u16) -> EndedBy {
     }
 }
 
-/// "488 Not Acceptable Here: no common codec".
+/// "488 Not Acceptable Here: no common codec"; "486 Busy Here, again in 60 s" (RFC 3261 20.33: nobody but the user calls again).
 pub(crate) fn refusal_in_words(response: &Response) -> String {
     let warning = response.headers.warning().ok().and_then(|list| list.into_iter().next()).map(|warning| warning.text);
     let text = warning.map(|text| why::readable(&text)).or_else(|| why::said(&response.headers));
+    let again = retry_after(response).map(|wait| format!(", again in {} s", wait.as_secs())).unwrap_or_default();
     match text {
-        Some(text) => format!("{}: {text}", in_words(response)),
-        None => in_words(response),
+        Some(text) => format!("{}: {text}{again}", in_words(response)),
+        None => in_words(response) + &again,
     }
 }

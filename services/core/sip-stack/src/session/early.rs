@@ -3,13 +3,15 @@
 
 use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
-use sip_wire::{HeaderName, Method, RAck, Request, Response, StatusCode};
+use sip_wire::{HeaderName, Method, NameAddr, RAck, Request, Response, StatusCode};
 
 use super::{Call, State, sdp_of};
+use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
-use crate::interface::{Event, StackSettings};
+use crate::interface::{Event, Party, StackSettings};
+use crate::receive::Arrived;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{Owner, TransactionId};
 
@@ -63,6 +65,7 @@ impl Stack {
             inviting.early.push(Early::new(tag.clone(), told, response));
         }
         let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
+        self.note_reached(call, told.route.remote.ip(), &response.headers);
         self.note_referred(call.identity, response.status);
         let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
         let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
@@ -137,7 +140,8 @@ impl Stack {
     }
 
     /// A request of theirs in an early dialog of a call of ours: UPDATE. False: there is no such dialog.
-    pub(super) fn on_early_request(&mut self, id: TransactionId, request: &Request) -> bool {
+    pub(super) fn on_early_request(&mut self, id: TransactionId, arrived: &Arrived) -> bool {
+        let request = &arrived.request;
         let headers = &request.headers;
         let (Ok(call_id), Ok(to), Ok(from)) = (headers.call_id(), headers.to(), headers.from()) else { return false };
         let (ours, theirs) = (to.tag().unwrap_or_default(), from.tag().unwrap_or_default());
@@ -148,7 +152,10 @@ impl Stack {
         let in_order = call.dialog_with(theirs).is_some_and(|dialog| dialog.accepts(number));
         match request.method {
             _ if !in_order => self.respond_status(id, StatusCode::SERVER_INTERNAL_ERROR, ours),
-            Method::UPDATE => return self.on_early_update(id, call, request, theirs, &settings),
+            Method::UPDATE => {
+                self.note_reached(&mut call, arrived.source.remote.ip(), headers);
+                return self.on_early_update(id, call, request, theirs, &settings);
+            }
             _ => self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, ours),
         }
         self.put_call(call);
@@ -193,6 +200,14 @@ impl Stack {
 }
 
 impl Call {
+    /// Whom its only early dialog has been said to be, where that is somebody else than was dialled.
+    pub(super) fn reached_early(&self) -> Option<Party> {
+        let State::Inviting(inviting) = &self.state else { return None };
+        let dialled = self.elsewhere.dialled().unwrap_or(&inviting.target);
+        let named = self.remote != addresses::party(&NameAddr::new(addresses::as_to(dialled)));
+        (named && inviting.early.len() == 1).then(|| self.remote.clone())
+    }
+
     pub(super) fn has_early(&self, theirs: &str) -> bool {
         match &self.state {
             State::Inviting(inviting) => inviting.early.iter().any(|early| early.tag == theirs && early.dialog.is_some()),

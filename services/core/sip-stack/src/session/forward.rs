@@ -9,17 +9,6 @@ use crate::details::DiversionHeader;
 use crate::interface::{Diverted, EndedBy, LineSettings};
 use crate::stack::{Stack, line_of};
 
-impl Diverted {
-    /// The diversion-reason of RFC 5806.
-    fn as_str(self) -> &'static str {
-        match self {
-            Diverted::Unconditional => "unconditional",
-            Diverted::Busy => "user-busy",
-            Diverted::NoAnswer => "no-answer",
-        }
-    }
-}
-
 impl Stack {
     /// `Command::Forward`. A number that leads nowhere, or back here, would make the call an endless one: it is refused.
     pub(super) fn forward(&mut self, identity: CallIdentity, to: &str, why: Diverted) {

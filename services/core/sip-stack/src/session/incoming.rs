@@ -96,6 +96,7 @@ impl Stack {
             transaction.owner = Owner::Invite(identity);
         }
         self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id, replaces });
+        self.tell_diverted(identity, arrived);
         call
     }
 
@@ -276,7 +277,10 @@ impl Stack {
         let invite = self.core.transactions.server(&key.with_method(Method::INVITE.as_str()));
         let found = invite.and_then(|invite| Some((invite, self.core.transactions.find(invite)?.clone())));
         let Some((invite, transaction)) = found else {
-            return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, "");
+            // RFC 3261 9.2: for an INVITE that has been answered it is taken, and does nothing.
+            let over = self.core.settled.find(&key.with_method(Method::INVITE.as_str())).is_some();
+            let status = if over { StatusCode::OK } else { StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST };
+            return self.respond_status(id, status, "");
         };
         let tag = match transaction.owner {
             Owner::Invite(call) | Owner::Reinvite(call) => {

@@ -59,6 +59,11 @@ impl Agreed {
         self.by_us.then(|| Duration::from_secs(self.seconds.into()) / 2)
     }
 
+    /// How long a refresh that was refused may wait: after half the interval there is still time for another one.
+    pub(super) fn longest_silence(self) -> Duration {
+        Duration::from_secs(self.seconds.into()) / 3
+    }
+
     /// When to give up. The side that waits for a refresh ends a little early, so that its BYE still finds a session.
     pub(super) fn end_after(self) -> Duration {
         let whole = Duration::from_secs(self.seconds.into());

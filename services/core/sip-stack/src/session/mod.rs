@@ -62,7 +62,7 @@ pub(crate) struct Call {
     correlation: Correlation,
     sip_call_id: String,
     local_tag: String,
-    remote: Party,
+    pub(crate) remote: Party,
     auth: AuthSession,
     /// None until its address is known.
     media: Option<MediaSession>,
@@ -117,6 +117,14 @@ pub(crate) struct Inviting {
     told_ringback: Option<bool>,
     cancel: Cancel,
     early: Vec<early::Early>,
+}
+
+impl Inviting {
+    /// The highest CSeq that the call has used so far: its INVITE's, or that of a PRACK in an early dialog.
+    fn last_number(&self) -> u32 {
+        let counted = self.early.iter().filter_map(|early| Some(early.dialog.as_ref()?.local_seq));
+        counted.max().unwrap_or(0).max(self.number)
+    }
 }
 
 /// Whether our INVITE is being taken back.
@@ -344,7 +352,7 @@ impl Stack {
                 self.put_call(call);
                 self.ring(identity);
             }
-            Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::I | Timer::J | Timer::K => {
+            Timer::A | Timer::B | Timer::D | Timer::E | Timer::F | Timer::G | Timer::H | Timer::Settled | Timer::K => {
                 self.put_call(call);
             }
             Timer::KeepAlive | Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => self.put_call(call),

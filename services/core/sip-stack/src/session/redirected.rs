@@ -67,7 +67,6 @@ impl Stack {
     /// The Contacts of a 3xx, where it is one.
     pub(super) fn note_contacts(&self, call: &mut Call, response: &Response, own: &LineSettings) {
         let State::Inviting(inviting) = &call.state else { return };
-        call.elsewhere.number = inviting.number;
         if !REDIRECTIONS.contains(&response.status.code()) {
             return;
         }
@@ -82,6 +81,9 @@ impl Stack {
     pub(super) fn go_elsewhere(&mut self, mut call: Call, fate: Fate, settings: &StackSettings) {
         let taken_back = call.ended || matches!(&call.state, State::Inviting(inviting) if inviting.cancel != Cancel::No);
         let Some(own) = line_of(settings, call.line) else { return self.let_go(call) };
+        if let State::Inviting(inviting) = &call.state {
+            call.elsewhere.number = call.elsewhere.number.max(inviting.last_number());
+        }
         while let Some(target) = (!taken_back && fate.code < GLOBAL_FAILURE).then(|| call.elsewhere.next()).flatten() {
             let Some(hop) = self.call_hop(call.line, own, &target) else { continue };
             match self.locate(call.line, &hop, Asker::Dial(call.identity)) {

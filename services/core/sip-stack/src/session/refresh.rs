@@ -12,18 +12,27 @@ use std::time::Duration;
 use agreements::CallIdentity;
 use sip_wire::{HeaderName, Headers, Method, Request, Response, StatusCode};
 
+use super::interval::Agreed;
 use super::reinvite::{Ours, Why};
 use super::{Call, SessionInterval, State};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::interface::{EndedBy, SessionSettings, StackSettings};
 use crate::registration::in_words;
+use crate::servers::retry_after;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, TransactionId};
 
 /// How long a refresh waits that was refused for the moment.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// When to try again what was refused for the moment: when the far end says (RFC 3261 20.33), but while there is a session to
+/// refresh, for a try is worth more than the call's end.
+fn wait_for(refusal: &Response, interval: &SessionInterval) -> Duration {
+    let longest = interval.agreed().map_or(TRY_AGAIN, Agreed::longest_silence);
+    retry_after(refusal).map_or(TRY_AGAIN, |wait| wait.clamp(TRY_AGAIN.min(longest), longest))
+}
 
 impl Stack {
     /// The interval begins anew, as a 2xx has just agreed it.
@@ -133,7 +142,7 @@ impl Stack {
             Outcome::Response(response) => {
                 talking.ours = Ours::Idle;
                 if response.status.is_success() {
-                    self.on_update_accepted(call, response, &settings);
+                    self.on_update_accepted(call, told, response, &settings);
                 } else {
                     self.on_update_refused(call, told, response, &settings);
                 }
@@ -141,13 +150,14 @@ impl Stack {
         }
     }
 
-    fn on_update_accepted(&mut self, mut call: Call, response: &Response, settings: &StackSettings) {
+    fn on_update_accepted(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
         let (line, identity) = (call.line, call.identity);
         if let State::Talking(talking) = &mut call.state
             && talking.dialog.refresh_target(&response.headers)
         {
             self.settle_peer(line, identity, &mut talking.dialog);
         }
+        self.note_reached(&mut call, told.route.remote.ip(), &response.headers);
         self.take_interval(&mut call, &response.headers, settings);
         self.go_on(call, settings);
     }
@@ -181,9 +191,9 @@ impl Stack {
                 self.leave(call, status.code(), &in_words(response), EndedBy::Network);
             }
             _ => {
-                let identity = call.identity;
+                let (identity, wait) = (call.identity, wait_for(response, &call.interval));
                 self.go_on(call, settings);
-                self.arm(TimerOwner::Call(identity), Timer::SessionRefresh, TRY_AGAIN);
+                self.arm(TimerOwner::Call(identity), Timer::SessionRefresh, wait);
             }
         }
     }

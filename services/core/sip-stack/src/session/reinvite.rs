@@ -194,6 +194,7 @@ impl Stack {
         if let Some(dialog) = call.dialog() {
             self.acknowledge(told, &dialog.clone(), response);
         }
+        self.note_reached(&mut call, told.route.remote.ip(), &response.headers);
         self.take_interval(&mut call, &response.headers, settings);
         let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
         let agreed = match (&mut call.media, sdp) {

@@ -204,7 +204,7 @@ impl Stack {
             let heard = match request.method {
                 Method::BYE => self.on_bye_of_unheard_answer(id, request),
                 Method::PRACK => self.on_prack_of_refused(id, request),
-                _ => self.on_early_request(id, request),
+                _ => self.on_early_request(id, &arrived),
             };
             let heard = heard || self.on_referral_request(id, &arrived);
             if heard {
@@ -218,6 +218,9 @@ impl Stack {
             // RFC 3261 12.2.2: out of order.
             self.put_call(call);
             return self.respond_status(id, StatusCode::SERVER_INTERNAL_ERROR, &tag);
+        }
+        if [Method::INVITE, Method::UPDATE].contains(&request.method) {
+            self.note_reached(&mut call, arrived.source.remote.ip(), &request.headers);
         }
         match request.method.clone() {
             Method::BYE => self.on_bye(id, call, request),

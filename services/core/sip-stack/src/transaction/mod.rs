@@ -6,6 +6,7 @@ mod client_invite;
 mod client_request;
 mod server_invite;
 mod server_request;
+mod settled;
 mod table;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub(crate) use client_invite::{Acknowledged, ClientInvite};
 pub(crate) use client_request::ClientRequest;
 pub(crate) use server_invite::ServerInvite;
 pub(crate) use server_request::ServerRequest;
+pub(crate) use settled::{Answered, SettledTable};
 pub(crate) use table::{ClientKey, ServerKey, TransactionTable};
 
 use crate::interface::{FlowId, LineSettings};
@@ -77,7 +79,7 @@ impl Timing {
     pub(crate) fn wait_of(&self, timer: Timer, after: Duration) -> Option<Duration> {
         match timer {
             Timer::A | Timer::E | Timer::G if self.reliable => None,
-            Timer::D | Timer::I | Timer::J | Timer::K if self.reliable => Some(Duration::ZERO),
+            Timer::D | Timer::K if self.reliable => Some(Duration::ZERO),
             _ => Some(after),
         }
     }
@@ -106,6 +108,8 @@ pub(crate) enum Step {
     TimedOut,
     /// Tell the owner that the network cannot deliver.
     Unreachable,
+    /// The transaction is over but for repetitions: they get these bytes (none: nothing) for so long.
+    Settle(Vec<u8>, Duration),
     /// The transaction is over.
     End,
 }
@@ -176,7 +180,7 @@ impl Transaction {
             Machine::ClientInvite(machine) => machine.on_timer(timer),
             Machine::ClientRequest(machine) => machine.on_timer(timer, &self.timing),
             Machine::ServerInvite(machine) => machine.on_timer(timer, &self.timing),
-            Machine::ServerRequest(machine) => machine.on_timer(timer),
+            Machine::ServerRequest(_) => Vec::new(),
         }
     }
 

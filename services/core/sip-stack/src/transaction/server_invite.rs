@@ -4,8 +4,8 @@
 //!        INVITE: up
 //!            |
 //!            v      1xx: send         300-699: send, arm G H
-//!       Proceeding -------------+--------------------------> Completed -- ACK: arm I --> Confirmed -- I: end
-//!            |   INVITE: send the last 1xx                     |  INVITE: send             ACK, INVITE: absorbed
+//!       Proceeding -------------+--------------------------> Completed -- ACK: settle (Confirmed, until I)
+//!            |   INVITE: send the last 1xx                     |  INVITE: send
 //!            |                                                 |  G: send, double up to T2
 //!            | 2xx: send, arm L                                |  H: timed out, end
 //!            v
@@ -34,8 +34,6 @@ pub(crate) enum ServerInvite {
         /// The present value of timer G.
         interval: Duration,
     },
-    /// The refusal was acknowledged.
-    Confirmed,
     /// Answered 2xx.
     Accepted,
 }
@@ -50,7 +48,7 @@ impl ServerInvite {
     pub(crate) fn is_final(&self) -> bool {
         match self {
             ServerInvite::Proceeding { .. } => false,
-            ServerInvite::Completed { .. } | ServerInvite::Confirmed | ServerInvite::Accepted => true,
+            ServerInvite::Completed { .. } | ServerInvite::Accepted => true,
         }
     }
 
@@ -70,7 +68,7 @@ impl ServerInvite {
                 vec![Step::Send(bytes), Step::Arm(Timer::G, timing.t1), Step::Arm(Timer::H, timing.h)]
             }
             (ServerInvite::Accepted, 200..300) => vec![Step::Send(bytes)],
-            (ServerInvite::Completed { .. } | ServerInvite::Confirmed | ServerInvite::Accepted, _) => Vec::new(),
+            (ServerInvite::Completed { .. } | ServerInvite::Accepted, _) => Vec::new(),
         }
     }
 
@@ -79,19 +77,16 @@ impl ServerInvite {
         match self {
             ServerInvite::Proceeding { last: Some(bytes) } => vec![Step::Send(bytes.clone())],
             ServerInvite::Completed { response, .. } => vec![Step::Send(response.clone())],
-            ServerInvite::Proceeding { last: None } | ServerInvite::Confirmed | ServerInvite::Accepted => Vec::new(),
+            ServerInvite::Proceeding { last: None } | ServerInvite::Accepted => Vec::new(),
         }
     }
 
     /// The ACK of a refusal.
-    pub(crate) fn on_ack(&mut self, timing: &Timing) -> Vec<Step> {
+    pub(crate) fn on_ack(&self, timing: &Timing) -> Vec<Step> {
         match self {
-            ServerInvite::Completed { .. } => {
-                *self = ServerInvite::Confirmed;
-                vec![Step::Disarm(Timer::G), Step::Disarm(Timer::H), Step::Arm(Timer::I, timing.t4)]
-            }
+            ServerInvite::Completed { .. } => vec![Step::Settle(Vec::new(), timing.t4)],
             ServerInvite::Accepted => vec![Step::Pass],
-            ServerInvite::Proceeding { .. } | ServerInvite::Confirmed => Vec::new(),
+            ServerInvite::Proceeding { .. } => Vec::new(),
         }
     }
 
@@ -103,11 +98,8 @@ impl ServerInvite {
                 vec![Step::Send(response.clone()), Step::Arm(Timer::G, *interval)]
             }
             (ServerInvite::Completed { .. }, Timer::H) => vec![Step::TimedOut, Step::End],
-            (ServerInvite::Confirmed, Timer::I) | (ServerInvite::Accepted, Timer::L) => vec![Step::End],
-            (
-                ServerInvite::Proceeding { .. } | ServerInvite::Completed { .. } | ServerInvite::Confirmed | ServerInvite::Accepted,
-                _,
-            ) => Vec::new(),
+            (ServerInvite::Accepted, Timer::L) => vec![Step::End],
+            (ServerInvite::Proceeding { .. } | ServerInvite::Completed { .. } | ServerInvite::Accepted, _) => Vec::new(),
         }
     }
 }
@@ -141,9 +133,7 @@ mod tests {
             assert_eq!(steps, [Step::Send(bytes("486")), Step::Arm(Timer::G, Duration::from_millis(expected))]);
         }
         assert_eq!(machine.on_repeated(), [Step::Send(bytes("486"))]);
-        assert!(machine.on_ack(&timing()).contains(&Step::Arm(Timer::I, timing().t4)));
-        assert_eq!(machine.on_repeated(), []);
-        assert_eq!(machine.on_timer(Timer::I, &timing()), [Step::End]);
+        assert_eq!(machine.on_ack(&timing()), [Step::Settle(Vec::new(), timing().t4)]);
     }
 
     /// RFC 3261 17.2.1: without an ACK it ends by H, and says so.

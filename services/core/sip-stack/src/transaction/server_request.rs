@@ -3,16 +3,15 @@
 //! ```text
 //!     request: up
 //!         |
-//!         v        1xx: send                  200-699: send, arm J
-//!      Trying ----------------> Proceeding ------------------------> Completed -- J: end
-//!         |  again: absorbed       again: send the last 1xx              again: send the answer
+//!         v        1xx: send                  200-699: send, settle
+//!      Trying ----------------> Proceeding ------------------------> Completed: in the table of the settled ones until J
+//!         |  again: absorbed       again: send the last 1xx
 //!         +--------------------------------------------------------------^
 //! ```
 
 use serde::{Deserialize, Serialize};
 
 use super::{Step, Timing};
-use crate::timers::Timer;
 
 /// See the diagram.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +23,6 @@ pub(crate) enum ServerRequest {
         /// The last.
         last: Vec<u8>,
     },
-    /// Answered.
-    Completed {
-        /// The answer.
-        response: Vec<u8>,
-    },
 }
 
 impl ServerRequest {
@@ -39,16 +33,12 @@ impl ServerRequest {
 
     /// The answer.
     pub(crate) fn respond(&mut self, code: u16, bytes: Vec<u8>, timing: &Timing) -> Vec<Step> {
-        match (&*self, code) {
-            (ServerRequest::Trying | ServerRequest::Proceeding { .. }, 0..200) => {
+        match code {
+            0..200 => {
                 *self = ServerRequest::Proceeding { last: bytes.clone() };
                 vec![Step::Send(bytes)]
             }
-            (ServerRequest::Trying | ServerRequest::Proceeding { .. }, 200..) => {
-                *self = ServerRequest::Completed { response: bytes.clone() };
-                vec![Step::Send(bytes), Step::Arm(Timer::J, timing.j)]
-            }
-            (ServerRequest::Completed { .. }, _) => Vec::new(),
+            200.. => vec![Step::Send(bytes.clone()), Step::Settle(bytes, timing.j)],
         }
     }
 
@@ -57,15 +47,6 @@ impl ServerRequest {
         match self {
             ServerRequest::Trying => Vec::new(),
             ServerRequest::Proceeding { last } => vec![Step::Send(last.clone())],
-            ServerRequest::Completed { response } => vec![Step::Send(response.clone())],
-        }
-    }
-
-    /// One of its timers has fired.
-    pub(crate) fn on_timer(&mut self, timer: Timer) -> Vec<Step> {
-        match (&*self, timer) {
-            (ServerRequest::Completed { .. }, Timer::J) => vec![Step::End],
-            (ServerRequest::Trying | ServerRequest::Proceeding { .. } | ServerRequest::Completed { .. }, _) => Vec::new(),
         }
     }
 }
@@ -75,16 +56,13 @@ mod tests {
     use super::super::tests::timing;
     use super::*;
 
-    /// RFC 3261 17.2.2: a repeated request gets the answer again, the second answer is not sent.
+    /// RFC 3261 17.2.2.
     #[test]
-    fn a_repeated_request_gets_the_same_answer_until_timer_j() {
+    fn the_answer_is_kept_until_timer_j() {
         let mut machine = ServerRequest::start();
         assert_eq!(machine.on_repeated(), []);
         let steps = machine.respond(200, b"200".to_vec(), &timing());
-        assert_eq!(steps, [Step::Send(b"200".to_vec()), Step::Arm(Timer::J, timing().j)]);
-        assert_eq!(machine.on_repeated(), [Step::Send(b"200".to_vec())]);
-        assert_eq!(machine.respond(500, b"500".to_vec(), &timing()), []);
-        assert_eq!(machine.on_timer(Timer::J), [Step::End]);
+        assert_eq!(steps, [Step::Send(b"200".to_vec()), Step::Settle(b"200".to_vec(), timing().j)]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! All transactions and how messages find theirs. Bounded: a table that is full takes no new request of theirs, one source
-//! cannot fill it alone, and all strangers together leave room for those whom the phone knows.
+//! All transactions and how messages find theirs. Bounded by count and by octets: a table that is full takes no new request of
+//! theirs, one source cannot fill it alone, and all strangers together leave room for those whom the phone knows.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +14,11 @@ use crate::limits::Standing;
 const MOST_SERVER: usize = 256;
 /// Room beyond it for the line's servers and for the far ends of calls.
 const KEPT_FREE: usize = 128;
-/// Of one source address.
+/// Octets of their open requests, all sources together: the usual INVITE has about 1,200.
+const MOST_OCTETS: usize = 1 << 20;
+/// Octets beyond it for those whom the phone knows.
+const OCTETS_KEPT_FREE: usize = 1 << 20;
+/// Of one stranger's address.
 const MOST_PER_SOURCE: usize = 128;
 /// Requests of ours.
 const MOST_CLIENT: usize = 256;
@@ -102,6 +106,21 @@ pub(crate) struct TransactionTable {
     clients: BTreeMap<ClientKey, TransactionId>,
     servers: BTreeMap<ServerKey, TransactionId>,
     sources: BTreeMap<IpAddr, usize>,
+    /// Of their requests. A snapshot does not hold it: a flood does not outlive a restart.
+    #[serde(skip)]
+    octets: usize,
+}
+
+/// Where a request really came from, as its top Via has noted: not where its answers go, which `maddr` chooses freely.
+fn source_of(transaction: &Transaction) -> IpAddr {
+    let noted = transaction.request.headers.top_via().ok().and_then(|via| via.received().or_else(|| via.host.ip()));
+    noted.unwrap_or(transaction.route.remote.ip())
+}
+
+/// About what a request takes up.
+fn octets_of(request: &Request) -> usize {
+    let lines = request.headers.iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));
+    lines.fold(request.body.len().saturating_add(request.uri.as_str().len()), usize::saturating_add)
 }
 
 impl TransactionTable {
@@ -121,22 +140,26 @@ impl TransactionTable {
         true
     }
 
-    fn has_room_for(&self, source: IpAddr, standing: Standing) -> bool {
-        let most = match standing {
-            Standing::Known => MOST_SERVER + KEPT_FREE,
-            Standing::Stranger => MOST_SERVER,
+    fn has_room_for(&self, source: IpAddr, octets: usize, standing: Standing) -> bool {
+        let (most, most_octets) = match standing {
+            Standing::Known => (MOST_SERVER + KEPT_FREE, MOST_OCTETS + OCTETS_KEPT_FREE),
+            Standing::Stranger => (MOST_SERVER, MOST_OCTETS),
         };
-        self.servers.len() < most && self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE
+        let room = self.servers.len() < most && self.octets.saturating_add(octets) <= most_octets;
+        // Everybody's calls come through the line's servers.
+        let share = standing == Standing::Known || self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE;
+        room && share
     }
 
     /// Theirs. None when there is no room, or the key is in use.
     pub(crate) fn insert_server(&mut self, key: ServerKey, transaction: Transaction, standing: Standing) -> Option<TransactionId> {
-        let source = transaction.route.remote.ip();
-        if !self.has_room_for(source, standing) || self.servers.contains_key(&key) {
+        let (source, octets) = (source_of(&transaction), octets_of(&transaction.request));
+        if !self.has_room_for(source, octets, standing) || self.servers.contains_key(&key) {
             return None;
         }
         let id = self.reserve();
         *self.sources.entry(source).or_insert(0) += 1;
+        self.octets = self.octets.saturating_add(octets);
         self.servers.insert(key.clone(), id);
         self.all.insert(id, (Key::Server(key), transaction));
         Some(id)
@@ -164,16 +187,30 @@ impl TransactionTable {
 
     /// It is over.
     pub(crate) fn remove(&mut self, id: TransactionId) {
-        let Some((key, transaction)) = self.all.remove(&id) else { return };
-        match key {
+        self.take(id);
+    }
+
+    /// One of theirs is over, and something of it is still wanted.
+    pub(crate) fn take_server(&mut self, id: TransactionId) -> Option<(ServerKey, Transaction)> {
+        match self.take(id)? {
+            (Key::Server(key), transaction) => Some((key, transaction)),
+            (Key::Client(_), _) => None,
+        }
+    }
+
+    fn take(&mut self, id: TransactionId) -> Option<(Key, Transaction)> {
+        let (key, transaction) = self.all.remove(&id)?;
+        match &key {
             Key::Client(key) => {
-                self.clients.remove(&key);
+                self.clients.remove(key);
             }
             Key::Server(key) => {
-                self.servers.remove(&key);
-                self.forget_source(transaction.route.remote.ip());
+                self.servers.remove(key);
+                self.forget_source(source_of(&transaction));
+                self.octets = self.octets.saturating_sub(octets_of(&transaction.request));
             }
         }
+        Some((key, transaction))
     }
 
     fn forget_source(&mut self, source: IpAddr) {

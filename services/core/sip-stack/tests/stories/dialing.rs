@@ -113,6 +113,31 @@ fn an_unplayable_codec_is_not_offered_and_alone_it_ends_the_call_with_the_reason
     net.assert_quiet();
 }
 
+/// RFC 4475 3.3.10, RFC 3261 8.1.3.3: it is to go on to somebody else, so it is not ours.
+#[test]
+fn a_response_with_a_second_hop_is_dropped() {
+    let mut dialled = Dialled::new();
+    for second in ["SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23", "nonsense"] {
+        let mut stray = at(answer(&dialled.invite, 486, "f"), dialled.far);
+        stray.headers.push("Via", second);
+        dialled.send(stray);
+        assert_eq!((dialled.titles().len(), dialled.net.calls(0).len()), (0, 1), "{second}");
+    }
+    dialled.say(486, "f");
+    assert_eq!(dialled.titles(), ["ACK"]);
+    assert_eq!(dialled.net.nodes[0].ended().unwrap().0, 486);
+}
+
+/// RFC 3261 20.33: whether to call again is for people to know.
+#[test]
+fn a_refusal_says_when_to_call_again() {
+    let mut dialled = Dialled::new();
+    let mut busy = answer(&dialled.invite, 486, "f");
+    busy.headers.push("Retry-After", "60 (in a meeting);duration=3600");
+    dialled.send(busy);
+    assert_eq!(dialled.net.nodes[0].ended().unwrap().1, "486 Busy Here, again in 60 s");
+}
+
 #[test]
 fn an_answer_is_acknowledged_and_opens_the_media() {
     let mut dialled = Dialled::new();

@@ -203,3 +203,22 @@ fn a_challenge_at_the_new_address_is_answered() {
     let number = dialled.invite.headers.cseq().unwrap().number;
     assert_eq!(number, 4, "each INVITE has a number of its own");
 }
+
+/// RFC 3261 8.1.3.5 and 8.1.3.4: each INVITE of the call has a number of its own, also after an address that has asked for a password
+/// and then met silence.
+#[test]
+fn the_numbers_go_on_after_a_challenge_and_silence() {
+    let mut dialled = Dialled::new();
+    let mut numbers = vec![1];
+    send_to(&mut dialled, "<sip:silent@10.0.0.9>, <sip:two@10.0.0.9>").unwrap();
+    numbers.push(dialled.invite.headers.cseq().unwrap().number);
+    let mut challenge = answer(&dialled.invite, 407, "f");
+    challenge.headers.push("Proxy-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"");
+    assert_eq!(next(&mut dialled, challenge).as_deref(), Some("sip:silent@10.0.0.9"));
+    numbers.push(dialled.invite.headers.cseq().unwrap().number);
+    dialled.net.run_for(Duration::from_secs(33));
+    let got = dialled.got();
+    let last = requests(&got, "INVITE").into_iter().find(|invite| invite.uri.as_str() == "sip:two@10.0.0.9").unwrap();
+    numbers.push(last.headers.cseq().unwrap().number);
+    assert_eq!(numbers, [1, 2, 3, 4]);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sip_stack::{Command, Event, StackSettings};
 use sip_wire::Message;
 use testbed::virtual_net::Net;
-use testbed::virtual_net::peer::{Caller, PCMU, response_with};
+use testbed::virtual_net::peer::{Caller, PCMU, response_of, response_with};
 
 use crate::given::{direct, settings};
 use crate::incoming::Called;
@@ -27,7 +27,7 @@ fn asked(method: &str, extra: &str, change: impl Fn(String) -> String) -> Vec<Me
 }
 
 fn codes(messages: &[Message]) -> Vec<u16> {
-    messages.iter().map(|message| testbed::virtual_net::peer::response_of(message).status.code()).collect()
+    messages.iter().map(|message| response_of(message).status.code()).collect()
 }
 
 fn as_is(text: String) -> String {
@@ -68,6 +68,36 @@ fn known_methods_that_are_not_served_are_405_with_allow_and_unknown_ones_501() {
 fn an_unknown_require_is_420_with_unsupported() {
     let got = asked("OPTIONS", "Require: foo, 100rel\r\n", as_is);
     assert_eq!(response_with(&got, 420).unwrap().headers.get("Unsupported"), Some("foo, 100rel"));
+}
+
+/// RFC 4475 3.3.15, RFC 3261 21.4.7: the answer to an INVITE is a description; that to OPTIONS has no body that could be unwelcome.
+#[test]
+fn an_accept_that_leaves_no_description_is_406() {
+    let none = "Accept: text/nobodyKnowsThis\r\n";
+    assert_eq!(codes(&asked("INVITE", none, as_is)), [406]);
+    assert_eq!(codes(&asked("OPTIONS", none, as_is)), [200]);
+    for fine in ["Accept: */*\r\n", "Accept: text/plain\r\nAccept: application/sdp\r\n"] {
+        assert_eq!(codes(&asked("INVITE", fine, as_is)), [100], "{fine}");
+    }
+}
+
+/// In a call as well, where its answer would have a description; the call goes on.
+#[test]
+fn an_accept_that_leaves_no_description_is_406_in_a_call() {
+    let mut called = Called::talking();
+    let sdp = called.caller.sdp(PCMU);
+    let none = "Accept: text/plain\r\n";
+    for (method, body, code) in [("INVITE", sdp.as_str(), 406), ("UPDATE", &sdp, 406), ("UPDATE", "", 200), ("BYE", "", 200)] {
+        assert_eq!(called.net.calls(0).len(), 1);
+        called.caller.cseq += 1;
+        called.caller.send(&mut called.net, method, &format!("{method}{code}{}", body.len()), none, body);
+        let got = called.got();
+        assert_eq!(codes(&got), [code], "{method}");
+        if method == "INVITE" {
+            called.caller.ack(&mut called.net, "");
+        }
+    }
+    called.over();
 }
 
 /// RFC 3261 8.2.2.1.
@@ -249,23 +279,68 @@ fn calls_are_bounded_and_the_next_one_is_503() {
     assert!(full.headers.has("Retry-After"));
 }
 
-/// A flood from one source is cut off in silence; another source is served.
+/// A flood from one stranger is cut off in silence; another source is served.
 #[test]
 fn one_source_cannot_flood_the_phone() {
     let mut called = Called::new();
-    let flooder = called.caller.clone();
+    let flooder = stranger(&mut called, "10.0.0.66:5060");
     for number in 0..1000 {
         let caller = Caller { call_id: format!("c{number}"), ..flooder.clone() };
         let bytes = caller.request("OPTIONS", &format!("o{number}"), "", "");
         called.net.send(caller.address, caller.target, bytes);
     }
     called.net.settle();
-    let answered = called.got().len();
-    assert!((100..=200).contains(&answered), "{answered}");
-    let other = called.net.peer("10.0.0.10:5060");
-    Caller::new(other, called.net.nodes[0].ip, "200").send(&mut called.net, "OPTIONS", "o", "", "");
-    assert_eq!(called.net.titles(other), ["200 OPTIONS"]);
+    assert_eq!(called.net.titles(flooder.address).len(), 200);
+    let other = stranger(&mut called, "10.0.0.10:5060");
+    other.send(&mut called.net, "OPTIONS", "o", "", "");
+    assert_eq!(called.net.titles(other.address), ["200 OPTIONS"]);
     called.over();
+}
+
+fn stranger(called: &mut Called, address: &str) -> Caller {
+    let address = called.net.peer(address);
+    Caller::new(address, called.net.nodes[0].ip, "200")
+}
+
+/// An INVITE that stays open: it is refused, and no ACK comes.
+fn leave_open(net: &mut Net, caller: &Caller, name: &str, extra: &str) -> Vec<String> {
+    let caller = Caller { call_id: name.to_owned(), user: "nobody".to_owned(), ..caller.clone() };
+    caller.send(net, "INVITE", name, extra, "");
+    net.titles(caller.address)
+}
+
+/// Open requests of one source are counted by where they come from, whatever address their Via wants answers at (RFC 3261 18.2.2).
+#[test]
+fn maddr_does_not_make_one_source_many() {
+    let mut called = Called::new();
+    let flooder = stranger(&mut called, "10.0.0.66:5060");
+    for number in 0..199 {
+        let caller = Caller { call_id: format!("c{number}"), user: "nobody".to_owned(), ..flooder.clone() };
+        let bytes = String::from_utf8(caller.request("INVITE", &format!("o{number}"), "", "")).unwrap();
+        let varied = bytes.replace(";branch", &format!(";maddr=10.0.1.{number};branch"));
+        called.net.send(caller.address, caller.target, varied.into_bytes());
+    }
+    called.net.settle();
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 128);
+    called.over();
+}
+
+/// A flood of the largest requests from many addresses fills no more than its share; the line's server is served all the while, and
+/// everybody again when it is over.
+#[test]
+fn open_requests_are_bounded_in_octets() {
+    let mut called = Called::with(direct("10.0.0.1", "200", FAR));
+    let large: String = (0..7).map(|_| format!("X: {}\r\n", "x".repeat(7990))).collect();
+    let ask = |called: &mut Called, from: &str, number: u16| {
+        let caller = stranger(called, from);
+        leave_open(&mut called.net, &caller, &format!("o{number}"), &large).iter().any(|title| title == "404 INVITE")
+    };
+    let taken = (0..100).filter(|number| ask(&mut called, &format!("10.0.1.{number}:5060"), *number)).count();
+    assert!((15..=19).contains(&taken), "{taken}");
+    assert!(!ask(&mut called, "10.0.2.1:5060", 200));
+    assert!(ask(&mut called, FAR, 201), "the line's server has room of its own");
+    called.over();
+    assert!(ask(&mut called, "10.0.2.1:5060", 202));
 }
 
 /// Strangers send as much as they like, from one address or from thousands: who calls through the line's server gets through.
@@ -275,20 +350,71 @@ fn strangers_cannot_keep_the_lines_server_out() {
     let (phone, server) = (called.net.nodes[0].ip, called.caller.address);
     for number in 0..600_u16 {
         let [high, low] = number.to_be_bytes();
-        let stranger = called.net.peer(&format!("10.1.{high}.{low}:5060"));
-        let caller = Caller { call_id: format!("s{number}"), ..Caller::new(stranger, phone, "200") };
-        called.net.send(stranger, phone, caller.request("OPTIONS", &format!("s{number}"), "", ""));
+        let flooder = stranger(&mut called, &format!("10.1.{high}.{low}:5060"));
+        leave_open(&mut called.net, &flooder, &format!("s{number}"), "");
     }
     let caller = Caller::new(server, phone, "200");
     let sdp = caller.sdp(PCMU);
     called.net.send(server, phone, caller.request("INVITE", "i", "", &sdp));
     called.net.settle();
     assert_eq!(called.titles(), ["100 INVITE"]);
-    let late = called.net.peer("10.2.0.1:5060");
+    let late = stranger(&mut called, "10.2.0.1:5060");
     called.net.run_for(Duration::from_secs(2));
-    let sdp = Caller::new(late, phone, "200").sdp(PCMU);
-    Caller::new(late, phone, "200").send(&mut called.net, "INVITE", "l", "", &sdp);
-    assert_eq!(called.net.titles(late), ["503 INVITE"], "the room for strangers is full");
+    let sdp = late.sdp(PCMU);
+    late.send(&mut called.net, "INVITE", "l", "", &sdp);
+    assert_eq!(called.net.titles(late.address), ["503 INVITE"], "the room for strangers is full");
+}
+
+/// A request that has been answered takes nobody's place (RFC 3261 17.2): a busy server's calls and questions are all served, each
+/// repetition gets its answer again, and nothing is left when the times of the answers are over.
+#[test]
+fn what_is_answered_leaves_room_for_what_comes() {
+    let mut called = Called::new();
+    let server = called.caller.clone();
+    let of = |name: &str, user: &str| Caller { call_id: name.to_owned(), user: user.to_owned(), ..server.clone() };
+    for round in 0..3 {
+        let names: Vec<String> = (0..300).map(|number| format!("{round}-{number}")).collect();
+        for name in &names {
+            called.net.send(server.address, server.target, of(name, "nobody").request("INVITE", name, "", ""));
+            called.net.send(server.address, server.target, of(name, "200").request("OPTIONS", name, "", ""));
+        }
+        called.net.settle();
+        let got = called.got();
+        assert_eq!(codes(&got).iter().filter(|code| **code == 200).count(), 300);
+        let refused: Vec<&Message> = got.iter().filter(|message| response_of(message).status.code() == 404).collect();
+        assert_eq!(refused.len(), 300);
+        for (name, message) in names.iter().zip(refused) {
+            let to_tag = response_of(message).headers.to().unwrap().tag().unwrap().to_owned();
+            let ack = Caller { to_tag, ..of(name, "nobody") };
+            called.net.send(server.address, server.target, ack.request("ACK", name, "", ""));
+        }
+        called.net.settle();
+        assert_eq!(called.net.nodes[0].stack.load().transactions, 0);
+    }
+    assert!(called.net.nodes[0].stack.load().settled >= 1_200);
+    let ask = |called: &mut Called| {
+        of("2-299", "200").send(&mut called.net, "OPTIONS", "2-299", "", "");
+        called.net.received(server.address)
+    };
+    let (once, again) = (ask(&mut called), ask(&mut called));
+    assert!(once.len() == 1 && once == again, "{once:?} {again:?}");
+    called.over();
+    assert_eq!(called.net.nodes[0].stack.load().settled, 0);
+}
+
+/// RFC 3261 9.2: a CANCEL that comes after its INVITE has been answered and acknowledged is taken, and does nothing.
+#[test]
+fn a_cancel_of_what_is_over_is_taken() {
+    let mut called = Called::new();
+    let caller = Caller { user: "nobody".to_owned(), ..called.caller.clone() };
+    caller.send(&mut called.net, "INVITE", "i", "", "");
+    let refused = called.got();
+    let to_tag = response_with(&refused, 404).unwrap().headers.to().unwrap().tag().unwrap().to_owned();
+    Caller { to_tag, ..caller.clone() }.send(&mut called.net, "ACK", "i", "", "");
+    caller.send(&mut called.net, "CANCEL", "i", "", "");
+    assert_eq!(called.titles(), ["200 CANCEL"]);
+    caller.send(&mut called.net, "CANCEL", "unknown", "", "");
+    assert_eq!(called.titles(), ["481 CANCEL"]);
 }
 
 /// After `Command::Stop` nothing new begins.

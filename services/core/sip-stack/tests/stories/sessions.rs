@@ -287,6 +287,33 @@ fn a_refresh_that_is_refused_is_tried_again() {
     }
 }
 
+/// RFC 3261 20.33: not before the time that the far end asks for; but one that is longer than the session would end it, so that it
+/// is tried while there is one.
+#[test]
+fn a_refused_refresh_waits_as_long_as_it_is_asked_to() {
+    for method in [RefreshMethod::Reinvite, RefreshMethod::Update] {
+        for (asked, waits) in [("60", 60), ("0", 10), ("86400", 200)] {
+            let mut dialled = established(600, method, &[("Session-Expires", "600;refresher=uac")]);
+            dialled.net.run_for(Duration::from_millis(300_100));
+            let mut refusal = answer(&only(&dialled.got(), method_name(method)), 503, "");
+            add(&mut refusal, &[("Retry-After", asked)]);
+            dialled.send(refusal);
+            dialled.got();
+            dialled.net.run_for(Duration::from_millis(waits * 1000 - 300));
+            assert!(dialled.titles().is_empty(), "{method:?} {asked}");
+            dialled.net.run_for(Duration::from_millis(400));
+            let again = only(&dialled.got(), method_name(method));
+            let response = with_sdp(at(answer(&again, 200, ""), dialled.far), &format!("{SDP}{PCMU}"));
+            dialled.send(response);
+            assert_eq!(dialled.net.calls(0).len(), 1);
+        }
+    }
+}
+
+fn method_name(method: RefreshMethod) -> &'static str {
+    if method == RefreshMethod::Update { "UPDATE" } else { "INVITE" }
+}
+
 /// A refresh that meets one of theirs waits and goes again.
 #[test]
 fn a_refresh_that_meets_491_goes_again_after_the_glare() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sip_stack::{CallStage, Command, FlowId, Input, LineState, StackSettings, Start, Transport};
 use sip_wire::{Message, Request, parse_datagram};
-use testbed::virtual_net::peer::answer;
+use testbed::virtual_net::peer::{Caller, PCMU, answer};
 use testbed::virtual_net::{Net, seconds};
 
 use crate::given::{direct, settings};
@@ -280,6 +280,67 @@ fn only_the_servers_connections_are_kept_where_only_servers_are_listened_to() {
         assert_eq!(lab.net.bytes(stranger).concat(), if filter { b"".to_vec() } else { b"\r\n".to_vec() });
         assert_eq!(lab.connections(), if filter { 1 } else { 2 });
     }
+}
+
+/// A call that came over a connection of theirs, which its Contact and Via do not name; then our BYE: where it goes.
+fn hung_up_over(via: &str, contact: &str, cut: bool) -> Vec<String> {
+    let mut net = Net::new();
+    let (connection, listening) = (net.peer("10.0.0.7:40000"), net.peer("10.0.0.7:5060"));
+    net.stack(over_tcp(settings("10.0.0.1", "200", None)));
+    let caller = Caller::new(connection, net.nodes[0].ip, "200");
+    let say = |net: &mut Net, caller: &Caller, method: &str, body: &str| {
+        let text = String::from_utf8(caller.request(method, method, "", body)).unwrap();
+        let text = text.replace("SIP/2.0/UDP 10.0.0.7:40000", via).replace("Contact: <sip:far@10.0.0.7:40000>", contact);
+        net.send(connection, caller.target, text.into_bytes());
+        net.settle();
+    };
+    say(&mut net, &caller, "INVITE", &caller.sdp(PCMU));
+    let call = net.nodes[0].incoming();
+    net.command(0, Command::Answer(call));
+    net.settle();
+    let mut caller = caller;
+    caller.learn_tag(&net.received(connection));
+    say(&mut net, &caller, "ACK", "");
+    if cut {
+        net.cut(0, connection);
+    }
+    net.command(0, Command::Hangup(call));
+    net.settle();
+    [connection, listening]
+        .iter()
+        .flat_map(|peer| net.titles(*peer).into_iter().map(|title| format!("{title} {}", peer.port())))
+        .collect()
+}
+
+/// RFC 3261 18.1.1, RFC 5923: requests of ours take the connection that they have opened where it leads to the same place by its own
+/// address or by its alias; else a connection is made. An alias at another address would draw somebody else's messages.
+#[test]
+fn a_request_in_a_call_takes_the_connection_that_the_other_side_has_opened() {
+    let elsewhere = "Contact: <sip:far@10.0.0.7:5060;transport=tcp>";
+    let (plain, alias) = ("SIP/2.0/TCP 10.0.0.7:5060", "SIP/2.0/TCP 10.0.0.7:5060;alias");
+    assert_eq!(hung_up_over(plain, elsewhere, false), ["BYE 5060"]);
+    assert_eq!(hung_up_over(plain, "Contact: <sip:far@10.0.0.7:40000;transport=tcp>", false), ["BYE 40000"]);
+    assert_eq!(hung_up_over(alias, elsewhere, false), ["BYE 40000"]);
+    assert_eq!(hung_up_over(alias, elsewhere, true), ["BYE 5060"], "which has gone");
+    assert_eq!(hung_up_over("SIP/2.0/TCP 10.0.0.8:5060;alias", elsewhere, false), ["BYE 5060"]);
+}
+
+/// An alias that breaks loses what was under way over it at once, as any other connection does.
+#[test]
+fn a_request_over_an_alias_is_lost_with_its_connection() {
+    let mut net = Net::new();
+    let connection = net.peer("10.0.0.9:40000");
+    net.peer("10.0.0.9:5060");
+    net.stack(over_tcp(direct("10.0.0.1", "100", "10.0.0.9:5060")));
+    let options = String::from_utf8(Caller::new(connection, net.nodes[0].ip, "100").request("OPTIONS", "o", "", "")).unwrap();
+    let options = options.replace("SIP/2.0/UDP 10.0.0.9:40000", "SIP/2.0/TCP 10.0.0.9:5060;alias");
+    net.send(connection, net.nodes[0].ip, options.into_bytes());
+    net.settle();
+    net.dial(0, "200");
+    net.settle();
+    assert_eq!(net.titles(connection), ["200 OPTIONS", "INVITE"]);
+    net.cut(0, connection);
+    assert_eq!(net.nodes[0].ended().unwrap().0, 408);
 }
 
 /// Connections do not outlive the process: what was bound over one is bound anew at once, calls are still there.

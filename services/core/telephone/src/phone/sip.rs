@@ -32,6 +32,11 @@ impl Phone {
                 }
             }
             Event::Ringback { call, early_media } => self.handle_ringback(call, early_media),
+            Event::Reached { call, remote } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.remote = remote;
+                }
+            }
             Event::Established { call, remote, codec } => self.handle_established(now, call, remote, codec),
             Event::HoldChanged { call, local, remote, codec } => {
                 self.settle_hold(call, Some((HoldState { local, remote }, codec)));
@@ -44,7 +49,7 @@ impl Phone {
             Event::Refer { call, progress } => self.handle_transferred(call, &progress),
             // Nobody here asks for them yet.
             Event::Appearances { .. } => {}
-            Event::ResyncRequested { .. } | Event::Stopped => {}
+            Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }
 

@@ -1,0 +1,150 @@
+//! Requests of theirs that have had their final answer and only wait for repetitions: Completed of RFC 3261 17.2.2, and Confirmed
+//! of 17.2.1. Nothing but the answer is kept of them, and one timer sweeps them all. Bounded: where there are too many, the
+//! oldest go early; a repetition of such a one counts as a new request. So a busy server is never turned away for what is over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use agreements::Tick;
+
+use super::{Route, ServerKey};
+use crate::interface::FlowId;
+
+/// Answers kept at a time: a repetition comes after half a second (T1), and until then a thousand others may be answered.
+const MOST: usize = 4_096;
+/// Octets of all of them.
+const MOST_OCTETS: usize = 2 << 20;
+
+/// A request that is over.
+pub(crate) struct Answered {
+    /// Where its answer goes.
+    pub(crate) route: Route,
+    /// What a repetition gets; nothing: it is absorbed.
+    pub(crate) response: Vec<u8>,
+    /// See [`super::Transaction::merge_key`].
+    pub(crate) merge_key: String,
+    /// Repetitions are not expected from then on (timer I or J).
+    pub(crate) until: Tick,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct SettledTable {
+    next: u64,
+    all: BTreeMap<u64, (Arc<ServerKey>, Answered)>,
+    keys: BTreeMap<Arc<ServerKey>, u64>,
+    /// How many there are with this merge key.
+    copies: BTreeMap<String, usize>,
+    octets: usize,
+}
+
+impl SettledTable {
+    /// One more.
+    pub(crate) fn insert(&mut self, key: ServerKey, answered: Answered) {
+        let key = Arc::new(key);
+        self.next += 1;
+        self.octets = self.octets.saturating_add(octets_of(&answered));
+        *self.copies.entry(answered.merge_key.clone()).or_insert(0) += 1;
+        if let Some(before) = self.keys.insert(Arc::clone(&key), self.next) {
+            self.remove(before);
+            self.keys.insert(Arc::clone(&key), self.next);
+        }
+        self.all.insert(self.next, (key, answered));
+        while self.all.len() > MOST || self.octets > MOST_OCTETS {
+            let Some(oldest) = self.all.keys().next().copied() else { break };
+            self.remove(oldest);
+        }
+    }
+
+    /// The one that this repeats.
+    pub(crate) fn find(&self, key: &ServerKey) -> Option<&Answered> {
+        self.keys.get(key).and_then(|number| self.all.get(number)).map(|(_, answered)| answered)
+    }
+
+    /// Whether a request with this merge key has been answered (RFC 3261 8.2.2.2).
+    pub(crate) fn has_copy(&self, merge_key: &str) -> bool {
+        self.copies.contains_key(merge_key)
+    }
+
+    /// Whether a socket is needed for repetitions.
+    pub(crate) fn uses(&self, flow: FlowId) -> bool {
+        self.all.values().any(|(_, answered)| answered.route.flow == flow)
+    }
+
+    /// Forgets those whose time is over; when the next one's is.
+    pub(crate) fn sweep(&mut self, now: Tick) -> Option<Tick> {
+        let over: Vec<u64> =
+            self.all.iter().filter(|(_, (_, answered))| answered.until <= now).map(|(number, _)| *number).collect();
+        for number in over {
+            self.remove(number);
+        }
+        self.all.values().map(|(_, answered)| answered.until).min()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    fn remove(&mut self, number: u64) {
+        let Some((key, answered)) = self.all.remove(&number) else { return };
+        self.keys.remove(&key);
+        self.octets = self.octets.saturating_sub(octets_of(&answered));
+        if let Some(copies) = self.copies.get_mut(&answered.merge_key) {
+            *copies = copies.saturating_sub(1);
+            if *copies == 0 {
+                self.copies.remove(&answered.merge_key);
+            }
+        }
+    }
+}
+
+fn octets_of(answered: &Answered) -> usize {
+    answered.response.len().saturating_add(answered.merge_key.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::route;
+    use super::*;
+
+    fn key(number: usize) -> ServerKey {
+        ServerKey::Branch { branch: format!("z9hG4bK{number}"), sent_by: "192.0.2.1:5060".into(), method: "OPTIONS".into() }
+    }
+
+    fn answered(number: usize, octets: usize, until: u64) -> Answered {
+        Answered { route: route(), response: vec![0; octets], merge_key: format!("key {number}"), until: Tick(until) }
+    }
+
+    #[test]
+    fn what_is_over_is_swept_and_nothing_else_and_the_next_end_is_told() {
+        let mut table = SettledTable::default();
+        table.insert(key(1), answered(1, 10, 30));
+        table.insert(key(2), answered(2, 10, 20));
+        assert_eq!(table.sweep(Tick(19)), Some(Tick(20)));
+        assert_eq!(table.sweep(Tick(20)), Some(Tick(30)));
+        assert!(table.find(&key(2)).is_none() && !table.has_copy("key 2"));
+        assert!(table.find(&key(1)).is_some() && table.has_copy("key 1"));
+        assert_eq!((table.sweep(Tick(30)), table.len(), table.octets), (None, 0, 0));
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_are_too_many_or_too_large_ones() {
+        let mut table = SettledTable::default();
+        for number in 0..=MOST {
+            table.insert(key(number), answered(number, 10, 30));
+        }
+        assert!(table.len() == MOST && table.find(&key(0)).is_none() && table.find(&key(1)).is_some());
+        table.insert(key(0), answered(0, MOST_OCTETS - 1_000, 30));
+        assert!(table.find(&key(0)).is_some() && table.len() < 100 && table.octets <= MOST_OCTETS);
+    }
+
+    #[test]
+    fn a_key_that_comes_again_stands_once() {
+        let mut table = SettledTable::default();
+        table.insert(key(1), answered(1, 10, 30));
+        table.insert(key(1), answered(1, 20, 40));
+        assert_eq!((table.len(), table.find(&key(1)).map(|one| one.response.len())), (1, Some(20)));
+        assert_eq!((table.sweep(Tick(40)), table.copies.len()), (None, 0));
+    }
+}
