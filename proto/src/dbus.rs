@@ -90,6 +90,7 @@ mod proxies {
         fn hold(&self, options: Options<'_>) -> zbus::Result<()>;
         fn resume(&self, options: Options<'_>) -> zbus::Result<()>;
         fn send_digits(&self, digits: &str, options: Options<'_>) -> zbus::Result<()>;
+        fn transfer(&self, target: &str, options: Options<'_>) -> zbus::Result<()>;
         #[zbus(signal)]
         fn digit_received(&self, digit: String, duration: u32, options: HashMap<String, Variant<'_>>) -> zbus::Result<()>;
     }

@@ -297,6 +297,11 @@ impl Phone {
         self.until(what, async |phone| phone.calls().await.pop().filter(|call| fits(call))).await
     }
 
+    /// Waits until one of the calls fulfils a condition.
+    pub async fn one_call_that(&self, what: &str, fits: impl Fn(&Call) -> bool) -> Call {
+        self.until(what, async |phone| phone.calls().await.into_iter().find(|call| fits(call))).await
+    }
+
     /// The newest call in this state.
     pub async fn call_in(&self, state: &str) -> Call {
         self.call_that(state, |call| call.state == state).await

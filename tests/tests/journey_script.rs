@@ -147,3 +147,58 @@ async fn requests_that_are_not_for_a_phone_are_turned_away_by_the_book() {
     assert_eq!(story.phone.line(1, "State").await, "registered");
     story.phone.stop().await;
 }
+
+async fn transferred_by_the_script(name: &str) -> (Story, FarScript) {
+    let story = Story::begin(&[&format!("SIP_PRXY_ADDR_1=\"{FAR}\"")]).await;
+    let script = FarScript::start(&story.namespace, name);
+    story.phone.run(&["call", "400"]);
+    story.phone.call_in("talking").await;
+    story.phone.run(&["transfer", "301"]);
+    (story, script)
+}
+
+/// RFC 3515 2.4: hold, REFER, three NOTIFYs, BYE, in this order and to the letter.
+#[tokio::test]
+async fn a_far_end_that_takes_the_refer_and_tells_of_it_is_hung_up_at_the_last_word() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let (story, script) = transferred_by_the_script("taken_refer").await;
+    script.went_as_written().await;
+    assert_eq!(story.phone.call_in("ended").await.ended_by, "local");
+    story.phone.stop().await;
+}
+
+#[tokio::test]
+async fn a_far_end_that_refuses_the_refer_is_talked_with_again() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let (story, script) = transferred_by_the_script("refused_refer").await;
+    story.phone.call_that("on hold", |call| call.hold == "local").await;
+    story.phone.run(&["resume"]);
+    story.phone.call_that("talking again", |call| call.state == "talking" && call.hold == "none").await;
+    story.phone.run(&["hangup"]);
+    script.went_as_written().await;
+    story.phone.stop().await;
+}
+
+/// RFC 3891 3: no ringing, the new call is where the old one was, and the old one is ended by us.
+#[tokio::test]
+async fn a_call_that_takes_the_place_of_another_is_heard_at_once() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let story = Story::begin(&[&format!("SIP_PRXY_ADDR_1=\"{FAR}\"")]).await;
+    let script = FarScript::start(&story.namespace, "replaces");
+    let old = story.phone.call_in("incoming").await;
+    story.phone.run(&["answer"]);
+    let new = story.phone.call_that("the new call", |call| call.state == "talking" && call.path != old.path).await;
+    let ended = story.phone.one_call_that("the old one", |call| call.path == old.path && call.state == "ended").await;
+    assert_eq!((ended.ended_by.as_str(), ended.end_reason.as_str()), ("remote", "another call has taken its place"));
+    assert_eq!(new.number, "400");
+    story.phone.hears_tone(&[SCRIPT_TONE]).await;
+    story.phone.run(&["hangup"]);
+    script.went_as_written().await;
+    story.phone.stop().await;
+}

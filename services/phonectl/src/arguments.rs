@@ -49,6 +49,12 @@ pub enum Verb {
         #[command(flatten)]
         which: Which,
     },
+    /// Have the far end of a call talk with somebody else
+    Transfer {
+        number: String,
+        #[command(flatten)]
+        which: Which,
+    },
     /// What can be set, what is set, and why
     #[command(subcommand)]
     Settings(SettingsVerb),

@@ -56,6 +56,13 @@ pub async fn digits(output: &mut Output, digits: &str, which: &Which) -> Result<
     call.done(output, outcome)
 }
 
+/// `phonectl transfer`
+pub async fn transfer(output: &mut Output, number: &str, which: &Which) -> Result<(), Failure> {
+    let call = choose(which, "can be transferred", |call| call.text("State") == "talking").await?;
+    let outcome = call.proxy().await?.transfer(number, Options::new()).await;
+    call.done(output, outcome)
+}
+
 fn is_held_here(call: &Call) -> bool {
     matches!(call.text("Hold").as_str(), "local" | "both")
 }

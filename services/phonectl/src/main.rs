@@ -46,6 +46,7 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Call { number, line } => calls::dial(output, &number, line).await,
         Verb::Answer(which) => calls::answer(output, &which).await,
         Verb::Hangup(which) => calls::hangup(output, &which).await,
+        Verb::Transfer { number, which } => calls::transfer(output, &number, &which).await,
         Verb::Hold(which) => calls::hold(output, &which).await,
         Verb::Resume(which) => calls::resume(output, &which).await,
         Verb::Dtmf { digits, which } => calls::digits(output, &digits, &which).await,

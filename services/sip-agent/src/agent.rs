@@ -306,6 +306,7 @@ fn named(request: &Request) -> (&'static str, String) {
         Request::Hold(call) => ("hold", call.to_string()),
         Request::Resume(call) => ("resume", call.to_string()),
         Request::SendDigits(call, _) => ("send digits", call.to_string()),
+        Request::Transfer(call, _) => ("transfer", call.to_string()),
         Request::Register(_) => ("register", String::new()),
     }
 }

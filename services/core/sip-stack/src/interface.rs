@@ -11,7 +11,7 @@ use crate::details::LineDetails;
 use crate::identity::IdentitySettings;
 use crate::referral::{ReferProgress, ReferTarget, ReferralId};
 pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
-use crate::subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
+use crate::subscription::{Appearances, SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
 /// One socket (TCP: one listening socket and its connections), named by the stack when it asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -474,6 +474,13 @@ pub enum Event {
         content_type: String,
         /// As it came.
         body: Vec<u8>,
+    },
+    /// A NOTIFY of a subscription has changed what is known of a shared call's appearances (package call-info).
+    Appearances {
+        /// Which subscription.
+        key: SubscriptionKey,
+        /// All that is known now.
+        appearances: Appearances,
     },
     /// After `Command::Stop`: all is said, close the sockets.
     Stopped,

@@ -42,5 +42,5 @@ pub use interface::*;
 pub use referral::{ReferProgress, ReferTarget, ReferralId};
 pub use snapshot::SNAPSHOT_FORMAT;
 pub use stack::{Load, Stack};
-pub use subscription::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
+pub use subscription::{Appearance, Appearances, SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 pub use view::{CallStage, CallView, Start};

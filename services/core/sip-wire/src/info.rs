@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cursor::{Cursor, is_blank};
 use crate::{Params, Syntax};
 
@@ -25,7 +27,7 @@ pub enum AppearanceIndex {
 }
 
 /// How far an appearance of a shared call is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AppearanceState {
     /// Free.
     Idle,

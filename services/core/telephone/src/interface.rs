@@ -58,6 +58,8 @@ pub enum Request {
     Resume(CallIdentity),
     /// Sends digits to the far end.
     SendDigits(CallIdentity, String),
+    /// Has the far end of an answered call talk with somebody else: a number or a SIP URI.
+    Transfer(CallIdentity, String),
     /// Registers the line now.
     Register(LineNumber),
 }

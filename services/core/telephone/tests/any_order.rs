@@ -3,7 +3,7 @@
 
 use agreements::CallIdentity;
 use proptest::prelude::*;
-use sip_stack::{Command, EndedBy, Event};
+use sip_stack::{Command, EndedBy, Event, ReferProgress};
 use telephone::{CALLS_MAX, CallState, Input, LineForwarding, MediaState, NoAnswer, Phone, Request, SoundWish, TelephoneSettings};
 use testbed::desk::{Desk, factory, line, registered};
 
@@ -35,6 +35,8 @@ enum Happening {
     Flow,
     Referred,
     Replaced,
+    Transfer,
+    Transferred,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -53,6 +55,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::Flow),
         Just(Happening::Referred),
         Just(Happening::Replaced),
+        Just(Happening::Transfer),
+        Just(Happening::Transferred),
     ]
 }
 
@@ -97,6 +101,8 @@ fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
         Happening::Hold(local, remote) => desk.hold_changed(call, local, remote),
         Happening::HoldFailed => desk.sip(Event::HoldFailed { call, status: 488, reason: String::new() }),
         Happening::Ended(code) => desk.ended(call, code, EndedBy::Remote),
+        Happening::Transfer => ask(Request::Transfer(call, "500".into())),
+        Happening::Transferred => desk.sip(Event::Refer { call, progress: ReferProgress::Succeeded }),
         Happening::Referred => desk.refer(call, 1),
         Happening::Replaced => drop(desk.replace(call)),
         Happening::Flow => desk.input(Input::Media(call, MediaState::Flowing)),

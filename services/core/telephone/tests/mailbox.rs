@@ -15,7 +15,7 @@ fn key(number: u32) -> SubscriptionKey {
 
 fn subscribe(number: u32) -> Command {
     let accept = vec!["application/simple-message-summary".to_owned()];
-    Command::Subscribe { key: key(number), wish: SubscriptionWish { accept, expires: None }, body: None }
+    Command::Subscribe { key: key(number), wish: SubscriptionWish { accept, ..SubscriptionWish::default() }, body: None }
 }
 
 fn notified(number: u32, body: &str) -> Event {

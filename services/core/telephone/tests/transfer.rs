@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use agreements::CallIdentity;
-use sip_stack::{Command, EndedBy, Event, Party, ReferralId};
-use telephone::{CallDirection, CallState};
+use sip_stack::{Command, EndedBy, Event, Party, ReferProgress, ReferTarget, ReferralId};
+use telephone::{CallDirection, CallState, Refusal, Request};
 use testbed::desk::{Desk, factory, line};
 
 /// Transferred by the far end of a call: the new one.
@@ -65,7 +65,7 @@ fn a_held_call_that_is_transferred_goes_on_held() {
     desk.key("hold");
     desk.hold_changed(held, true, false);
     let heard = desk.invite(1);
-    desk.request(telephone::Request::Answer(heard)).unwrap();
+    desk.request(Request::Answer(heard)).unwrap();
     desk.established(heard);
     desk.commands();
     let new = transferred(&mut desk, held);
@@ -101,7 +101,7 @@ fn a_call_that_replaces_another_is_answered_at_once_and_is_in_the_ear() {
 #[test]
 fn a_call_that_replaces_a_dialled_one_ends_its_ringback() {
     let mut desk = Desk::new(factory());
-    let old = desk.request(telephone::Request::Dial { line: None, target: "300".into() }).unwrap().unwrap();
+    let old = desk.request(Request::Dial { line: None, target: "300".into() }).unwrap().unwrap();
     desk.sip(Event::Ringback { call: old, early_media: false });
     desk.commands();
     let new = desk.replace(old);
@@ -129,4 +129,64 @@ fn a_call_that_replaces_one_that_has_ended_rings() {
     desk.commands();
     let new = desk.replace(old);
     assert_eq!(desk.commands(), [Command::Ring(new)]);
+}
+
+fn refer(call: CallIdentity) -> Command {
+    Command::Refer { call, target: ReferTarget::Address("500".into()) }
+}
+
+/// Architecture 4: the hold is said before, and the stack lets the REFER go once it is confirmed.
+#[test]
+fn a_transfer_holds_the_call_first_and_ends_it_when_the_other_one_has_answered() {
+    let mut desk = Desk::new(factory());
+    let call = desk.talking(1);
+    desk.request(Request::Transfer(call, "500".into())).unwrap();
+    assert_eq!(desk.commands(), [Command::Hold(call), refer(call)]);
+    desk.hold_changed(call, true, false);
+    for progress in [ReferProgress::Accepted { followed: true }, ReferProgress::Progress { status: 180 }] {
+        desk.sip(Event::Refer { call, progress });
+        assert_eq!(desk.commands(), []);
+    }
+    desk.sip(Event::Refer { call, progress: ReferProgress::Succeeded });
+    assert_eq!(desk.commands(), [Command::Hangup(call)]);
+}
+
+/// RFC 4488: nothing more will be heard.
+#[test]
+fn a_transfer_that_nobody_follows_ends_the_call_once_it_is_accepted() {
+    let mut desk = Desk::new(factory());
+    let call = desk.talking(1);
+    desk.request(Request::Transfer(call, "500".into())).unwrap();
+    desk.commands();
+    desk.sip(Event::Refer { call, progress: ReferProgress::Accepted { followed: false } });
+    assert_eq!(desk.commands(), [Command::Hangup(call)]);
+}
+
+#[test]
+fn a_transfer_that_fails_leaves_the_call_on_hold() {
+    let mut desk = Desk::new(factory());
+    let call = desk.talking(1);
+    desk.request(Request::Transfer(call, "500".into())).unwrap();
+    desk.hold_changed(call, true, false);
+    desk.commands();
+    for progress in [
+        ReferProgress::Failed { status: 486, reason: "486 Busy Here".into() },
+        ReferProgress::Unasked { reason: "in words".into() },
+    ] {
+        desk.sip(Event::Refer { call, progress });
+        assert_eq!((desk.commands(), desk.view(call).hold.local), (vec![], true));
+    }
+    // A held one is not held again.
+    desk.request(Request::Transfer(call, "500".into())).unwrap();
+    assert_eq!(desk.commands(), [refer(call)]);
+}
+
+#[test]
+fn what_is_not_answered_and_what_is_no_number_is_not_transferred() {
+    let mut desk = Desk::new(factory());
+    let call = desk.invite(1);
+    assert!(matches!(desk.request(Request::Transfer(call, "500".into())), Err(Refusal::WrongState(_))));
+    assert!(matches!(desk.request(Request::Transfer(call, "5 0".into())), Err(Refusal::InvalidArgument(_))));
+    let nobody = CallIdentity::from_parts(9, 9);
+    assert!(matches!(desk.request(Request::Transfer(nobody, "500".into())), Err(Refusal::NoSuchCall(_))));
 }

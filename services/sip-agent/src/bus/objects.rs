@@ -205,6 +205,9 @@ impl Call {
     async fn send_digits(&self, digits: String, options: Options) -> Result<(), HouseError> {
         self.ask(|call| Request::SendDigits(call, digits), &options).await
     }
+    async fn transfer(&self, target: String, options: Options) -> Result<(), HouseError> {
+        self.ask(|call| Request::Transfer(call, target), &options).await
+    }
     #[zbus(property)]
     fn identity(&self) -> String {
         self.shown.read(|call| call.identity.to_string())

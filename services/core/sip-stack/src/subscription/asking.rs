@@ -288,6 +288,11 @@ impl Subscription {
         if !self.wish.accept.is_empty() {
             headers.push(HeaderName::ACCEPT, self.wish.accept.join(", "));
         }
+        if let Some(index) = self.wish.appearance
+            && let Ok(own) = headers.from()
+        {
+            headers.push(HeaderName::CALL_INFO, format!("<{}>;appearance-index={index}", own.uri.bare()));
+        }
         if self.wish.takes_lists() {
             headers.push(HeaderName::SUPPORTED, EVENTLIST);
         }

@@ -36,6 +36,9 @@ impl Stack {
         if subscription.unwanted {
             return self.drop_subscription(id);
         }
+        if subscription.wish.once {
+            return self.refuse_subscription(id, reason);
+        }
         subscription.last_error = reason;
         self.arm(TimerOwner::Subscription(id), Timer::SubscribeRetry, wait);
         self.set_stage(id, Stage::Waiting);
@@ -61,7 +64,7 @@ impl Stack {
         let (now, pause) = (self.now, self.subscribe_retry(id));
         let Some(subscription) = self.subscription(id) else { return };
         let wait = subscription.renewed.map_or(Duration::ZERO, |at| pause.saturating_sub(now.since(at)));
-        if !wait.is_zero() || subscription.unwanted {
+        if !wait.is_zero() || subscription.unwanted || subscription.wish.once {
             return self.subscribe_later(id, reason, Some(wait));
         }
         subscription.renewed = Some(now);
@@ -84,6 +87,12 @@ impl Stack {
         let Some(subscription) = self.subscription(id) else { return };
         if subscription.unwanted {
             return self.drop_subscription(id);
+        }
+        if subscription.wish.once {
+            let gone = self.forget_subscription(id).map(|gone| gone.key);
+            return gone.into_iter().for_each(|key| {
+                self.tell(Event::Subscription { key, state: SubscriptionState::Refused { reason: reason.clone() } });
+            });
         }
         subscription.bodies.clear();
         self.set_stage(id, Stage::Refused { reason });

@@ -12,12 +12,14 @@
 //!                                                                      | 403, rejected, noresource, invariant: Refused
 //!      405, 489, 501: the server does not know the package; asked again with waits that grow to a day
 //!      Unsubscribe: Expires 0 in the dialog; gone with the last NOTIFY
+//!      wished for once (line-seize): whatever ends or fails is told as Refused, and it is gone
 //! ```
 //!
 //! Only a NOTIFY makes the dialog (RFC 6665 4.4.1). Of a forked SUBSCRIBE the first notifier is taken, which 4.1.4 allows; the
 //! others meet 481 and end theirs. Timer N counts from the 2xx; until then timer F watches.
 
 mod answers;
+mod appearances;
 mod asking;
 mod ending;
 mod notify;
@@ -38,6 +40,7 @@ use crate::random::Random;
 use crate::stack::Stack;
 use crate::transaction::{Route, TransactionId};
 
+pub use appearances::{Appearance, Appearances};
 pub use wish::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
 /// Subscriptions at a time: every button of the phone and what its lines want for themselves.
@@ -115,6 +118,8 @@ pub(crate) struct Subscription {
     unwanted: bool,
     /// The last state that was told.
     told: Option<SubscriptionState>,
+    /// Of a shared call, as far as the server has said.
+    appearances: Appearances,
 }
 
 impl Subscription {
@@ -138,6 +143,7 @@ impl Subscription {
             last_error: String::new(),
             unwanted: false,
             told: None,
+            appearances: Appearances::default(),
         }
     }
 
@@ -306,8 +312,14 @@ impl Stack {
 
     /// After a restore: everything is told once more.
     pub(crate) fn forget_told_subscriptions(&mut self) {
+        let mut shared = Vec::new();
         for subscription in self.core.subscriptions.all.values_mut().filter(|one| !one.unwanted) {
             subscription.told = None;
+            let appearances = subscription.appearances.clone();
+            if appearances != Appearances::default() {
+                shared.push(Event::Appearances { key: subscription.key.clone(), appearances });
+            }
         }
+        shared.into_iter().for_each(|event| self.tell(event));
     }
 }

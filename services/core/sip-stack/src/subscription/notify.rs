@@ -101,6 +101,7 @@ impl Stack {
         }
         self.core.timers.disarm(TimerOwner::Subscription(id), Timer::NotifyLost);
         self.touch();
+        self.take_appearances(id, &request.headers);
         self.tell_body(id, request);
         if said.terminated {
             return self.on_terminated(id, &said);

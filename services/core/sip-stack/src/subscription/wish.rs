@@ -21,6 +21,10 @@ pub struct SubscriptionWish {
     pub accept: Vec<String>,
     /// Seconds to ask for; none: SIP_SUBS_EXPIRE_n.
     pub expires: Option<u32>,
+    /// The appearance of a shared call that it is about, for Call-Info (line-seize).
+    pub appearance: Option<u32>,
+    /// For the moment only (line-seize): what is refused or ended is not asked for again by itself, and forgotten.
+    pub once: bool,
 }
 
 /// A body that goes with one SUBSCRIBE.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sip_stack::{Command, FlowId, Input, RefreshMethod, SessionSettings};
+use sip_stack::{Command, Event, FlowId, Input, ReferTarget, RefreshMethod, SessionSettings};
 use testbed::virtual_net::Net;
 use testbed::virtual_net::peer::PCMU;
 
@@ -16,7 +16,7 @@ fn feed(net: &mut Net, node: usize, from: &str, bytes: Vec<u8>) {
     net.input(node, Input::Datagram { flow, remote: from.parse().unwrap(), bytes });
 }
 
-/// Everything that was ever said in a call with hold, PRACK and a refreshing UPDATE, as raw material.
+/// Everything that was ever said in a call with hold, PRACK, a refreshing UPDATE and a REFER, as raw material.
 fn recorded() -> (Net, Vec<Vec<u8>>) {
     let mut net = Net::new();
     for (own, user, other) in [("10.0.0.1", "100", "10.0.0.2:5060"), ("10.0.0.2", "200", "10.0.0.1:5060")] {
@@ -30,6 +30,8 @@ fn recorded() -> (Net, Vec<Vec<u8>>) {
     net.command(0, Command::Hold(ours));
     net.settle();
     net.command(1, Command::Hold(theirs));
+    net.settle();
+    net.command(0, Command::Refer { call: ours, target: ReferTarget::Address("300".into()) });
     net.settle();
     let log = net.log.iter().map(|sent| sent.bytes.clone()).collect();
     (net, log)
@@ -92,6 +94,39 @@ proptest! {
             called.net.command(0, Command::Hangup(call));
         }
         called.net.run_for(Duration::from_secs(200));
+        called.net.assert_quiet();
+    }
+
+    /// What is asked in Refer-To, Target-Dialog and Replaces, and told in a NOTIFY, by anything printable.
+    #[test]
+    fn referrals_with_wild_headers_never_panic(wild in "[ -~]{0,200}", which in 0..4usize, inside in any::<bool>()) {
+        let mut called = Called::talking();
+        let lines = ["Refer-To: <sip:1@x?@>", "Refer-To: @", "Refer-To: <sip:1@x>\r\nTarget-Dialog: @", "Event: refer;@\r\nSubscription-State: @"];
+        let extra = format!("{}\r\n", lines[which].replace('@', &wild));
+        let method = if which == 3 { "NOTIFY" } else { "REFER" };
+        called.caller.cseq += 1;
+        if !inside {
+            (called.caller.to_tag, called.caller.call_id) = (String::new(), "outside".into());
+        }
+        let asked = called.caller.request(method, "w", &extra, "");
+        let replacing = called.caller.request("INVITE", "v", &format!("Replaces: {wild}\r\n"), &called.caller.sdp(PCMU));
+        for bytes in [asked, replacing] {
+            feed(&mut called.net, 0, "10.0.0.9:5060", bytes);
+        }
+        let referrals = called.net.nodes[0].events(|event| match event {
+            Event::Referred { referral, .. } => Some(*referral),
+            _ => None,
+        });
+        for referral in referrals {
+            let call = called.net.fresh_call();
+            called.net.command(0, Command::AcceptReferral { referral, call });
+        }
+        called.net.settle();
+        let calls: Vec<_> = called.net.calls(0).into_iter().map(|view| view.call).collect();
+        for call in calls {
+            called.net.command(0, Command::Hangup(call));
+        }
+        called.net.run_for(Duration::from_secs(900));
         called.net.assert_quiet();
     }
 

@@ -6,6 +6,7 @@ mod failing;
 mod failing_over;
 mod lasting;
 mod notified;
+mod packages;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -39,7 +40,7 @@ fn key() -> SubscriptionKey {
 }
 
 fn wish() -> SubscriptionWish {
-    SubscriptionWish { accept: vec!["application/simple-message-summary".into()], expires: None }
+    SubscriptionWish { accept: vec!["application/simple-message-summary".into()], ..SubscriptionWish::default() }
 }
 
 fn subscribe_command() -> Command {

@@ -70,7 +70,11 @@ impl Phone {
             } else if !mailbox.asked && enabled && registered {
                 mailbox.asked = true;
                 let accept = vec![format!("{}/{}", BODY.0, BODY.1)];
-                self.stack(Command::Subscribe { key: key(line), wish: SubscriptionWish { accept, expires: None }, body: None });
+                self.stack(Command::Subscribe {
+                    key: key(line),
+                    wish: SubscriptionWish { accept, ..SubscriptionWish::default() },
+                    body: None,
+                });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is asked for over the bus. Each is done or refused at once; the outcome on the wire comes later as events.
 
 use agreements::{CallIdentity, LineNumber, Tick};
-use sip_stack::{Command, LineState};
+use sip_stack::{Command, LineState, ReferTarget};
 
 use super::{CALLS_MAX, Phone};
 use crate::call::{Call, DIGITS_MAX, State};
@@ -21,6 +21,7 @@ impl Phone {
             Request::Hold(call) => self.hold_asked(call).map(|()| None),
             Request::Resume(call) => self.resume_asked(call).map(|()| None),
             Request::SendDigits(call, digits) => self.send_digits(call, &digits).map(|()| None),
+            Request::Transfer(call, target) => self.transfer(call, target).map(|()| None),
             Request::Register(line) => self.register(line).map(|()| None),
         }
     }
@@ -109,6 +110,20 @@ impl Phone {
             return Err(Refusal::Busy(format!("at most {DIGITS_MAX} digits wait to be sent")));
         }
         self.give_digits(identity, digits.chars());
+        Ok(())
+    }
+
+    /// The REFER waits for the hold in the stack.
+    fn transfer(&mut self, identity: CallIdentity, target: String) -> Result<(), Refusal> {
+        check_target(&target)?;
+        let call = self.existing(identity)?;
+        if !matches!(call.state, State::Talking { .. }) {
+            return Err(wrong_state(call, "transferred"));
+        }
+        if call.is_open() {
+            self.hold(identity);
+        }
+        self.stack(Command::Refer { call: identity, target: ReferTarget::Address(target) });
         Ok(())
     }
 

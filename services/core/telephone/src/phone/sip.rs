@@ -46,8 +46,9 @@ impl Phone {
             Event::Subscription { key, state } => self.handle_subscription(&key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(&key, &content_type, &body),
             Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
-            // Nobody here asks for it yet.
-            Event::Refer { .. } => {}
+            Event::Refer { call, progress } => self.handle_transferred(call, &progress),
+            // Nobody here asks for them yet.
+            Event::Appearances { .. } => {}
             Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }

@@ -1,8 +1,8 @@
-//! Calls that come instead of others because somebody else wants it so: who is transferred calls on (RFC 5589), and a call takes the
-//! place of another one (RFC 3891). Transfers that a person makes here are not among them.
+//! Calls that come instead of others: who is transferred calls on (RFC 5589), and a call takes the place of another one (RFC 3891);
+//! and what becomes of a call whose far end was sent to somebody else.
 
 use agreements::{CallIdentity, LineNumber, Tick};
-use sip_stack::{Command, Party, ReferralId};
+use sip_stack::{Command, Party, ReferProgress, ReferralId};
 
 use super::sip::BUSY;
 use super::{CALLS_MAX, Phone};
@@ -29,6 +29,19 @@ impl Phone {
         self.stack(Command::AcceptReferral { referral, call: identity });
         let call = Call::new(identity, line, CallDirection::Outgoing, to, now);
         self.keep_instead(call, about);
+    }
+
+    /// The far end talks with somebody else, or will: this phone is out of it. In every other case the call stays, on hold.
+    pub(super) fn handle_transferred(&mut self, identity: CallIdentity, progress: &ReferProgress) {
+        match progress {
+            ReferProgress::Succeeded | ReferProgress::Accepted { followed: false } => {
+                if self.call(identity).is_some_and(Call::is_up) {
+                    self.end_call(identity);
+                }
+            }
+            ReferProgress::Accepted { followed: true } | ReferProgress::Progress { .. } => {}
+            ReferProgress::Unasked { .. } | ReferProgress::Failed { .. } => {}
+        }
     }
 
     /// It does not ring: nobody has to decide anything.

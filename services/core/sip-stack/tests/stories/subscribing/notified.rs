@@ -37,7 +37,7 @@ fn notifies_that_do_not_fit_are_refused() {
 fn who_takes_lists_says_so_and_gets_them() {
     let mut lab = Lab::with(given());
     let accept = vec!["application/rlmi+xml".to_owned(), "multipart/related".to_owned()];
-    lab.command(Command::Subscribe { key: key(), wish: SubscriptionWish { accept, expires: None }, body: None });
+    lab.command(Command::Subscribe { key: key(), wish: SubscriptionWish { accept, ..SubscriptionWish::default() }, body: None });
     let first = lab.subscribe();
     assert_eq!(first.headers.supported().unwrap(), ["eventlist"]);
     lab.grant(&first, 600);
