@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use testbed::tones::Recording;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::unix::pipe::{Receiver, Sender};
 
@@ -42,21 +43,48 @@ impl Linphone {
         let mut phone = Linphone { child, folder, input, lines, seen: Vec::new() };
         phone.tell("soundcard use files").await;
         phone.registered().await;
-        let tone = phone.folder.path().join("feed.wav").display().to_string();
-        phone.tell(&format!("play {tone}")).await;
+        let folder = phone.folder.path().display().to_string();
+        phone.tell(&format!("play {folder}/feed.wav")).await;
+        phone.tell(&format!("record {folder}/heard.wav")).await;
         phone
     }
 
     /// It says so only where it is asked, and does nothing else while it is asked without pause.
     async fn registered(&mut self) {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let begun = tokio::time::Instant::now();
         loop {
             tick.tick().await;
             self.tell("status register").await;
             if self.says("registered").await.contains("registered, identity") {
                 return;
             }
+            assert!(begun.elapsed() < LIMIT, "linphonec does not register\n{}", self.log());
         }
+    }
+
+    /// Waits until it has written so many seconds of what it hears; it writes the last of it at the end of the call.
+    pub async fn hears(&self, seconds: f64) -> Recording {
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let enough = async {
+            loop {
+                tick.tick().await;
+                if let Some(heard) = self.heard().filter(|heard| heard.length() >= seconds) {
+                    return heard;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, enough).await.unwrap_or_else(|_| panic!("linphonec writes nothing\n{}", self.log()))
+    }
+
+    /// Its file with the length of its sound put right: it counts the header of 44 octets too.
+    fn heard(&self) -> Option<Recording> {
+        let mut wav = std::fs::read(self.folder.path().join("heard.wav")).ok()?;
+        let length = u32::try_from(wav.len()).ok()?.checked_sub(44)?;
+        wav[40..44].copy_from_slice(&length.to_le_bytes());
+        let right = self.folder.path().join("right.wav");
+        std::fs::write(&right, wav).ok()?;
+        Recording::read(&right).ok()
     }
 
     /// A command of linphonec.

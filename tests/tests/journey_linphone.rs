@@ -8,6 +8,9 @@ use house_tests::registrar::{FAR_ACCOUNT, PHONE_ACCOUNT, Registrar};
 use house_tests::watch::Watch;
 use house_tests::{LIMIT, may_make_namespaces};
 
+/// What our microphone hears.
+const OUR_TONE: f64 = 440.0;
+
 struct Story {
     phone: Phone,
     far: Linphone,
@@ -86,8 +89,11 @@ async fn a_call_from_linphone_rings_is_answered_and_ended_here() {
     story.far.says("ringing").await;
     story.phone.run(&["board", "hook", "off"]);
     story.talks().await;
+    story.phone.hear(2.0).await;
     story.phone.run(&["board", "hook", "on"]);
     story.far.says("ended").await;
+    let there = story.far.hears(1.5).await;
+    assert!(there.is_tone(&[OUR_TONE], 1.0..1.5), "{:?}", there.frequency(1.0..1.5));
     assert_eq!(story.phone.call_in("ended").await.ended_by, "local");
     story.phone.stop().await;
 }
