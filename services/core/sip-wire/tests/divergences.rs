@@ -42,6 +42,39 @@ fn plain_messages_show_no_difference() {
     }
 }
 
+/// A name that no message shows any more is a difference that rsip has mended.
+#[test]
+fn each_named_difference_is_shown_by_a_message() {
+    let swap = |from: &str, to: &str| PLAIN.replace(from, to).into_bytes();
+    let cases = [
+        (Divergence::FoldedLine, swap("Max-Forwards: 70", "Subject: a\r\n b")),
+        (Divergence::BlankBeforeColon, swap("Max-Forwards:", "Max-Forwards :")),
+        (Divergence::BareLineFeed, swap("\r\n", "\n")),
+        (Divergence::LeadingLineEnd, format!("\r\n{PLAIN}").into_bytes()),
+        (Divergence::ForeignMethod, swap("INVITE", "NEWMETHOD")),
+        (Divergence::UnusualUri, swap("sip:200@example.com SIP", "sip:200@[2001:db8::7] SIP")),
+        (
+            Divergence::ForeignOctets,
+            [b"INVITE sip:200@example.com SIP/2.0\r\nX: \xe9".as_slice(), &PLAIN.as_bytes()[34..]].concat(),
+        ),
+        (Divergence::NoHeader, swap("Max-Forwards: 70", "nothing of the kind")),
+        (Divergence::UnusualStatusLine, ANSWER.replace("180 Ringing", "180").into_bytes()),
+        (Divergence::LazyHeaders, swap("Call-ID: plain@192.0.2.1\r\n", "")),
+        (Divergence::CutShort, swap("Content-Length: 4", "Content-Length: 5")),
+        (Divergence::CarelessStartLine, swap("sip:200@example.com SIP", "sip:2%zz@example.com SIP")),
+        (Divergence::Unbounded, swap("plain@", &"plain@".repeat(4_000))),
+        (Divergence::RewrittenUri, swap("sip:200@example.com SIP", "sip:200@example.com;transport=udp SIP")),
+        (Divergence::BodyBeyondLength, swap("Content-Length: 4", "Content-Length: 3")),
+        (Divergence::KeptBlanks, swap("CSeq: 3 INVITE", "CSeq: 3 INVITE ")),
+        (Divergence::OtherHeaderFound, swap("From:", "F:")),
+        (Divergence::MisreadView, swap("tag=f1", "x=\"1;2\";tag=f1")),
+    ];
+    for (divergence, octets) in cases {
+        let shown = checked(&octets);
+        assert!(shown.contains(&divergence), "{divergence:?} is not in {shown:?}");
+    }
+}
+
 #[test]
 fn messages_of_the_corpora_show_named_differences_alone() {
     let seen: BTreeSet<Divergence> =
