@@ -98,7 +98,11 @@ impl Watcher<'_> {
         let line = LineNumber::new(1).expect("a line");
         let key = SubscriptionKey { line, event: "dialog".into(), resource: resource.into() };
         let accept = accept.iter().map(|kind| (*kind).to_owned()).collect();
-        self.command(Command::Subscribe { key: key.clone(), wish: SubscriptionWish { accept, expires: None }, body: None });
+        self.command(Command::Subscribe {
+            key: key.clone(),
+            wish: SubscriptionWish { accept, expires: None, appearance: None, once: false },
+            body: None,
+        });
         key
     }
 
