@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use agreements::LineNumber;
-use sip_wire::{CSeq, HeaderName, Method, Request, Response};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
 
 use super::{Stage, Standing, SubscribeBody, Subscription, SubscriptionId, SubscriptionKey, SubscriptionState, SubscriptionWish};
 use crate::addresses::{self, Hop};
@@ -28,15 +28,10 @@ impl SubscriptionWish {
     }
 }
 
-/// The first hop of a new subscription: an outbound proxy comes before all (its row says so), then the presence server, then
-/// whoever takes the line's calls.
-fn subscription_hop(line: &LineSettings, target: &sip_wire::Uri) -> Option<Hop> {
-    if line.outbound_proxy.is_none()
-        && let Some(presence) = &line.presence
-    {
-        return Some(addresses::with_second(addresses::hop_of(presence), line.second_presence));
-    }
-    addresses::call_hop(line, target)
+/// The line's presence server, where new subscriptions go to it; an outbound proxy comes before it (its row says so).
+fn presence_hop(line: &LineSettings) -> Option<Hop> {
+    let presence = line.presence.as_ref().filter(|_| line.outbound_proxy.is_none())?;
+    Some(addresses::with_second(addresses::hop_of(presence), line.second_presence))
 }
 
 /// Whose state is asked for, as Request-URI.
@@ -131,7 +126,8 @@ impl Stack {
             Ok(target) => target,
             Err(reason) => return self.refuse_subscription(id, reason),
         };
-        let Some(hop) = subscription_hop(own, &target) else {
+        // Without a presence server it is a request like any other outside dialogs (RFC 3608 6.1).
+        let Some(hop) = presence_hop(own).or_else(|| self.call_hop(line, own, &target)) else {
             return self.refuse_subscription(id, "the address leads nowhere".to_owned());
         };
         match self.locate(line, &hop, Asker::Subscription(id)) {
@@ -192,9 +188,10 @@ impl Stack {
     /// Sends the SUBSCRIBE that makes the dialog, also once more with credentials or a longer time.
     pub(super) fn send_first_subscribe(&mut self, id: SubscriptionId, route: Route) {
         let Some(settings) = self.settings() else { return };
-        let Some(subscription) = self.subscription(id) else { return };
-        let line = subscription.key.line;
-        let request = line_of(&settings, line).and_then(|own| subscription.first_request(own));
+        let Some(line) = self.subscription(id).map(|subscription| subscription.key.line) else { return };
+        let Some(own) = line_of(&settings, line) else { return };
+        let routes = if presence_hop(own).is_some() { Vec::new() } else { self.call_routes(line, own) };
+        let request = self.subscription(id).and_then(|subscription| subscription.first_request(own, routes));
         let sent = request.and_then(|request| self.send_subscribe(id, route, request));
         match sent {
             Some(transaction) => self.set_stage(id, Stage::Asking { open: Some(transaction), granted: None }),
@@ -264,17 +261,17 @@ impl Stack {
 
 impl Subscription {
     /// RFC 6665 4.1.2.1, without what [`Subscription::fill`] adds.
-    fn first_request(&mut self, line: &LineSettings) -> Option<Request> {
+    fn first_request(&mut self, line: &LineSettings, routes: Vec<NameAddr>) -> Option<Request> {
         self.cseq = self.cseq.saturating_add(1);
         let target = target_of(line, &self.key.resource).ok()?;
         let mut request = Request::new(Method::SUBSCRIBE, target.clone());
         let headers = &mut request.headers;
-        if let Some(route) = addresses::outbound_route(line) {
+        for route in routes {
             headers.push(HeaderName::ROUTE, route);
         }
         headers.push(HeaderName::MAX_FORWARDS, 70);
         headers.push(HeaderName::FROM, addresses::own_address(line).with_tag(&self.local_tag));
-        headers.push(HeaderName::TO, sip_wire::NameAddr::new(addresses::as_to(&target)));
+        headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(&target)));
         headers.push(HeaderName::CALL_ID, &self.call_id);
         headers.push(HeaderName::CSEQ, CSeq::new(self.cseq, Method::SUBSCRIBE));
         Some(request)

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip_stack::{LineState, StackSettings};
+use agreements::LineNumber;
+use sip_stack::{Command, LineState, StackSettings, SubscriptionKey, SubscriptionWish};
 use sip_wire::Request;
 use testbed::virtual_net::peer::{answer, requests};
 
@@ -52,6 +53,26 @@ fn calls_take_the_way_that_the_registrar_has_named() {
     let mut lab = bound(given(), "<sip:10.0.0.70:5070;lr>, <sip:home.example.com;lr>");
     assert_eq!(call_at(&mut lab, "10.0.0.70:5070"), ["sip:10.0.0.70:5070;lr", "sip:home.example.com;lr"]);
     assert_eq!(call_at(&mut bound(given(), ""), REGISTRAR), Vec::<String>::new());
+}
+
+/// RFC 3608 6.1: a subscription begins like a call; one to a presence server of its own (B211) goes there.
+#[test]
+fn subscriptions_take_the_way_that_the_registrar_has_named() {
+    let subscribe_at = |given: StackSettings, address: &str| {
+        let mut lab = bound(given, "<sip:10.0.0.70:5070;lr>");
+        let at: SocketAddr = lab.net.peer(address);
+        let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: "dialog".into(), resource: "300".into() };
+        lab.net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+        lab.net.settle();
+        let got = lab.net.received(at);
+        let subscribes = requests(&got, "SUBSCRIBE");
+        assert_eq!(subscribes.len(), 1, "{}", lab.net.story());
+        subscribes[0].headers.route().unwrap().iter().map(|route| route.uri.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(subscribe_at(given(), "10.0.0.70:5070"), ["sip:10.0.0.70:5070;lr"]);
+    let mut own = given();
+    own.lines[0].presence = Some(server_of("10.0.0.80:5060"));
+    assert_eq!(subscribe_at(own, "10.0.0.80:5060"), Vec::<String>::new());
 }
 
 /// RFC 3608 6.1: the newest 2xx counts; one without it takes it away.
