@@ -29,6 +29,7 @@ mod session;
 mod session_settings;
 mod snapshot;
 mod stack;
+mod stack_settings;
 mod streams;
 mod subscription;
 mod timers;
