@@ -54,7 +54,7 @@ impl Visit {
 
     /// Saves the form; the result that the page shows.
     async fn save(&self) -> String {
-        self.browser.click(SAVE).await;
+        self.browser.submit(SAVE).await;
         self.browser.until("#result", |text| !text.is_empty()).await
     }
 
@@ -173,7 +173,7 @@ async fn a_configuration_file_is_imported_in_the_browser_and_the_unit_restarts()
     std::fs::write(&file, format!("{head}{}\r\n\r\n", lines.join("\r\n"))).expect("the file");
     let import = async || {
         browser.choose_file("#file", &file).await;
-        browser.click(SAVE).await;
+        browser.submit(SAVE).await;
         browser.until("#result", |text| !text.is_empty()).await
     };
 

@@ -102,6 +102,16 @@ impl Browser {
         self.ask(&format!("/element/{element}/click"), &json!({})).await;
     }
 
+    /// Clicks what sends a form, and waits until its answer is the page: the old one may look just like it, and is gone in a moment.
+    pub async fn submit(&self, selector: &str) {
+        self.script("document.leaves = true").await;
+        self.click(selector).await;
+        let begun = Instant::now();
+        while self.script("return document.leaves === true").await == true {
+            assert!(begun.elapsed() < LIMIT, "no page follows {selector}");
+        }
+    }
+
     /// Waits until the text of an element fits. The page is looked at as fast as WebDriver answers.
     pub async fn until(&self, selector: &str, fits: impl Fn(&str) -> bool) -> String {
         let begun = Instant::now();
