@@ -10,8 +10,8 @@ use agreements::Tick;
 
 /// New requests and broken datagrams per second and source.
 const PER_SECOND: u32 = 200;
-/// The same for those whom the phone knows: more than it can answer, so that it is the network's queue that is full first.
-const KNOWN_PER_SECOND: u32 = 20_000;
+/// The same for a line's server: more than can be answered, so that it is the network's queue that is full first.
+const SERVER_PER_SECOND: u32 = 20_000;
 /// Strangers that are counted at a time.
 const MOST_SOURCES: usize = 256;
 /// The window.
@@ -22,7 +22,9 @@ pub(crate) const MOST_CALLS: usize = 48;
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// One of the line's servers, or the far end of a call that there is. A flood of others must not cut it off.
+    /// One of the line's servers: everybody's calls come through it.
+    Server,
+    /// The far end of a call or of a subscription that there is. A flood of others must not cut it off.
     Known,
     /// Anybody else.
     Stranger,
@@ -49,8 +51,8 @@ impl SourceLimits {
         }
         *count = count.saturating_add(1);
         let most = match standing {
-            Standing::Known => KNOWN_PER_SECOND,
-            Standing::Stranger => PER_SECOND,
+            Standing::Server => SERVER_PER_SECOND,
+            Standing::Known | Standing::Stranger => PER_SECOND,
         };
         *count <= most
     }

@@ -114,9 +114,10 @@ impl Stack {
 
     fn standing(&self, arrived: &Arrived) -> Standing {
         let request = &arrived.request;
-        let known = self.is_server_of(arrived.line, arrived.source.remote.ip())
-            || self.call_of(request).is_some()
-            || self.subscription_of(request).is_some();
+        if self.is_server_of(arrived.line, arrived.source.remote.ip()) {
+            return Standing::Server;
+        }
+        let known = self.call_of(request).is_some() || self.subscription_of(request).is_some();
         if known { Standing::Known } else { Standing::Stranger }
     }
 

@@ -200,10 +200,16 @@ impl Stack {
         let alias = stream.and_then(|stream| stream.alias);
         let lasted = stream.is_some_and(|stream| stream.up && self.now.since(stream.since) >= LASTING);
         self.forget_stream(flow, remote);
+        // What has a connection of its own has not gone over this one.
+        let alias = alias.filter(|alias| !self.streams.all.contains_key(&(flow, *alias)));
         for gone in [remote].into_iter().chain(alias) {
-            if lasted { self.send_again(Route { flow, remote: gone }) } else { self.on_unreachable(flow, gone) }
+            if lasted {
+                self.send_again(Route { flow, remote: gone })
+            } else {
+                self.on_unreachable(flow, gone)
+            }
+            self.on_way_lost(Route { flow, remote: gone });
         }
-        self.on_way_lost(Route { flow, remote });
     }
 
     fn end_stream(&mut self, flow: FlowId, remote: SocketAddr) {

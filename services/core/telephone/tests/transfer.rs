@@ -73,6 +73,19 @@ fn a_held_call_that_is_transferred_goes_on_held() {
     assert_eq!((desk.sound.heard, desk.commands()), (Some(heard), vec![Command::Hold(new)]));
 }
 
+/// One call more for one call less: who asks again before the first has come to an end would make the phone call as often as it likes.
+#[test]
+fn a_call_is_transferred_to_one_at_a_time() {
+    let mut desk = Desk::new(factory());
+    let old = desk.talking(1);
+    let new = transferred(&mut desk, old);
+    desk.refer(old, 2);
+    assert_eq!(desk.commands(), [Command::DeclineReferral(ReferralId(2))]);
+    desk.ended(new, 486, EndedBy::Remote);
+    desk.commands();
+    transferred(&mut desk, old);
+}
+
 /// Nobody has picked the phone up for it: a request about no call, or about one that only rings.
 #[test]
 fn a_referral_that_is_about_no_answered_call_is_declined() {

@@ -16,6 +16,7 @@ use super::{PACKAGE, ReferralId};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::stack::{Stack, line_of};
+use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, TransactionId};
 
 /// Of the body (RFC 3515 2.4.5).
@@ -53,8 +54,9 @@ impl Stack {
         let own = line_of(&settings, one.line)?;
         let (mut request, route) = self.request_in(&mut one.usage, Method::NOTIFY)?;
         let contact = self.contact_on(one.line, route.flow)?;
-        let state =
-            if over { "terminated;reason=noresource".to_owned() } else { format!("active;expires={}", SUBSCRIBED.as_secs()) };
+        let expires = self.core.timers.at(TimerOwner::Referral(id), Timer::ReferExpires);
+        let left = expires.map_or(SUBSCRIBED, |at| at.since(self.now)).as_secs();
+        let state = if over { "terminated;reason=noresource".to_owned() } else { format!("active;expires={left}") };
         let headers = &mut request.headers;
         headers.push(HeaderName::CONTACT, contact);
         headers.push(HeaderName::EVENT, format!("{PACKAGE};id={}", one.number));
@@ -71,12 +73,17 @@ impl Stack {
     /// What became of a NOTIFY.
     pub(crate) fn on_refer_notify_outcome(&mut self, id: ReferralId, told: &Told, outcome: Outcome<'_>) {
         let Some(settings) = self.settings() else { return };
+        let from_server = self.is_server_of(told.line, told.route.remote.ip());
         let Some(one) = self.core.referrals.taken.get_mut(&id).filter(|one| one.open == Some(told.id)) else { return };
         match outcome {
             Outcome::Response(response) if response.status.is_provisional() => return,
-            Outcome::Response(response) if response.status.is_success() => one.open = None,
+            Outcome::Response(response) if response.status.is_success() => {
+                one.open = None;
+                one.auth.begin();
+            }
+            // The referrer may be anybody who has called: the line's password is used for its servers only.
             Outcome::Response(response) if is_challenge(response.status) => {
-                let own = line_of(&settings, one.line);
+                let own = line_of(&settings, one.line).filter(|_| from_server);
                 if own.is_none_or(|own| one.auth.on_challenge(response, own).is_err()) {
                     return self.unsubscribe_referrer(id);
                 }

@@ -95,7 +95,12 @@ impl Stack {
         let Ok(about) = self.target_dialog(arrived) else {
             return self.respond_status(id, StatusCode::BAD_REQUEST, &tag);
         };
-        if about.is_none() && !self.is_said_by_server(arrived) {
+        // The names of a dialog are no secret: they show which call is meant, not who may speak of it.
+        let may_speak = match about.and_then(|call| self.core.calls.get(&call)) {
+            Some(call) => self.concerns(arrived, call),
+            None => self.is_said_by_server(arrived),
+        };
+        if !may_speak {
             return self.respond_status(id, StatusCode::FORBIDDEN, &tag);
         }
         match Dialog::as_callee(&arrived.request, &tag, arrived.source) {

@@ -112,7 +112,7 @@ impl Stack {
                 talking.ours = Ours::Updating { transaction };
                 self.put_call(call);
             }
-            (_, _) => self.refresh_session_later(call),
+            (_, _) => self.refresh_session_later(call, settings),
         }
     }
 
@@ -167,7 +167,7 @@ impl Stack {
         match response.status {
             status if is_challenge(status) => match call.auth.on_challenge(response, own) {
                 Ok(()) => self.send_update(call, settings),
-                Err(_) => self.refresh_session_later(call),
+                Err(_) => self.refresh_session_later(call, settings),
             },
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
                 call.interval.update_refused();
@@ -199,8 +199,9 @@ impl Stack {
     }
 
     /// Not now; the end of the session stays where it is.
-    pub(super) fn refresh_session_later(&mut self, call: Call) {
+    pub(super) fn refresh_session_later(&mut self, call: Call, settings: &StackSettings) {
         self.arm(TimerOwner::Call(call.identity), Timer::SessionRefresh, TRY_AGAIN);
-        self.put_call(call);
+        // What has waited for the refresh waits no longer.
+        self.go_on(call, settings);
     }
 }

@@ -116,7 +116,7 @@ impl Stack {
                 talking.ours = Ours::Sent { transaction, hold, sends, why };
                 self.put_call(call);
             }
-            (_, _, Why::Refresh) => self.refresh_session_later(call),
+            (_, _, Why::Refresh) => self.refresh_session_later(call, settings),
             (_, _, Why::Move) => self.back_off(call, (hold, why)),
             (_, _, Why::Wish) => {
                 let reason = "it cannot be sent".to_owned();
@@ -266,7 +266,7 @@ impl Stack {
         let Some(own) = line_of(settings, call.line) else { return self.put_call(call) };
         match call.auth.on_challenge(response, own) {
             Ok(()) => self.send_reinvite(call, (hold, why), settings),
-            Err(_) if why == Why::Refresh => self.refresh_session_later(call),
+            Err(_) if why == Why::Refresh => self.refresh_session_later(call, settings),
             Err(_) if why == Why::Move => self.go_on(call, settings),
             Err(failure) => self.hold_failed(call, response.status.code(), failure.to_string(), settings),
         }

@@ -48,13 +48,14 @@ impl Stack {
         match fit {
             Match::No | Match::Ringing => Err(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
             Match::Ending => Err(StatusCode::DECLINE),
-            Match::Early | Match::Confirmed if !self.may_replace(call, arrived) => Err(StatusCode::FORBIDDEN),
+            Match::Early | Match::Confirmed if !self.concerns(arrived, call) => Err(StatusCode::FORBIDDEN),
             Match::Confirmed if replaces.early_only => Err(StatusCode::BUSY_HERE),
             Match::Early | Match::Confirmed => Ok(Some(call.identity)),
         }
     }
 
-    fn may_replace(&self, call: &Call, arrived: &Arrived) -> bool {
+    /// Whether a request comes from where a call's messages come, or from a server of its line.
+    pub(crate) fn concerns(&self, arrived: &Arrived, call: &Call) -> bool {
         let source = arrived.source.remote.ip();
         let known = match &call.state {
             State::Inviting(inviting) => inviting.route.remote.ip() == source,
@@ -78,7 +79,11 @@ impl Stack {
         let Some(call) = self.take_call(identity) else { return };
         match &call.state {
             State::Talking(_) => self.leave(call, 0, REPLACED, EndedBy::Remote),
-            State::Inviting(_) => self.take_back(call, 0, REPLACED, EndedBy::Remote),
+            State::Inviting(_) => {
+                // Who has referred us here hears that we talk: with whom is its own affair.
+                self.note_referred(identity, StatusCode::OK);
+                self.take_back(call, 0, REPLACED, EndedBy::Remote);
+            }
             State::Locating { .. } | State::Preparing { .. } | State::Offered(_) | State::Leaving(_) => self.put_call(call),
         }
     }

@@ -30,7 +30,7 @@ impl Stack {
             Ours::Sent { hold, why: Why::Wish, .. } if moves => talking.wish = talking.wish.or(Some(hold)),
             Ours::Sent { why: Why::Wish, .. } => return self.hold_failed(call, UNAVAILABLE, reason.to_owned(), settings),
             Ours::Sent { why: Why::Refresh, .. } | Ours::Updating { .. } if moves => call.interval.due = true,
-            Ours::Sent { why: Why::Refresh, .. } | Ours::Updating { .. } => return self.refresh_session_later(call),
+            Ours::Sent { why: Why::Refresh, .. } | Ours::Updating { .. } => return self.refresh_session_later(call, settings),
             Ours::Sent { hold, why: Why::Move, .. } if !moves => return self.back_off(call, (hold, Why::Move)),
             Ours::Sent { why: Why::Move, .. } | Ours::Moving | Ours::Backoff { .. } | Ours::Idle => {}
         }

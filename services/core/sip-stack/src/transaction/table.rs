@@ -18,7 +18,7 @@ const KEPT_FREE: usize = 128;
 const MOST_OCTETS: usize = 1 << 20;
 /// Octets beyond it for those whom the phone knows.
 const OCTETS_KEPT_FREE: usize = 1 << 20;
-/// Of one stranger's address.
+/// Of one address that is no server of the line.
 const MOST_PER_SOURCE: usize = 128;
 /// Requests of ours.
 const MOST_CLIENT: usize = 256;
@@ -142,12 +142,11 @@ impl TransactionTable {
 
     fn has_room_for(&self, source: IpAddr, octets: usize, standing: Standing) -> bool {
         let (most, most_octets) = match standing {
-            Standing::Known => (MOST_SERVER + KEPT_FREE, MOST_OCTETS + OCTETS_KEPT_FREE),
+            Standing::Server | Standing::Known => (MOST_SERVER + KEPT_FREE, MOST_OCTETS + OCTETS_KEPT_FREE),
             Standing::Stranger => (MOST_SERVER, MOST_OCTETS),
         };
         let room = self.servers.len() < most && self.octets.saturating_add(octets) <= most_octets;
-        // Everybody's calls come through the line's servers.
-        let share = standing == Standing::Known || self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE;
+        let share = standing == Standing::Server || self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE;
         room && share
     }
 

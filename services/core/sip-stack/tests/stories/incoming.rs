@@ -36,13 +36,17 @@ impl Called {
 
     /// Brings a PCMU call to talking, acknowledged.
     pub fn talking() -> Called {
-        let mut called = Called::new();
-        called.invite(PCMU);
-        called.command(Command::Answer);
-        let got = called.got();
-        called.caller.learn_tag(&got);
-        called.caller.ack(&mut called.net, "");
-        called
+        Called::new().answered()
+    }
+
+    /// With an answered call.
+    pub fn answered(mut self) -> Called {
+        self.invite(PCMU);
+        self.command(Command::Answer);
+        let got = self.got();
+        self.caller.learn_tag(&got);
+        self.caller.ack(&mut self.net, "");
+        self
     }
 
     pub fn command(&mut self, make: impl Fn(agreements::CallIdentity) -> Command) {

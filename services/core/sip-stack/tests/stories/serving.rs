@@ -365,6 +365,19 @@ fn strangers_cannot_keep_the_lines_server_out() {
     assert_eq!(called.net.titles(late.address), ["503 INVITE"], "the room for strangers is full");
 }
 
+/// Whoever is in a call with the phone has no more places than any other address; only the line's servers have.
+#[test]
+fn a_far_end_cannot_take_all_places_from_within_its_call() {
+    let mut called = Called::with(direct("10.0.0.1", "200", "10.0.0.99:5060")).answered();
+    for number in 0..180 {
+        called.caller.cseq += 1;
+        let bytes = called.caller.request("INVITE", &format!("again{number}"), "", "");
+        called.net.send(called.caller.address, called.caller.target, bytes);
+    }
+    called.net.settle();
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 128);
+}
+
 /// A request that has been answered takes nobody's place (RFC 3261 17.2): a busy server's calls and questions are all served, each
 /// repetition gets its answer again, and nothing is left when the times of the answers are over.
 #[test]

@@ -22,7 +22,9 @@ impl Phone {
         to: Party,
     ) {
         let about = about.filter(|call| self.call(*call).is_some_and(|call| call.answered.is_some() && call.is_up()));
-        let Some(about) = about.filter(|_| self.calls_up() < CALLS_MAX) else {
+        // One at a time: who has been called instead is not yet given up.
+        let followed = |about: CallIdentity| self.calls.iter().any(|call| call.instead_of == Some(about) && call.is_up());
+        let Some(about) = about.filter(|about| self.calls_up() < CALLS_MAX && !followed(*about)) else {
             return self.stack(Command::DeclineReferral(referral));
         };
         let identity = self.identities.next(now);
@@ -55,7 +57,8 @@ impl Phone {
     ) {
         let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
         call.sip_call_id = sip_call_id;
-        if self.calls_up() >= CALLS_MAX {
+        // The old call makes room for it.
+        if self.calls_up() > CALLS_MAX {
             self.keep(call);
             return self.decide(identity, Command::Reject(identity, BUSY));
         }

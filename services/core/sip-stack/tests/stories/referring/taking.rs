@@ -54,7 +54,7 @@ fn an_accepted_referral_is_called_and_the_referrer_is_told_until_it_is_answered(
     lab.say(&ok);
     let got = lab.called.got();
     lab.put_aside(&got);
-    assert_eq!(lab.told(), [line("100 Trying", ACTIVE), line("180 Ringing", ACTIVE), line("200 OK", LAST)]);
+    assert_eq!(lab.told(), [line("100 Trying", ACTIVE), line("180 Ringing", "active;expires=599"), line("200 OK", LAST)]);
     assert_eq!(lab.load().referrals, 0);
     assert!(lab.goes_on() && lab.called.net.calls(0).iter().any(|view| view.call == call && view.outgoing));
 }
@@ -241,7 +241,8 @@ fn a_server_of_the_line_may_refer_outside_every_call() {
     assert!(message.headers().call_id().unwrap().starts_with("stray"));
 }
 
-/// RFC 4538: who can name the call is in it.
+/// RFC 4538: it names the call that is meant. The names are no secret to third parties, so they do not say who may speak of it: the
+/// far end of the call and the line's servers may.
 #[test]
 fn target_dialog_says_which_call_a_referral_is_about() {
     let mut lab = Lab::new();
@@ -250,7 +251,9 @@ fn target_dialog_says_which_call_a_referral_is_about() {
     assert_eq!(stray(&mut lab, "10.0.0.66:5060", &named.replace("peer-tag", "other"), |text| text), ["403 REFER"]);
     let twice = format!("{named}Target-Dialog: {call_id};local-tag={to_tag};remote-tag={tag}\r\n");
     assert_eq!(stray(&mut lab, "10.0.0.67:5060", &twice, |text| text), ["400 REFER"]);
-    assert_eq!(stray(&mut lab, "10.0.0.68:5060", &named, |text| text), ["202 REFER", "NOTIFY"]);
+    assert_eq!(stray(&mut lab, "10.0.0.68:5060", &named, |text| text), ["403 REFER"], "a stranger who knows the names");
+    let far = lab.called.caller.address.ip();
+    assert_eq!(stray(&mut lab, &format!("{far}:5070"), &named, |text| text), ["202 REFER", "NOTIFY"]);
     let call = lab.call;
     let calls = lab.called.net.nodes[0].events(|event| match event {
         Event::Referred { call, .. } => Some(*call),
@@ -301,6 +304,16 @@ fn notifies_give_credentials_where_they_are_asked_for() {
     lab.reply(&notify, 407, &[("Proxy-Authenticate", "Digest realm=\"r\", nonce=\"n\", qop=\"auth\"")]);
     let signed = lab.request_unanswered("NOTIFY");
     assert!(signed.headers.has("Proxy-Authorization") && signed.body == notify.body);
+
+    // A nonce may be good for one request (RFC 7616 3.4): each NOTIFY begins anew.
+    lab.reply(&signed, 200, &[]);
+    lab.accept();
+    let invite = lab.request("INVITE");
+    lab.reply(&invite, 486, &[]);
+    let last = lab.request_unanswered("NOTIFY");
+    lab.reply(&last, 407, &[("Proxy-Authenticate", "Digest realm=\"r\", nonce=\"n2\", qop=\"auth\"")]);
+    let again = lab.request_unanswered("NOTIFY");
+    assert!(again.body == last.body && again.headers.get("Proxy-Authorization").is_some_and(|given| given.contains("n2")));
 }
 
 /// The referrer hangs up as soon as its REFER is taken: its NOTIFYs go on in what was the call's dialog.
