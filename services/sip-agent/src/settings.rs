@@ -94,6 +94,7 @@ impl<'v> Rows<'v> {
             default_line: line,
             auto_answer: view.flag("AUTO_ANSWER_ENABLE"),
             auto_answer_ring: seconds("AUTO_ANS_RING_TIM"),
+            call_waiting: std::array::from_fn(|index| view.flag(&format!("CW_ENABLE_{}", index + 1))),
             auto_call_hold: view.flag("AUTO_CALL_HOLD"),
             reject_status: view.number("SIP_RESPONSE_CODE_CALL_REJECT", 603),
             disconnection_tone: match view.integer("DISCONNECTION_MODE") {

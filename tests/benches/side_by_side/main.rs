@@ -36,7 +36,10 @@ const SPAN: Duration = Duration::from_secs(10);
 /// One column of the table; nothing where it was not measured.
 #[derive(Default)]
 struct Figures {
+    /// The first start of a new unit.
     registered: Vec<Duration>,
+    /// Later ones, with what the last one has left.
+    again: Vec<Duration>,
     to_180: Vec<Duration>,
     to_200: Vec<Duration>,
     at_rest: Option<Rest>,
@@ -98,7 +101,16 @@ async fn deskphone(namespace: &Namespace, exchange: &FarExchange) -> Figures {
         figures.registered.push(registered);
         phone = Some(started);
     }
-    let phone = phone.expect("a phone");
+    let mut phone = phone.expect("a phone");
+    for _ in 0..STARTS {
+        phone.registered().await;
+        let folder = phone.stop().await;
+        let (seen, begin) = (exchange.counters().registrations, Instant::now());
+        let registered = registered_after(exchange, seen, begin);
+        let (started, registered) = tokio::join!(Phone::start_again(namespace, &setup, folder), registered);
+        figures.again.push(registered);
+        phone = started;
+    }
     phone.registered().await;
     let processes = services(&phone);
     answers(&mut figures);

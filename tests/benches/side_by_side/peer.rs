@@ -44,6 +44,8 @@ pub async fn measure<P: Peer>(exchange: &FarExchange, extent: Extent) -> Figures
         }
         running = Some((started, folder));
     }
+    // It keeps nothing: each start is like the first.
+    figures.again.clone_from(&figures.registered);
     let (program, folder) = running.expect("a running program");
     until_bound();
     let processes = Processes::with_descendants(&[program.pid()]);

@@ -7,8 +7,9 @@ use crate::Figures;
 /// One line: what it is, its decimals, and how it is read.
 type Row = (&'static str, usize, fn(&Figures) -> Option<f64>);
 
-const ROWS: [Row; 12] = [
-    ("start to registered, ms (median)", 2, |of| median(&of.registered)),
+const ROWS: [Row; 13] = [
+    ("first start to registered, ms (median)", 2, |of| median(&of.registered)),
+    ("every later start to registered, ms (median)", 2, |of| median(&of.again)),
     ("INVITE to 180, ms (median)", 2, |of| median(&of.to_180)),
     ("INVITE to 200, answered by itself, ms (median)", 2, |of| median(&of.to_200)),
     ("memory of all processes at rest, PSS MB", 2, |of| Some(mega(of.at_rest.as_ref()?.pss_kib))),

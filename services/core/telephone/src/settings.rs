@@ -24,6 +24,8 @@ pub struct TelephoneSettings {
     pub auto_answer: bool,
     /// AUTO_ANS_RING_TIM: how long it rings before it is answered by itself; zero: at once (B296).
     pub auto_answer_ring: Duration,
+    /// CW_ENABLE_n, by line: a second call on it waits, else it finds the line busy (B310).
+    pub call_waiting: [bool; LineNumber::COUNT as usize],
     /// AUTO_CALL_HOLD: a line key pressed in a conversation holds it instead of ending it (B289).
     pub auto_call_hold: bool,
     /// SIP_RESPONSE_CODE_CALL_REJECT (B191).
@@ -113,6 +115,7 @@ impl TelephoneSettings {
             default_line,
             auto_answer: false,
             auto_answer_ring: Duration::from_secs(5),
+            call_waiting: [true; LineNumber::COUNT as usize],
             auto_call_hold: false,
             reject_status: 603,
             disconnection_tone: DisconnectionTone::Reorder,

@@ -54,6 +54,24 @@ fn pound_dials_or_is_a_digit() {
     assert_eq!(keyed("N"), (0, "1#".to_owned()));
 }
 
+/// B310: by line, whatever goes on at the others.
+#[test]
+fn a_second_call_waits_on_the_line_or_finds_it_busy() {
+    for (enabled, waits) in [("Y", true), ("N", false)] {
+        let mut desk = desk(&[("CW_ENABLE_1", enabled)]);
+        desk.talking(1);
+        let second = desk.invite(1);
+        assert_eq!(desk.commands(), [if waits { Command::Ring(second) } else { Command::Reject(second, 486) }]);
+    }
+    let mut desk = desk(&[("CW_ENABLE_1", "N")]);
+    desk.talking(2);
+    let first = desk.invite(1);
+    assert_eq!(desk.commands(), [Command::Ring(first)]);
+    desk.ended(first, 487, EndedBy::Remote);
+    let again = desk.invite(1);
+    assert_eq!(desk.commands(), [Command::Ring(again)], "free again");
+}
+
 #[test]
 fn a_call_leaves_by_the_default_line() {
     for number in [1, 3] {

@@ -18,7 +18,7 @@ impl Phone {
     /// Where a call that comes in goes at once.
     pub(super) fn forwarding(&self, line: LineNumber) -> Option<(String, Diverted)> {
         let own = self.forwarding_of(line)?;
-        let in_use = self.is_busy() || self.calls.iter().any(|call| call.line == line && call.is_up());
+        let in_use = self.is_busy() || self.is_in_use(line);
         let all = own.all.clone().map(|to| (to, Diverted::Unconditional));
         let busy = || own.busy.clone().filter(|_| in_use).map(|to| (to, Diverted::Busy));
         let unheard = || own.no_answer.as_ref().filter(|no_answer| no_answer.rings == 0);

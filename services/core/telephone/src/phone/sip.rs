@@ -63,7 +63,9 @@ impl Phone {
     ) {
         let screened = self.settings.screening.refusal(line, &remote, self.settings.reject_status);
         let elsewhere = self.forwarding(line).filter(|_| screened.is_none());
-        let refused = screened.or_else(|| self.is_busy().then_some(BUSY));
+        let waits = self.settings.call_waiting.get(line.index()).is_none_or(|waits| *waits);
+        let finds_busy = self.is_busy() || (!waits && self.is_in_use(line));
+        let refused = screened.or_else(|| finds_busy.then_some(BUSY));
         let alone = self.calls.iter().all(|call| !call.wants_answer());
         let mut call = Call::new(identity, line, CallDirection::Incoming, remote, now);
         call.sip_call_id = sip_call_id;
@@ -81,6 +83,11 @@ impl Phone {
         call.state = State::Incoming { decided: false, answer_at, forward_at };
         self.keep(call);
         self.stack(Command::Ring(identity));
+    }
+
+    /// The line has a call.
+    pub(super) fn is_in_use(&self, line: LineNumber) -> bool {
+        self.calls.iter().any(|call| call.line == line && call.is_up())
     }
 
     /// All is in use: as many calls as there may be, or one waits already while another has the person's attention (the one
