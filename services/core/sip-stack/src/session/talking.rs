@@ -97,6 +97,10 @@ impl Stack {
         match &mut call.state {
             State::Talking(talking) => {
                 talking.unacked = None;
+                // The ACK may have gone to an address that is not ours any more: then the far end is asked from the new one.
+                if let (Some(_), Some(settings)) = (self.new_home(&call), self.settings()) {
+                    return self.go_on(call, &settings);
+                }
                 self.leave(call, 408, "the caller did not acknowledge the answer", EndedBy::Network);
             }
             State::Leaving(Leaving::AwaitingAck { dialog, .. }) => {

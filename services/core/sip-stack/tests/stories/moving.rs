@@ -10,6 +10,7 @@ use testbed::virtual_net::{MediaMode, Net};
 use crate::calls::{pair, talking};
 use crate::dialing::Dialled;
 use crate::given::{direct, settings};
+use crate::incoming::Called;
 
 const FAR: &str = "10.0.0.9:5060";
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
@@ -75,6 +76,28 @@ impl Lab {
     fn goes_on(&self) -> bool {
         self.dialled.net.calls(0).len() == 1
     }
+}
+
+/// The address changes before the ACK of our answer is there: it never comes, and the call goes on at the new one all the same.
+#[test]
+fn a_call_whose_ack_went_to_the_old_address_goes_on() {
+    let given = direct("10.0.0.1", "200", FAR);
+    let mut called = Called::with(given.clone());
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    move_there(&mut called.net, 0, given);
+    called.net.run_for(Duration::from_secs(33));
+    let got = called.got();
+    let again = requests(&got, "INVITE");
+    assert!(!again.is_empty(), "{}", called.net.story());
+    assert_eq!(again[0].headers.contact().unwrap().first().unwrap().uri.host().unwrap().bare(), NEW);
+    let ok = with_sdp(at(answer(again[0], 200, ""), called.caller.address), &called.caller.sdp(PCMU));
+    called.net.send(called.caller.address, format!("{NEW}:5060").parse().unwrap(), ok.to_bytes());
+    called.net.settle();
+    assert_eq!(called.net.calls(0).len(), 1);
+    assert_eq!(sound(&called.net, 0).1.split(':').next(), Some(NEW));
 }
 
 /// Two stacks: sound and later requests of both sides find the new address; the old socket is closed.
