@@ -118,7 +118,11 @@ impl Lldpd {
         };
         if tokio::time::timeout(LIMIT, wait).await.is_err() {
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            panic!("on {} not {what}, but {:?}\n{log}", self.link, self.neighbours());
+            let asked =
+                |words: &[&str]| Command::new("lldpcli").arg("-u").arg(self.socket()).args(words).output().expect("lldpcli").stdout;
+            let (set, ports) = (asked(&["show", "configuration"]), asked(&["show", "interfaces", "details"]));
+            let (set, ports) = (String::from_utf8_lossy(&set), String::from_utf8_lossy(&ports));
+            panic!("on {} not {what}, but {:?}\n{log}\n{set}\n{ports}", self.link, self.neighbours());
         }
     }
 }

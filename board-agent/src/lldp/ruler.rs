@@ -20,6 +20,9 @@ use super::{State, Wish};
 const LLDPCLI: &str = "lldpcli";
 /// It takes milliseconds; longer, and lldpd does not answer it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// lldpd takes commands before it has read its own configuration, and one that is told meanwhile may neither send nor read ever after
+/// (seen with 1.0.16). Nothing says when it is done, so it gets this time.
+const SETTLING: Duration = Duration::from_secs(1);
 /// Before the next try, where lldpd's socket is there.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -45,13 +48,16 @@ pub struct Ruler {
     socket: PathBuf,
     /// For one command.
     patience: Duration,
+    /// After it has answered, before it is told.
+    settling: Duration,
     backoff: Backoff,
 }
 
 impl Ruler {
     /// Of the lldpd with this control socket.
     pub fn new(socket: PathBuf) -> Ruler {
-        Ruler { program: LLDPCLI.into(), socket, patience: PATIENCE, backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE) }
+        let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        Ruler { program: LLDPCLI.into(), socket, patience: PATIENCE, settling: SETTLING, backoff }
     }
 
     /// Makes it do what is wished, at once and whenever it starts anew.
@@ -94,6 +100,7 @@ impl Ruler {
     /// Gives all commands; the connection that ends with lldpd.
     async fn tell(&self, wish: &Wish) -> Result<UnixStream, Failure> {
         let connection = UnixStream::connect(&self.socket).await.map_err(Failure::Absent)?;
+        tokio::time::sleep(self.settling).await;
         for words in wish.commands() {
             self.give(&words).await?;
         }
@@ -155,7 +162,8 @@ mod tests {
             let (program, socket) = (folder.path().join("lldpcli"), folder.path().join("socket"));
             std::fs::write(&program, format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display())).unwrap();
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-            let ruler = Ruler { program, socket, patience: Duration::from_secs(1), backoff: Backoff::new(pause, pause) };
+            let (patience, backoff) = (Duration::from_secs(1), Backoff::new(pause, pause));
+            let ruler = Ruler { program, socket, patience, settling: SOON, backoff };
             let (publish, state) = watch::channel(State::Unknown);
             Lab { folder, state, ruler: tokio::spawn(ruler.rule(Wish::Off, publish)) }
         }
