@@ -211,6 +211,28 @@ fn a_dialled_call_gives_way_to_who_picks_it_up() {
 }
 
 /// The same request again, and a wire that repeats it, replace once.
+/// Who has referred us hears that we talk: with whoever has picked up what it referred us to.
+#[test]
+fn a_referral_whose_call_is_picked_up_has_succeeded() {
+    let mut lab = Lab::new();
+    assert_eq!(lab.ask("REFER", "Refer-To: <sip:300@10.0.0.9>\r\n", ""), [202]);
+    lab.accept();
+    let invite = lab.request("INVITE");
+    lab.say(&at(answer(&invite, 180, "c"), FAR.parse().unwrap()));
+    let ours = invite.headers.from().unwrap().tag().unwrap().to_owned();
+    let name = format!("Replaces: {};to-tag={ours};from-tag=c\r\n", invite.headers.call_id().unwrap());
+    replacing(&mut lab, &name);
+    let [(new, Some(_))] = asked(&lab)[..] else { panic!("{:?}", asked(&lab)) };
+    lab.command(Command::Answer(new));
+    // One NOTIFY waits for the answer of the one before it, which comes again.
+    for _ in 0..3 {
+        lab.seconds(1);
+        let got = lab.called.got();
+        lab.put_aside(&got);
+    }
+    assert_eq!(lab.lines().last().map(String::as_str), Some("200 OK"));
+}
+
 #[test]
 fn a_repeated_invite_replaces_once() {
     let mut lab = Lab::new();
