@@ -43,7 +43,7 @@ impl SettledTable {
     pub(crate) fn insert(&mut self, key: ServerKey, answered: Answered) {
         let key = Arc::new(key);
         self.next += 1;
-        self.octets = self.octets.saturating_add(octets_of(&answered));
+        self.octets = self.octets.saturating_add(octets_of(&key, &answered));
         *self.copies.entry(answered.merge_key.clone()).or_insert(0) += 1;
         if let Some(before) = self.keys.insert(Arc::clone(&key), self.next) {
             self.remove(before);
@@ -89,7 +89,7 @@ impl SettledTable {
     fn remove(&mut self, number: u64) {
         let Some((key, answered)) = self.all.remove(&number) else { return };
         self.keys.remove(&key);
-        self.octets = self.octets.saturating_sub(octets_of(&answered));
+        self.octets = self.octets.saturating_sub(octets_of(&key, &answered));
         if let Some(copies) = self.copies.get_mut(&answered.merge_key) {
             *copies = copies.saturating_sub(1);
             if *copies == 0 {
@@ -99,8 +99,10 @@ impl SettledTable {
     }
 }
 
-fn octets_of(answered: &Answered) -> usize {
-    answered.response.len().saturating_add(answered.merge_key.len())
+/// What the far end has made so long as it is: a key of RFC 2543 holds whole header fields.
+fn octets_of(key: &ServerKey, answered: &Answered) -> usize {
+    // The merge key stands twice.
+    key.octets().saturating_add(answered.response.len()).saturating_add(answered.merge_key.len().saturating_mul(2))
 }
 
 #[cfg(test)]
@@ -137,6 +139,19 @@ mod tests {
         assert!(table.len() == MOST && table.find(&key(0)).is_none() && table.find(&key(1)).is_some());
         table.insert(key(0), answered(0, MOST_OCTETS - 1_000, 30));
         assert!(table.find(&key(0)).is_some() && table.len() < 100 && table.octets <= MOST_OCTETS);
+    }
+
+    /// RFC 2543 peers: nothing of what they send may be large for nothing.
+    #[test]
+    fn long_keys_and_long_merge_keys_count() {
+        let mut table = SettledTable::default();
+        for number in 0..1_000 {
+            let fields = std::array::from_fn(|_| format!("{number}{}", "x".repeat(2_000)));
+            let merge_key = format!("{number}{}", "y".repeat(4_000));
+            let key = ServerKey::Whole { fields, method: "OPTIONS".into() };
+            table.insert(key, Answered { merge_key, ..answered(number, 10, 30) });
+        }
+        assert!((100..130).contains(&table.len()) && table.octets <= MOST_OCTETS, "{}", table.len());
     }
 
     #[test]

@@ -82,6 +82,14 @@ impl ServerKey {
         Some(ServerKey::Whole { fields, method })
     }
 
+    /// About what it takes up.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            ServerKey::Branch { branch, sent_by, .. } => branch.len().saturating_add(sent_by.len()),
+            ServerKey::Whole { fields, .. } => fields.iter().map(String::len).fold(0, usize::saturating_add),
+        }
+    }
+
     /// The same with another method: an INVITE's key for its CANCEL.
     pub(crate) fn with_method(&self, name: &str) -> ServerKey {
         let mut key = self.clone();
