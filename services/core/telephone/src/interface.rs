@@ -117,12 +117,12 @@ pub struct Messages {
     /// Heard and kept, where the server counts them.
     pub old: u32,
     /// Whether this is known at all.
-    pub mailbox: MailboxState,
+    pub mailbox: SubscriptionProgress,
 }
 
-/// How far the subscription to a mailbox is.
+/// How far a subscription of a line is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum MailboxState {
+pub enum SubscriptionProgress {
     /// Not wanted, or the line has not been registered yet.
     #[default]
     Off,
@@ -136,15 +136,15 @@ pub enum MailboxState {
     Refused,
 }
 
-impl MailboxState {
+impl SubscriptionProgress {
     /// As on the bus.
     pub fn as_str(self) -> &'static str {
         match self {
-            MailboxState::Off => "off",
-            MailboxState::Asking => "asking",
-            MailboxState::Pending => "pending",
-            MailboxState::Active => "active",
-            MailboxState::Refused => "refused",
+            SubscriptionProgress::Off => "off",
+            SubscriptionProgress::Asking => "asking",
+            SubscriptionProgress::Pending => "pending",
+            SubscriptionProgress::Active => "active",
+            SubscriptionProgress::Refused => "refused",
         }
     }
 }

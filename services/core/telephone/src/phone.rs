@@ -1,7 +1,7 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
-//! `requests` (the bus); `mailbox` is what waits at
-//! voice mail servers; `wishes` says what follows from the state for ear, lamps and screens.
+//! `requests` (the bus); `subscribing` is what the
+//! lines subscribe to, `mailbox` what waits at voice mail servers; `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
 mod forward;
@@ -10,20 +10,21 @@ mod mailbox;
 mod requests;
 mod restore;
 mod sip;
+mod subscribing;
 mod transfer;
 mod wishes;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use agreements::{CallIdentity, Correlation, Hook, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
-use sip_stack::{Command, LineState, Party};
+use sip_stack::{Command, LineState, Party, SubscriptionKey};
 
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, ToneName};
+use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, SubscriptionProgress, ToneName};
 use crate::settings::{DisconnectionTone, TelephoneSettings};
-use mailbox::Mailbox;
+use mailbox::Summary;
 use wishes::Told;
 
 /// Calls that are up at the same time; one more is busy.
@@ -37,7 +38,9 @@ pub struct Phone {
     settings: TelephoneSettings,
     identities: Identities,
     lines: [LineState; LineNumber::COUNT as usize],
-    mailboxes: [Mailbox; LineNumber::COUNT as usize],
+    /// Those that the stack has been asked for.
+    subscriptions: BTreeMap<SubscriptionKey, SubscriptionProgress>,
+    summaries: [Option<Summary>; LineNumber::COUNT as usize],
     calls: Vec<Call>,
     desk: Desk,
     hook: Hook,
@@ -60,7 +63,8 @@ impl Phone {
             settings,
             identities: Identities { state: seed },
             lines: std::array::from_fn(|_| LineState::Unconfigured),
-            mailboxes: Default::default(),
+            subscriptions: BTreeMap::new(),
+            summaries: Default::default(),
             calls: Vec::new(),
             desk: Desk::Closed,
             hook: Hook::On,

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use sip_stack::{Command, Event, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
-use telephone::{Input, MailboxState, Messages, Phone, TelephoneSettings};
+use telephone::{Input, Messages, Phone, SubscriptionProgress, TelephoneSettings};
 use testbed::desk::{Desk, factory, line, registered};
 
 fn voice_mail() -> TelephoneSettings {
@@ -66,10 +66,10 @@ fn without_the_wish_nobody_subscribes() {
 #[test]
 fn what_the_server_says_is_shown_and_lights_the_lamp() {
     let mut desk = told(voice_mail(), TWO);
-    assert_eq!(messages(&desk, 1), Messages { waiting: true, new: 2, old: 8, mailbox: MailboxState::Active });
+    assert_eq!(messages(&desk, 1), Messages { waiting: true, new: 2, old: 8, mailbox: SubscriptionProgress::Active });
     assert_eq!(desk.lamp("message"), "on");
     desk.sip(notified(1, "Messages-Waiting: no\r\nVoice-Message: 0/10\r\n"));
-    assert_eq!(messages(&desk, 1), Messages { waiting: false, new: 0, old: 10, mailbox: MailboxState::Active });
+    assert_eq!(messages(&desk, 1), Messages { waiting: false, new: 0, old: 10, mailbox: SubscriptionProgress::Active });
     assert_eq!(desk.lamp("message"), "off");
 }
 
@@ -101,11 +101,11 @@ fn a_voice_message_line_is_needed_or_not() {
 fn the_lamp_stays_while_the_server_is_away() {
     let mut desk = told(voice_mail(), TWO);
     desk.sip(state(1, SubscriptionState::Asking { last_error: "no answer".into() }));
-    assert_eq!((desk.lamp("message"), messages(&desk, 1).mailbox), ("on", MailboxState::Asking));
+    assert_eq!((desk.lamp("message"), messages(&desk, 1).mailbox), ("on", SubscriptionProgress::Asking));
     desk.sip(state(1, SubscriptionState::Refused { reason: "403".into() }));
     assert_eq!(
         (desk.lamp("message"), messages(&desk, 1)),
-        ("off", Messages { mailbox: MailboxState::Refused, ..Messages::default() })
+        ("off", Messages { mailbox: SubscriptionProgress::Refused, ..Messages::default() })
     );
 }
 

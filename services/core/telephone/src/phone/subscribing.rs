@@ -1,0 +1,82 @@
+//! What the lines subscribe to (RFC 6665): which subscriptions the settings want, and how far each of them is.
+//!
+//! A subscription begins when its line is registered for the first time, because a server may refuse a stranger for good
+//! (B211); from then on the stack keeps it up. It ends when nothing wants it any more. What the server says is for the file
+//! that knows the package.
+
+use std::collections::BTreeMap;
+
+use agreements::LineNumber;
+use sip_stack::{Command, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
+
+use super::{Phone, mailbox};
+use crate::interface::SubscriptionProgress;
+
+impl Phone {
+    /// Asks the stack for what the settings and the lines' states want.
+    pub(super) fn settle_subscriptions(&mut self) {
+        let wanted: BTreeMap<SubscriptionKey, SubscriptionWish> =
+            LineNumber::all().filter(|line| self.is_line_used(*line)).flat_map(|line| self.wanted(line)).collect();
+        let unwanted: Vec<SubscriptionKey> = self.subscriptions.keys().filter(|key| !wanted.contains_key(key)).cloned().collect();
+        for key in unwanted {
+            self.subscriptions.remove(&key);
+            self.forget_notified(&key);
+            self.stack(Command::Unsubscribe(key));
+        }
+        for (key, wish) in wanted {
+            if !self.subscriptions.contains_key(&key) && self.usable(key.line) {
+                self.subscriptions.insert(key.clone(), SubscriptionProgress::Off);
+                self.stack(Command::Subscribe { key, wish, body: None });
+            }
+        }
+    }
+
+    /// What one line shall subscribe to.
+    fn wanted(&self, line: LineNumber) -> Vec<(SubscriptionKey, SubscriptionWish)> {
+        let mut wanted = Vec::new();
+        if self.settings.voice_mail {
+            wanted.push((mailbox::key(line), mailbox::wish()));
+        }
+        wanted
+    }
+
+    fn is_line_used(&self, line: LineNumber) -> bool {
+        match self.line(line) {
+            Some(LineState::Registering { .. } | LineState::Registered { .. } | LineState::Failed { .. }) => true,
+            Some(LineState::Disabled | LineState::Unconfigured) | None => false,
+        }
+    }
+
+    /// How far a subscription is.
+    pub(super) fn progress(&self, key: &SubscriptionKey) -> SubscriptionProgress {
+        self.subscriptions.get(key).copied().unwrap_or_default()
+    }
+
+    pub(super) fn handle_subscription(&mut self, key: &SubscriptionKey, state: &SubscriptionState) {
+        // The end of one that nobody wants any more is no news of the next one.
+        let Some(progress) = self.subscriptions.get_mut(key) else { return };
+        *progress = match state {
+            SubscriptionState::Asking { .. } => SubscriptionProgress::Asking,
+            SubscriptionState::Pending => SubscriptionProgress::Pending,
+            SubscriptionState::Active => SubscriptionProgress::Active,
+            SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
+            SubscriptionState::Ended => SubscriptionProgress::Off,
+        };
+        if matches!(state, SubscriptionState::Refused { .. }) {
+            self.forget_notified(key);
+        }
+    }
+
+    pub(super) fn handle_notified(&mut self, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
+        if self.subscriptions.contains_key(key) && *key == mailbox::key(key.line) {
+            self.handle_summary(key.line, content_type, body);
+        }
+    }
+
+    /// What was said of it counts no more.
+    fn forget_notified(&mut self, key: &SubscriptionKey) {
+        if *key == mailbox::key(key.line) {
+            self.forget_summary(key.line);
+        }
+    }
+}
