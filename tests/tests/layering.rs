@@ -17,6 +17,7 @@ const CORE_MAY_USE: &[&str] = &[
     "rand_core",
     "rsip",
     "serde",
+    "serde_bytes",
     "serde_json",
     "sha2",
     "thiserror",

@@ -26,6 +26,9 @@ use crate::streams::{StreamEvent, Streams};
 /// A message that cannot be sent is an input again; so often in one turn, then the rest waits for the next one.
 const ROUNDS_MAX: usize = 8;
 
+/// What is taken from the network in one turn: so much is answered after one snapshot, and so long may a key or the bus wait.
+const HEARD_MAX: usize = 16;
+
 /// A start without anything from an earlier life is the unit's own start if it is not longer ago than this; a restart of the
 /// service has the sockets of the last life, and one by hand comes later.
 const SWITCHED_ON: std::time::Duration = std::time::Duration::from_secs(180);
@@ -89,9 +92,9 @@ impl Agent {
         }
         let restored = calls.filter(|_| start == Start::Restored).map(|(phone, _)| phone);
         tracing::info!(?start, switched_on, calls = stack.calls().len(), revision = head.revision, "sip-agent starts");
-        let fresh = || Phone::new(Rows::new(&head.values).telephone(first_line()), seeds.identities);
+        let telephone = Rows::new(&head.values).telephone(LineNumber::FIRST);
         let mut agent = Agent {
-            phone: restored.unwrap_or_else(fresh),
+            phone: restored.unwrap_or_else(|| Phone::new(telephone.clone(), seeds.identities)),
             plan: Plan::new(head.session_epoch),
             facts: Facts::new(epoch),
             stack,
@@ -108,7 +111,7 @@ impl Agent {
             dirty: true,
             media_differs: true,
         };
-        agent.phone.restored(now, &agent.stack.calls());
+        agent.phone.restored(now, telephone, &agent.stack.calls());
         agent.keeper.replace_head(&agent.head);
         if agent.head.revision > 0 {
             agent.apply_settings(now);
@@ -119,27 +122,18 @@ impl Agent {
 
     // Inputs. Each is followed by everything that it brings about.
 
-    /// Something came in.
-    pub fn heard(&mut self, now: Tick, heard: Heard) {
-        match heard {
-            Heard::Datagram(received) => self.receive(now, received),
-            Heard::Stream(event) => self.stream(now, event),
+    /// All that came in at once: it goes into one snapshot.
+    pub fn heard(&mut self, now: Tick, all: Vec<Heard>) {
+        for heard in all {
+            let input = match heard {
+                Heard::Datagram(Received { flow, remote, bytes }) => Input::Datagram { flow, remote, bytes },
+                Heard::Stream((flow, remote, StreamEvent::Up { accepted })) => Input::StreamUp { flow, remote, accepted },
+                Heard::Stream((flow, remote, StreamEvent::Bytes(bytes))) => Input::StreamBytes { flow, remote, bytes },
+                Heard::Stream((flow, remote, StreamEvent::Down)) => Input::StreamDown { flow, remote },
+            };
+            self.stack.handle(now, input);
+            self.drain(now);
         }
-    }
-
-    fn receive(&mut self, now: Tick, received: Received) {
-        let Received { flow, remote, bytes } = received;
-        self.stack.handle(now, Input::Datagram { flow, remote, bytes });
-        self.settle(now);
-    }
-
-    fn stream(&mut self, now: Tick, (flow, remote, event): (FlowId, SocketAddr, StreamEvent)) {
-        let input = match event {
-            StreamEvent::Up { accepted } => Input::StreamUp { flow, remote, accepted },
-            StreamEvent::Bytes(bytes) => Input::StreamBytes { flow, remote, bytes },
-            StreamEvent::Down => Input::StreamDown { flow, remote },
-        };
-        self.stack.handle(now, input);
         self.settle(now);
     }
 
@@ -245,12 +239,22 @@ impl Agent {
 
     // What the driver takes away.
 
-    /// The next thing from the network, to wait for. Safe to drop half way.
-    pub fn poll_network(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+    /// What has come from the network by now, to wait for. Safe to drop half way.
+    pub fn poll_network(&mut self, context: &mut Context<'_>) -> Poll<Vec<Heard>> {
+        let mut all = Vec::new();
+        while all.len() < HEARD_MAX
+            && let Poll::Ready(heard) = self.poll_next(context)
+        {
+            all.push(heard);
+        }
+        if all.is_empty() { Poll::Pending } else { Poll::Ready(all) }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
         if let Poll::Ready(received) = self.sockets.poll_receive(context) {
             return Poll::Ready(Heard::Datagram(received));
         }
-        self.streams.poll(context).map(|(flow, remote, event)| Heard::Stream((flow, remote, event)))
+        self.streams.poll(context).map(Heard::Stream)
     }
 
     /// When [`Agent::timeout`] is due.
@@ -290,10 +294,6 @@ impl Agent {
 /// Whether the unit starts, not the service alone (see [`SWITCHED_ON`]); `kept`: what the supervisor has kept of an earlier life.
 fn is_switched_on(now: Tick, kept: &[(String, OwnedFd)]) -> bool {
     kept.is_empty() && now < Tick(0) + SWITCHED_ON
-}
-
-fn first_line() -> LineNumber {
-    LineNumber::all().next().unwrap_or_else(|| unreachable!("there are six lines"))
 }
 
 /// For the log: what is asked for and of which call. Digits may be somebody's PIN and stay out.

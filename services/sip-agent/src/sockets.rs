@@ -34,6 +34,8 @@ pub struct Sockets {
     /// Those that the last life left in the store, until somebody asks for their address.
     kept: Vec<(String, UdpSocket)>,
     buffer: Vec<u8>,
+    /// Where messages could not be delivered, until somebody takes it.
+    unreachable: Vec<(FlowId, SocketAddr)>,
     /// Where the next look begins, so that a busy line does not starve the others.
     turn: usize,
 }
@@ -58,7 +60,7 @@ impl Sockets {
         let (sockets, others): (Vec<_>, Vec<_>) = fds.drain(..).partition(|(name, _)| name.starts_with("sip-line-"));
         *fds = others;
         let kept = sockets.into_iter().filter_map(|(name, fd)| adopt(fd).ok().map(|socket| (name, socket))).collect();
-        Sockets { open: BTreeMap::new(), kept, buffer: vec![0; DATAGRAM_MAX], turn: 0 }
+        Sockets { open: BTreeMap::new(), kept, buffer: vec![0; DATAGRAM_MAX], unreachable: Vec::new(), turn: 0 }
     }
 
     /// Opens the flow, or takes back the socket that the last life had at this address.
@@ -124,18 +126,18 @@ impl Sockets {
     ///
     /// # Errors
     /// The network says that it cannot be delivered.
-    pub fn send(&self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+    pub fn send(&mut self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let Some(line) = self.open.get(&flow) else { return Err(io::ErrorKind::NotConnected.into()) };
-        match socket2::SockRef::from(&line.socket).send_to(bytes, &remote.into()) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(error),
+        match send_at_once(&line.socket, remote, bytes) {
+            // What the network has said of an earlier message is told now, and this one has not left.
+            Err(_) if note_undelivered(&mut self.unreachable, flow, &line.socket) => send_at_once(&line.socket, remote, bytes),
+            sent => sent,
         }
     }
 
-    /// Where messages of this flow could not be delivered, as the network has said since the last look. Look before each message.
-    pub fn unreachable(&self, flow: FlowId) -> Vec<SocketAddr> {
-        self.open.get(&flow).map(|line| undelivered::take(&line.socket)).unwrap_or_default()
+    /// Where messages could not be delivered, as the network has said by the time of the last message. Each is told once.
+    pub fn take_unreachable(&mut self) -> impl Iterator<Item = (FlowId, SocketAddr)> + use<> {
+        std::mem::take(&mut self.unreachable).into_iter()
     }
 
     /// The next datagram of any socket. Safe to drop half way.
@@ -146,9 +148,10 @@ impl Sockets {
             let mut buffer = ReadBuf::new(&mut self.buffer);
             // An error here is about something sent earlier; the next look says whether something came in.
             while let Poll::Ready(received) = line.socket.poll_recv_from(context, &mut buffer) {
-                if let Ok(remote) = received {
-                    return Poll::Ready(Received { flow: *flow, remote, bytes: buffer.filled().to_vec() });
-                }
+                match received {
+                    Ok(remote) => return Poll::Ready(Received { flow: *flow, remote, bytes: buffer.filled().to_vec() }),
+                    Err(_) => note_undelivered(&mut self.unreachable, *flow, &line.socket),
+                };
             }
         }
         Poll::Pending
@@ -158,6 +161,21 @@ impl Sockets {
     pub fn port(&self, flow: FlowId) -> Option<u16> {
         self.open.get(&flow).and_then(|line| line.socket.local_addr().ok()).map(|local| local.port())
     }
+}
+
+fn send_at_once(socket: &UdpSocket, remote: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+    match socket2::SockRef::from(socket).send_to(bytes, &remote.into()) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether an error was about messages that have left earlier.
+fn note_undelivered(unreachable: &mut Vec<(FlowId, SocketAddr)>, flow: FlowId, socket: &UdpSocket) -> bool {
+    let before = unreachable.len();
+    unreachable.extend(undelivered::take(socket).into_iter().map(|remote| (flow, remote)));
+    unreachable.len() > before
 }
 
 fn adopt(fd: OwnedFd) -> io::Result<UdpSocket> {
@@ -195,11 +213,26 @@ mod tests {
         let there = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         sockets.send(FlowId(1), gone, b"anybody?").unwrap();
-        // Loopback has answered when the call returns.
-        assert_eq!(sockets.unreachable(FlowId(1)), [gone]);
+        // Loopback has answered when the call returns; the next message is not taken for it.
         sockets.send(FlowId(1), there.local_addr().unwrap(), b"hello").unwrap();
+        assert_eq!(sockets.take_unreachable().collect::<Vec<_>>(), [(FlowId(1), gone)]);
         assert_eq!(there.recv(&mut [0; 16]).unwrap(), 5);
-        assert!(sockets.unreachable(FlowId(1)).is_empty());
+        sockets.send(FlowId(1), there.local_addr().unwrap(), b"hello").unwrap();
+        assert_eq!(sockets.take_unreachable().count(), 0);
+    }
+
+    /// Whoever looks for what comes in finds the error first: it is not lost.
+    #[tokio::test]
+    async fn what_is_found_while_receiving_is_told_as_well() {
+        let mut sockets = Sockets::new(&mut Vec::new());
+        let ours = sockets.open(FlowId(1), LineNumber::new(1).unwrap(), "127.0.0.1:0".parse().unwrap(), 0).unwrap();
+        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        sockets.send(FlowId(1), gone, b"anybody?").unwrap();
+        let there = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        there.send_to(b"hello", ours).unwrap();
+        let received = std::future::poll_fn(|context| sockets.poll_receive(context)).await;
+        assert_eq!(received.bytes, b"hello");
+        assert_eq!(sockets.take_unreachable().collect::<Vec<_>>(), [(FlowId(1), gone)]);
     }
 
     /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS.

@@ -72,6 +72,9 @@ fn main() {
         let exchange = FarExchange::offering(vec![testbed::exchange::Algorithm::Md5]);
         println!("measuring the phone ({STARTS} starts, {CALLS} calls, {} s per load)", SPAN.as_secs());
         let ours = deskphone(&namespace, &exchange).await;
+        if loads_only() {
+            return table::print(&[("Deskphone", ours)]);
+        }
         println!("measuring baresip");
         let baresip = peer::measure::<Baresip>(&exchange, Extent::Sound).await;
         println!("measuring linphonec");
@@ -92,6 +95,9 @@ async fn deskphone(namespace: &Namespace, exchange: &FarExchange) -> Figures {
     let mut setup = Setup::at_the_registrar(&[domain, "AUTO_ANSWER_ENABLE=\"Y\"", "AUTO_ANS_RING_TIM=\"0\""]);
     setup.tone = None;
     let mut figures = Figures::default();
+    if loads_only() {
+        return held(namespace, domain, figures).await;
+    }
     let mut phone = None;
     for _ in 0..STARTS {
         drop(phone.take());
@@ -117,12 +123,22 @@ async fn deskphone(namespace: &Namespace, exchange: &FarExchange) -> Figures {
     resting(&mut figures, &processes);
     costs(&mut figures, &processes);
     drop(phone);
+    held(namespace, domain, figures).await
+}
+
+/// How much signalling it takes.
+async fn held(namespace: &Namespace, domain: &str, mut figures: Figures) -> Figures {
     let mut setup = Setup::at_the_registrar(&[domain]);
     setup.tone = None;
     let phone = Phone::start(namespace, &setup).await;
     phone.registered().await;
     figures.held = Some(load::held(&services(&phone), true).expect("sipp"));
     figures
+}
+
+/// `cargo bench -p house-tests --bench side_by_side -- loads`: of the phone alone, for whoever makes it faster.
+fn loads_only() -> bool {
+    std::env::args().any(|argument| argument == "loads")
 }
 
 fn services(phone: &Phone) -> Processes {

@@ -51,6 +51,8 @@ pub struct LineNumber(u8);
 impl LineNumber {
     /// How many lines the unit has.
     pub const COUNT: u8 = 6;
+    /// Line 1.
+    pub const FIRST: LineNumber = LineNumber(1);
 
     /// Line 1 to 6.
     pub fn new(number: u32) -> Result<LineNumber, IdentityError> {

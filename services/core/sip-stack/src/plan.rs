@@ -20,7 +20,7 @@ impl Stack {
             self.cancel_outdated(old, &new);
         }
         let new = Arc::new(new);
-        self.settings = Some(new.clone());
+        self.keep_settings(new.clone());
         self.touch();
         self.forget_other_servers(old.as_deref(), &new);
         self.plan_flows(&new);

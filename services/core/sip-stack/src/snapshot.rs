@@ -28,20 +28,25 @@ pub(crate) struct Kept {
     pub(crate) core: Core,
 }
 
-#[derive(Serialize)]
-struct Keep<'a> {
-    carry: [u8; 32],
-    settings: Option<&'a StackSettings>,
-    core: &'a Core,
+/// Two bytes of format, little endian, and the fields of [`Kept`] one after the other.
+pub(crate) fn write(stack: &Stack) -> Vec<u8> {
+    let core = encoded(&stack.core);
+    let mut bytes = Vec::with_capacity(2 + 32 + stack.settings_kept.len() + core.len());
+    bytes.extend_from_slice(&SNAPSHOT_FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&stack.random.carry());
+    bytes.extend_from_slice(&stack.settings_kept);
+    bytes.extend_from_slice(&core);
+    bytes
 }
 
-/// Two bytes of format, little endian, and the rest.
-pub(crate) fn write(stack: &Stack) -> Vec<u8> {
-    let keep = Keep { carry: stack.random.carry(), settings: stack.settings.as_deref(), core: &stack.core };
-    let mut bytes = SNAPSHOT_FORMAT.to_le_bytes().to_vec();
-    // Only a type that refuses to be written could fail here, and none of ours does; an empty rest reads back as a cold start.
-    bytes.extend(postcard::to_stdvec(&keep).unwrap_or_default());
-    bytes
+/// The settings as they stand in it.
+pub(crate) fn settings(settings: Option<&StackSettings>) -> Vec<u8> {
+    encoded(&settings)
+}
+
+/// Only a type that refuses to be written could fail here, and none of ours does; an empty piece reads back as a cold start.
+fn encoded(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(value).unwrap_or_default()
 }
 
 pub(crate) fn read(bytes: &[u8]) -> Result<Kept, SnapshotError> {

@@ -27,7 +27,10 @@ pub struct Stack {
     /// Of the input at hand.
     pub(crate) now: Tick,
     pub(crate) random: Random,
+    /// Read here, replaced by [`Stack::keep_settings`].
     pub(crate) settings: Option<Arc<StackSettings>>,
+    /// The settings as the snapshot holds them: they are the largest part of it and change seldom.
+    pub(crate) settings_kept: Vec<u8>,
     pub(crate) core: Core,
     /// Not in the snapshot: a flood does not outlive a restart.
     pub(crate) sources: SourceLimits,
@@ -68,8 +71,10 @@ impl Stack {
             Some(Err(reason)) => (Stack::cold(now, seed), Start::Discarded(reason.to_string())),
             Some(Ok(kept)) => {
                 let random = Random::new(seed, &kept.carry);
-                let settings = kept.settings.map(Arc::new);
-                let mut stack = Stack { random, settings, core: kept.core, ..Stack::cold(now, seed) };
+                let mut stack = Stack { random, core: kept.core, ..Stack::cold(now, seed) };
+                if let Some(settings) = kept.settings {
+                    stack.keep_settings(Arc::new(settings));
+                }
                 stack.resume();
                 (stack, Start::Restored)
             }
@@ -81,6 +86,7 @@ impl Stack {
             now,
             random: Random::new(seed, &[]),
             settings: None,
+            settings_kept: crate::snapshot::settings(None),
             core: Core::default(),
             sources: SourceLimits::default(),
             streams: StreamTable::default(),
@@ -204,6 +210,12 @@ impl Stack {
     /// The settings in effect.
     pub(crate) fn settings(&self) -> Option<Arc<StackSettings>> {
         self.settings.clone()
+    }
+
+    /// They are in effect from now on.
+    pub(crate) fn keep_settings(&mut self, settings: Arc<StackSettings>) {
+        self.settings_kept = crate::snapshot::settings(Some(&settings));
+        self.settings = Some(settings);
     }
 }
 

@@ -17,6 +17,7 @@ pub struct Request {
     /// All headers but Content-Length.
     pub headers: Headers,
     /// The body.
+    #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
 }
 
@@ -30,6 +31,7 @@ pub struct Response {
     /// All headers but Content-Length.
     pub headers: Headers,
     /// The body.
+    #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
 }
 

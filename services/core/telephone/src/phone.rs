@@ -35,6 +35,8 @@ const ENDED_MAX: usize = 16;
 /// The telephone. Serialise it for a snapshot; after reading one back, call [`Phone::restored`].
 #[derive(Serialize, Deserialize)]
 pub struct Phone {
+    /// Not in the snapshot, which is written after each message: whoever reads it back has them.
+    #[serde(skip, default = "TelephoneSettings::unknown")]
     settings: TelephoneSettings,
     identities: Identities,
     lines: [LineState; LineNumber::COUNT as usize],

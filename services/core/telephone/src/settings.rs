@@ -106,6 +106,11 @@ impl Default for Tones {
 }
 
 impl TelephoneSettings {
+    /// Of a phone that was read from a snapshot, until it is given its own.
+    pub(crate) fn unknown() -> TelephoneSettings {
+        TelephoneSettings::factory(LineNumber::FIRST)
+    }
+
     /// The guide's defaults, with this default line.
     pub fn factory(default_line: LineNumber) -> TelephoneSettings {
         TelephoneSettings {

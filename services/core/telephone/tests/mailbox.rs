@@ -113,7 +113,7 @@ fn the_lamp_stays_while_the_server_is_away() {
 fn the_lamp_survives_a_restart() {
     let desk = told(voice_mail(), TWO);
     let mut phone: Phone = postcard::from_bytes(&postcard::to_stdvec(&desk.phone).unwrap()).unwrap();
-    phone.restored(desk.now, &[]);
+    phone.restored(desk.now, voice_mail(), &[]);
     let mut after = Desk::of(phone, desk.now);
     assert_eq!((after.lamp("message"), messages(&after, 1)), ("on", messages(&desk, 1)));
     assert_eq!(after.commands(), [], "the stack keeps the subscription up");

@@ -26,7 +26,7 @@ fn view(call: CallIdentity, outgoing: bool, stage: CallStage) -> CallView {
 fn restart(desk: &Desk, calls: &[CallView]) -> Desk {
     let bytes = postcard::to_stdvec(&desk.phone).unwrap();
     let mut phone: Phone = postcard::from_bytes(&bytes).unwrap();
-    phone.restored(desk.now, calls);
+    phone.restored(desk.now, factory(), calls);
     Desk::of(phone, desk.now)
 }
 

@@ -7,7 +7,7 @@ use agreements::{Correlation, LineNumber, Tick};
 use sip_stack::{Command, Event, FlowId, Input, Output, Transport};
 use telephone::MediaState;
 
-use super::{Agent, ROUNDS_MAX, first_line};
+use super::{Agent, ROUNDS_MAX};
 use crate::journal;
 use crate::resolve::Question;
 use crate::settings::Rows;
@@ -23,7 +23,7 @@ impl Agent {
             shown.phone_number = rows.phone_number(line);
             shown.display_name.clone_from(&settings.display_name);
         }
-        let telephone = Box::new(rows.telephone(first_line()));
+        let telephone = Box::new(rows.telephone(LineNumber::FIRST));
         self.keeper.replace_head(&self.head);
         self.dirty = true;
         self.media_differs = true;
@@ -50,7 +50,7 @@ impl Agent {
     }
 
     /// Until neither stack nor telephone has anything more to say.
-    fn drain(&mut self, now: Tick) {
+    pub(super) fn drain(&mut self, now: Tick) {
         loop {
             match self.stack.poll() {
                 Output::Wait(until) => self.waits[0] = until,
@@ -74,8 +74,8 @@ impl Agent {
         let mut undelivered = Vec::new();
         for (flow, remote, bytes) in self.messages.drain(..) {
             let tcp = self.streams.has(flow);
-            undelivered.extend(self.sockets.unreachable(flow).into_iter().map(|remote| Input::Refused { flow, remote }));
             let sent = if tcp { self.streams.send(flow, remote, &bytes) } else { self.sockets.send(flow, remote, &bytes) };
+            undelivered.extend(self.sockets.take_unreachable().map(|(flow, remote)| Input::Refused { flow, remote }));
             if let Err(error) = sent {
                 tracing::info!(%remote, %error, "a message cannot be sent");
                 undelivered.push(if tcp { Input::StreamDown { flow, remote } } else { Input::Unreachable { flow, remote } });

@@ -1,6 +1,6 @@
 //! What the network says about datagrams that it could not deliver (ICMP; RFC 3261 18.4): a socket that is not connected hears of
-//! it only through its error queue (ip(7), IP_RECVERR), which also says of which destination. It is looked at before each
-//! message leaves, for an error that waits there would be taken for one of that message.
+//! it only through its error queue (ip(7), IP_RECVERR), which also says of which destination. It is looked at whenever the socket
+//! gives an error, which is otherwise taken for one of the message at hand.
 
 use std::io::IoSliceMut;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};

@@ -42,6 +42,7 @@ struct Agreed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Offer {
     /// As it came, for the shape of the answer.
+    #[serde(with = "serde_bytes")]
     body: Vec<u8>,
     chosen: usize,
     far: FarStream,
@@ -81,6 +82,7 @@ pub(crate) struct MediaSession {
     sdp_id: u64,
     sdp_version: u64,
     /// The last body without its origin, so that the version grows only with a change.
+    #[serde(with = "serde_bytes")]
     said: Option<Vec<u8>>,
     /// What we offered and have no answer to yet.
     offered: Option<Offered>,

@@ -146,6 +146,7 @@ pub(crate) struct Offered {
     dialog: Dialog,
     offer: Option<Offer>,
     /// Our answer's body, ready to go; none where we shall offer.
+    #[serde(with = "serde_bytes")]
     body: Option<Vec<u8>>,
     /// The user has answered before media was ready.
     answer_wanted: bool,

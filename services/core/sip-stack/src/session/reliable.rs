@@ -40,6 +40,7 @@ struct Open {
     /// Of the INVITE.
     number: u32,
     route: Route,
+    #[serde(with = "serde_bytes")]
     response: Vec<u8>,
     /// The present value of the repetition.
     interval: Duration,

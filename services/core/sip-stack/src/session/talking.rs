@@ -25,6 +25,7 @@ pub(crate) struct Unacked {
     /// Of the INVITE.
     number: u32,
     route: Route,
+    #[serde(with = "serde_bytes")]
     response: Vec<u8>,
     /// The present value of the repetition, and its ceiling.
     interval: Duration,

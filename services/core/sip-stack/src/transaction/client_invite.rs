@@ -44,6 +44,7 @@ pub(crate) enum ClientInvite {
     /// Refused.
     Completed {
         /// Sent again for each repeated final response.
+        #[serde(with = "serde_bytes")]
         ack: Vec<u8>,
     },
     /// Answered 2xx at least once.

@@ -25,11 +25,13 @@ pub(crate) enum ServerInvite {
     /// No final response yet.
     Proceeding {
         /// The last provisional one.
+        #[serde(with = "serde_bytes")]
         last: Option<Vec<u8>>,
     },
     /// Refused.
     Completed {
         /// The refusal.
+        #[serde(with = "serde_bytes")]
         response: Vec<u8>,
         /// The present value of timer G.
         interval: Duration,

@@ -21,6 +21,7 @@ pub(crate) enum ServerRequest {
     /// A provisional one.
     Proceeding {
         /// The last.
+        #[serde(with = "serde_bytes")]
         last: Vec<u8>,
     },
 }

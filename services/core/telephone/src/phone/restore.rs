@@ -8,10 +8,12 @@ use super::Phone;
 use super::wishes::Told;
 use crate::call::{Call, State};
 use crate::interface::{CallDirection, CallEnd, HoldState};
+use crate::settings::TelephoneSettings;
 
 impl Phone {
-    /// Takes up the stack's calls and says everything again, as if for the first time.
-    pub fn restored(&mut self, now: Tick, calls: &[CallView]) {
+    /// Takes up the settings and the stack's calls and says everything again, as if for the first time.
+    pub fn restored(&mut self, now: Tick, settings: TelephoneSettings, calls: &[CallView]) {
+        self.settings = settings;
         let before = self.desk.call();
         let known = |call: &Call| calls.iter().any(|view| view.call == call.identity);
         let lost: Vec<_> = self.calls.iter().filter(|call| call.is_up() && !known(call)).map(|call| call.identity).collect();
