@@ -274,10 +274,11 @@ impl Agent {
 
     /// The media state, when it differs from the last one taken.
     pub fn take_media(&mut self, now: Tick) -> Option<DesiredState> {
-        std::mem::take(&mut self.media_differs).then(|| {
-            let rows = Rows::new(&self.head.values);
-            self.plan.compose(now, |line| rows.media(line))
-        })
+        if !std::mem::take(&mut self.media_differs) {
+            return None;
+        }
+        let rows = Rows::new(&self.head.values);
+        self.plan.compose(now, |line| rows.media(line))
     }
 
     /// Random per unit, and the same over restarts of the service: which of several servers of one weight it prefers.

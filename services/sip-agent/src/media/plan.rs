@@ -31,6 +31,8 @@ pub struct Plan {
     generation: u64,
     /// Which wish of which call is in which state that was given out, oldest first.
     given: BTreeMap<u64, BTreeMap<CallIdentity, u64>>,
+    /// The newest state that was given out.
+    newest: Option<proto::DesiredState>,
 }
 
 /// States given out and not yet answered; media-engine is only ever asked for the newest.
@@ -69,6 +71,7 @@ impl Plan {
             sound: SoundWish::default(),
             generation: 0,
             given: BTreeMap::new(),
+            newest: None,
         }
     }
 
@@ -93,13 +96,27 @@ impl Plan {
         self.calls.contains_key(&call) && !self.failed.contains(&call)
     }
 
-    /// The whole state, with a generation newer than any before, also than those of an earlier life of this process.
-    pub fn compose(&mut self, now: Tick, settings: impl Fn(LineNumber) -> MediaSettings) -> proto::DesiredState {
+    /// The whole state, with a generation newer than any before, also than those of an earlier life of this process. None: it is
+    /// what was given out last, and whatever has come and gone since then (a call that was refused at once) needs nothing.
+    pub fn compose(&mut self, now: Tick, settings: impl Fn(LineNumber) -> MediaSettings) -> Option<proto::DesiredState> {
+        let mut state = self.state(settings);
+        let waited_for = self.unanswered.keys().any(|call| self.calls.contains_key(call));
+        if !waited_for && self.newest.as_ref() == Some(&state) {
+            self.unanswered.clear();
+            return None;
+        }
         self.generation = now.0.max(self.generation.saturating_add(1));
+        state.generation = self.generation;
         self.given.insert(self.generation, self.unanswered.clone());
         while self.given.len() > GIVEN_MAX {
             self.given.pop_first();
         }
+        self.newest = Some(state.clone());
+        Some(state)
+    }
+
+    /// With the generation of the one before.
+    fn state(&self, settings: impl Fn(LineNumber) -> MediaSettings) -> proto::DesiredState {
         let calls = self.calls.values().filter(|media| !self.failed.contains(&media.call));
         let legs = calls.flat_map(|media| media.legs.iter().map(move |leg| (media, leg)));
         let sessions: Vec<_> = legs.map(|(media, leg)| self.session(media, leg, &settings(media.line))).collect();
@@ -265,7 +282,7 @@ mod tests {
         };
         CallMedia { call: call(number), line: line(), generation, legs: vec![leg] }
     }
-    fn compose(plan: &mut Plan, now: u64) -> proto::DesiredState {
+    fn composed(plan: &mut Plan, now: u64) -> Option<proto::DesiredState> {
         plan.compose(Tick(now), |_| MediaSettings {
             dscp: 46,
             dscp_rtcp: 26,
@@ -273,6 +290,9 @@ mod tests {
             jitter_ms: (20, 30, 200),
             rtcp_interval: 5,
         })
+    }
+    fn compose(plan: &mut Plan, now: u64) -> proto::DesiredState {
+        composed(plan, now).expect("a new state")
     }
 
     #[test]
@@ -338,8 +358,7 @@ mod tests {
         plan.want_call(media(1, 2, 16004));
         let generation = compose(&mut plan, 2).generation;
         assert_eq!(plan.outcome(generation, Outcome::Done).len(), 2);
-        // Taken by somebody else while media-engine was away: the other call goes on.
-        let generation = compose(&mut plan, 3).generation;
+        // Taken by somebody else while media-engine was away and was asked again: the other call goes on.
         assert_eq!(plan.outcome(generation, Outcome::PortTaken(taken)), []);
         assert!(!plan.has(call(1)) && plan.has(call(2)));
         assert_eq!(compose(&mut plan, 4).sessions.len(), 1);
@@ -349,9 +368,24 @@ mod tests {
     fn a_call_without_legs_is_gone_and_its_end_is_answered() {
         let mut plan = Plan::new(99);
         plan.want_call(media(1, 1, 16000));
+        compose(&mut plan, 1);
         plan.want_call(CallMedia { legs: Vec::new(), ..media(1, 2, 16000) });
-        let state = compose(&mut plan, 1);
+        let state = compose(&mut plan, 2);
         assert!(state.sessions.is_empty());
         assert_eq!(plan.outcome(state.generation, Outcome::Done).len(), 1);
+    }
+
+    #[test]
+    fn a_call_that_came_and_went_needs_nothing_and_one_that_waits_does() {
+        let mut plan = Plan::new(99);
+        compose(&mut plan, 1);
+        plan.want_call(media(1, 1, 16000));
+        plan.want_call(CallMedia { legs: Vec::new(), ..media(1, 2, 16000) });
+        assert_eq!((composed(&mut plan, 2), plan.unanswered.len()), (None, 0));
+        plan.want_call(media(2, 1, 16000));
+        compose(&mut plan, 3);
+        plan.want_call(media(2, 2, 16000));
+        let again = composed(&mut plan, 4).map(|state| state.generation);
+        assert_eq!(again, Some(4), "the stack waits for an answer to its second wish, though it wishes the same");
     }
 }

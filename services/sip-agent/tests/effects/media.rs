@@ -22,7 +22,7 @@ fn session_with(rows: Rowset, media: &str) -> proto::Session {
     let mut plan = Plan::new(1);
     plan.want_call(lab.net.nodes[0].wishes.last().unwrap().clone());
     let values = values(&[rows]);
-    plan.compose(Tick(1), |line| Rows::new(&values).media(line)).sessions.remove(0)
+    plan.compose(Tick(1), |line| Rows::new(&values).media(line)).unwrap().sessions.remove(0)
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn digit(rows: Rowset) -> proto::Digit {
     plan.want_call(wish);
     plan.want_sound(desk.sound.clone());
     let values = values(&[rows]);
-    plan.compose(Tick(1), |line| Rows::new(&values).media(line)).sessions.remove(0).digits.remove(0)
+    plan.compose(Tick(1), |line| Rows::new(&values).media(line)).unwrap().sessions.remove(0).digits.remove(0)
 }
 
 /// B308.

@@ -16,7 +16,7 @@ fn played(rows: &[(&str, &str)], scene: fn(&mut Desk)) -> proto::Tone {
     let mut plan = Plan::new(1);
     plan.want_sound(desk.sound.clone());
     let values = values(&[rows]);
-    plan.compose(Tick(1), |line| Rows::new(&values).media(line)).tone.expect("a tone")
+    plan.compose(Tick(1), |line| Rows::new(&values).media(line)).unwrap().tone.expect("a tone")
 }
 
 /// One tone by its rows; `name` is that of the rows and `scene` makes it sound (B204, B205, B297).
