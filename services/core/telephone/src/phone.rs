@@ -54,6 +54,9 @@ pub struct Phone {
     cause: Correlation,
     #[serde(skip)]
     outputs: VecDeque<Output>,
+    /// Something has happened since the wishes were worked out.
+    #[serde(skip)]
+    unsettled: bool,
     #[serde(skip)]
     told: Told,
 }
@@ -61,7 +64,7 @@ pub struct Phone {
 impl Phone {
     /// An idle telephone. `seed`: randomness for the identities of calls made here.
     pub fn new(settings: TelephoneSettings, seed: u64) -> Phone {
-        let mut phone = Phone {
+        Phone {
             settings,
             identities: Identities { state: seed },
             lines: std::array::from_fn(|_| LineState::Unconfigured),
@@ -75,10 +78,9 @@ impl Phone {
             muted: false,
             cause: Correlation::default(),
             outputs: VecDeque::new(),
+            unsettled: true,
             told: Told::default(),
-        };
-        phone.settle();
-        phone
+        }
     }
 
     /// What has happened.
@@ -122,15 +124,15 @@ impl Phone {
         if self.desk.call() != before {
             self.muted = false;
         }
-        self.settle();
+        self.unsettled = true;
     }
 
-    /// What shall be done next.
+    /// What shall be done next: first what the stack shall do, which must not wait for a picture.
     pub fn poll(&mut self) -> Output {
-        match self.outputs.pop_front() {
-            Some(output) => output,
-            None => Output::Wait(self.deadline()),
+        if self.outputs.is_empty() && std::mem::take(&mut self.unsettled) {
+            self.settle();
         }
+        self.outputs.pop_front().unwrap_or_else(|| Output::Wait(self.deadline()))
     }
 
     /// A line as the stack last gave it.

@@ -8,7 +8,7 @@ use agreements::{CallIdentity, LampPattern, LineNumber};
 use super::Phone;
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallView, Messages, Near, Output, SoundWish, ToneName, ToneWish};
+use crate::interface::{CallState, CallView, Messages, Near, Output, SoundWish, ToneName, ToneWish};
 
 /// What was last given out; empty after a start, so that everything is said.
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(super) struct Told {
 }
 
 impl Phone {
-    /// Gives out what has changed. Commands for the stack stand before it in the queue: they must not wait for a picture.
+    /// Gives out what has changed.
     pub(super) fn settle(&mut self) {
         self.settle_sound();
         self.settle_calls();
@@ -55,6 +55,9 @@ impl Phone {
     fn settle_calls(&mut self) {
         let shown: BTreeSet<CallIdentity> = self.calls.iter().map(|call| call.identity).collect();
         for call in &self.calls {
+            if self.told.calls.get(&call.identity).is_some_and(|told| told.state == CallState::Ended) {
+                continue;
+            }
             let view = call.view();
             if self.told.calls.get(&call.identity) != Some(&view) {
                 self.told.calls.insert(call.identity, view.clone());
