@@ -128,6 +128,24 @@ fn a_response_with_a_second_hop_is_dropped() {
     assert_eq!(dialled.net.nodes[0].ended().unwrap().0, 486);
 }
 
+/// RFC 3261 18.1.2: a response whose hop is not ours in host and port is somebody else's, whatever its branch.
+#[test]
+fn a_response_for_another_sent_by_is_dropped() {
+    let mut dialled = Dialled::new();
+    let via = dialled.invite.headers.get("Via").unwrap().to_owned();
+    for other in ["10.0.0.2:5060", "10.0.0.1:5070", "phone.invalid:5060"] {
+        let mut stray = at(answer(&dialled.invite, 486, "f"), dialled.far);
+        stray.headers.set("Via", via.replace("10.0.0.1:5060", other));
+        dialled.send(stray);
+        assert_eq!((dialled.titles().len(), dialled.net.calls(0).len()), (0, 1), "{other}");
+    }
+    // What servers add is theirs to add, and the usual port need not be written.
+    let mut ours = answer(&dialled.invite, 486, "f");
+    ours.headers.set("Via", via.replace("10.0.0.1:5060", "10.0.0.1") + ";received=192.0.2.1;rport=40001");
+    dialled.send(ours);
+    assert_eq!(dialled.titles(), ["ACK"]);
+}
+
 /// RFC 3261 20.33: whether to call again is for people to know.
 #[test]
 fn a_refusal_says_when_to_call_again() {
