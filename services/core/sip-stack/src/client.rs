@@ -1,5 +1,6 @@
 //! Requests of ours: from a finished request to its transaction, and from the transaction's steps to whoever sent it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agreements::LineNumber;
@@ -63,7 +64,8 @@ impl Stack {
         };
         let id = self.core.transactions.reserve();
         let request = Arc::new(request);
-        let transaction = Transaction { owner, line, route, timing, merge_key: String::new(), request, machine };
+        let (merge_key, counted) = (String::new(), BTreeMap::new());
+        let transaction = Transaction { owner, line, route, timing, merge_key, request, machine, counted };
         if !self.core.transactions.insert_client(id, key, transaction) {
             return None;
         }

@@ -1,6 +1,7 @@
 //! What comes in: from a datagram to its transaction, and requests on to the user agent server (`serve`). RFC 3261 section 18
 //! and 17.2.3.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,6 +157,7 @@ impl Stack {
             merge_key: merge_key(&arrived.request),
             request: arrived.request.clone(),
             machine,
+            counted: BTreeMap::new(),
         };
         self.core.transactions.insert_server(key, transaction, standing)
     }

@@ -73,8 +73,7 @@ impl Stack {
         (tag, dialog): (String, Dialog),
         replaces: Option<CallIdentity>,
     ) -> Call {
-        let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
-        let identity = CallIdentity::from_parts(self.now.0 / 1_000_000, random);
+        let identity = self.name_call();
         let remote = self.caller_of(arrived, &dialog.remote);
         let sip_call_id = dialog.call_id.clone();
         let offered = Offered {

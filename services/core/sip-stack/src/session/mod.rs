@@ -296,6 +296,12 @@ impl Stack {
         }
     }
 
+    /// For a call that nobody has named yet.
+    fn name_call(&mut self) -> CallIdentity {
+        let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
+        CallIdentity::from_parts(self.now.0 / 1_000_000, random)
+    }
+
     /// Takes a call out to work on it; whoever takes it puts it back or lets it go.
     fn take_call(&mut self, call: CallIdentity) -> Option<Call> {
         self.core.calls.remove(&call)

@@ -384,6 +384,37 @@ fn the_second_of_two_forked_200_gets_ack_then_bye_and_the_call_goes_on() {
     assert_eq!(remote, Some("10.0.0.9:40000".parse().unwrap()));
 }
 
+/// The BYE of a leg that nobody wants is challenged like any other; it is seen through, after the call's end as well.
+#[test]
+fn the_bye_of_a_late_200_gives_credentials() {
+    for ended in [false, true] {
+        let mut dialled = Dialled::new();
+        dialled.say_with_sdp(200, "one", 40000);
+        if ended {
+            dialled.net.command(0, Command::Hangup(dialled.call));
+            dialled.net.settle();
+            let got = dialled.got();
+            dialled.reply_to(&got, "BYE", 200);
+        }
+        dialled.titles();
+        dialled.say_with_sdp(200, "two", 42000);
+        let got = dialled.got();
+        let bye = requests(&got, "BYE")[0].clone();
+        assert_eq!(bye.headers.cseq().unwrap().number, 2);
+        let mut challenge = answer(&bye, 407, "");
+        challenge.headers.push("Proxy-Authenticate", "Digest realm=\"lab\", nonce=\"n\", qop=\"auth\"");
+        dialled.send(challenge);
+        let got = dialled.got();
+        let signed = requests(&got, "BYE")[0];
+        assert!(signed.headers.has("Proxy-Authorization"));
+        assert_eq!((signed.headers.to().unwrap().tag(), signed.headers.cseq().unwrap().number), (Some("two"), 3));
+        assert_eq!(dialled.net.calls(0).len(), usize::from(!ended));
+        dialled.reply_to(&got, "BYE", 200);
+        dialled.net.run_for(Duration::from_secs(40));
+        assert_eq!(dialled.net.nodes[0].stack.load().calls, usize::from(!ended));
+    }
+}
+
 #[test]
 fn an_answer_in_183_counts_when_the_200_has_none() {
     let mut dialled = Dialled::new();
