@@ -113,6 +113,12 @@ impl Stack {
         self.core.flows.find(flow)?.local()
     }
 
+    /// Whether a socket is closed, or has an address that is not ours any more.
+    pub(crate) fn is_gone(&self, flow: FlowId) -> bool {
+        let ours = self.settings.as_deref().map(|settings| settings.addresses.as_slice()).unwrap_or_default();
+        self.core.flows.find(flow).is_none_or(|flow| flow.retired && !ours.contains(&flow.wanted.ip()))
+    }
+
     /// A socket's address, or the one it shall have.
     pub(crate) fn address_of(&self, flow: FlowId) -> Option<SocketAddr> {
         self.core.flows.find(flow).map(|flow| flow.local().unwrap_or(flow.wanted))
