@@ -129,7 +129,8 @@ impl Stack {
         hit.into_iter().for_each(|id| self.send_request_of(id));
     }
 
-    fn end_transaction(&mut self, id: TransactionId) -> Option<Arc<Request>> {
+    /// Nothing more comes of it; the request that it was for.
+    pub(crate) fn end_transaction(&mut self, id: TransactionId) -> Option<Arc<Request>> {
         self.core.timers.disarm_all(TimerOwner::Transaction(id));
         self.core.transactions.remove(id).map(|transaction| transaction.request)
     }

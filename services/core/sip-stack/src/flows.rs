@@ -102,11 +102,18 @@ impl FlowTable {
         })
     }
 
-    /// Makes a line's sockets those at `addresses`: others are retired. Call [`FlowTable::open_missing`] after it.
-    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) {
-        for flow in self.flows.values_mut().filter(|flow| flow.line == line && !flow.retired) {
-            flow.retired = !(addresses.contains(&flow.wanted) && (flow.transport, flow.dscp) == kind);
+    /// Makes a line's sockets those at `addresses`: others are retired, and one that was retired and is still there is the line's
+    /// again. Those that are not bound and wanted again are to be asked for. Call [`FlowTable::open_missing`] after it.
+    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) -> Vec<FlowId> {
+        let mut back = Vec::new();
+        for (id, flow) in self.flows.iter_mut().filter(|(_, flow)| flow.line == line) {
+            let wanted = addresses.contains(&flow.wanted) && (flow.transport, flow.dscp) == kind;
+            let again = std::mem::replace(&mut flow.retired, !wanted) && wanted;
+            if again && flow.local().is_none() {
+                back.push(*id);
+            }
         }
+        back
     }
 
     /// The ids of a line's `addresses` that are not there yet. An address that a retired socket still holds comes later.

@@ -25,7 +25,9 @@ impl Stack {
         for line in LineNumber::all() {
             let Some(own) = line_of(settings, line) else { continue };
             let wanted = wanted_addresses(&settings.addresses, own);
-            self.core.flows.retire_others(line, &wanted, (own.transport, own.dscp));
+            for flow in self.core.flows.retire_others(line, &wanted, (own.transport, own.dscp)) {
+                self.ask_for_flow(flow);
+            }
         }
         self.close_unused_flows();
         self.open_missing_flows(settings);

@@ -96,6 +96,8 @@ pub(crate) enum State {
     Preparing {
         target: Uri,
         routes: Routes,
+        /// The last `Event::Ringback` of an earlier INVITE of the call.
+        told_ringback: Option<bool>,
     },
     Inviting(Inviting),
     Offered(Offered),
@@ -154,6 +156,8 @@ pub(crate) struct Offered {
     exchange: Exchange,
     /// The call whose place it takes (RFC 3891).
     replaces: Option<CallIdentity>,
+    /// Our address is another than the INVITE came to (`moving`).
+    moved: bool,
 }
 
 /// How far offer and answer are before our 2xx.
@@ -242,9 +246,9 @@ impl Call {
     /// As the outside sees it; none once it has ended.
     pub(crate) fn view(&self, settings: &StackSettings) -> Option<CallView> {
         let stage = match &self.state {
-            State::Locating { .. } | State::Preparing { .. } => CallStage::Dialing,
-            State::Inviting(inviting) if inviting.told_ringback.is_none() => CallStage::Dialing,
-            State::Inviting(_) => CallStage::Ringback,
+            State::Locating { .. } | State::Preparing { told_ringback: None, .. } => CallStage::Dialing,
+            State::Inviting(Inviting { told_ringback: None, .. }) => CallStage::Dialing,
+            State::Preparing { .. } | State::Inviting(_) => CallStage::Ringback,
             State::Offered(_) => CallStage::Incoming,
             State::Talking(_) => CallStage::Talking,
             State::Leaving(_) => return None,
