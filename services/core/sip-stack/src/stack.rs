@@ -42,8 +42,7 @@ pub struct Stack {
 pub(crate) struct Core {
     pub(crate) timers: TimerTable,
     pub(crate) transactions: TransactionTable,
-    /// Not in the snapshot, which is written after each message: a request that is repeated after a restart is a new one.
-    #[serde(skip)]
+    /// The newest of it alone is in the snapshot.
     pub(crate) settled: SettledTable,
     pub(crate) flows: FlowTable,
     pub(crate) queries: QueryTable,
