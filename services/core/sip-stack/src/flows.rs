@@ -203,6 +203,24 @@ mod tests {
         assert_eq!(table.on_down(id, String::new()), Some(FIRST_RETRY));
     }
 
+    /// Its calls have kept it; where it has been lost meanwhile it is to be asked for.
+    #[test]
+    fn a_socket_that_is_wanted_again_is_the_lines_again() {
+        let mut table = FlowTable::default();
+        let id = table.open_missing(line(), &[at("127.0.0.1:5060")], UDP)[0];
+        table.on_up(id, at("127.0.0.1:5060"));
+        for lost in [false, true] {
+            assert!(table.retire_others(line(), &[], UDP).is_empty());
+            assert!(table.any_up(line()).is_none());
+            if lost {
+                table.on_down(id, "no such address".into());
+            }
+            assert_eq!(table.retire_others(line(), &[at("127.0.0.1:5060")], UDP).is_empty(), !lost);
+            assert!(table.open_missing(line(), &[at("127.0.0.1:5060")], UDP).is_empty());
+            assert_eq!(table.any_up(line()).is_some(), !lost);
+        }
+    }
+
     #[test]
     fn a_port_that_a_retired_socket_holds_is_opened_after_it_is_closed() {
         let mut table = FlowTable::default();

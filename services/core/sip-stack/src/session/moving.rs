@@ -89,10 +89,10 @@ impl Stack {
         (call.flow, call.port_tries) = (Some(flow), 0);
     }
 
-    /// A call of ours that is not answered. What its far end plays meanwhile is not heard any more.
+    /// A call of ours that is not answered.
     fn call_again(&mut self, mut call: Call, home: FlowId, settings: &StackSettings) {
         let Some(old) = call.flow else { return self.put_call(call) };
-        let (target, routes, mut told_ringback) = match call.state.clone() {
+        let (target, routes, told_ringback) = match call.state.clone() {
             State::Preparing { target, routes, told_ringback } => (target, routes, told_ringback),
             State::Inviting(inviting) => {
                 self.cancel_from(home, &call, &inviting);
@@ -104,22 +104,23 @@ impl Stack {
             }
             State::Locating { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => return self.put_call(call),
         };
-        if told_ringback == Some(true) {
-            told_ringback = Some(false);
-            self.tell(Event::Ringback { call: call.identity, early_media: false });
-        }
         self.prepare_again(call, target, routes.by(old, home), told_ringback, settings);
     }
 
-    /// The next INVITE of a call leaves from another address of ours: media goes there first.
+    /// The next INVITE of a call leaves from another address of ours: media goes there first, and what the far end has played early
+    /// is not heard any more.
     pub(super) fn prepare_again(
         &mut self,
         mut call: Call,
         target: Uri,
         routes: Routes,
-        told_ringback: Option<bool>,
+        mut told_ringback: Option<bool>,
         settings: &StackSettings,
     ) {
+        if told_ringback == Some(true) {
+            told_ringback = Some(false);
+            self.tell(Event::Ringback { call: call.identity, early_media: false });
+        }
         self.move_media(&mut call, routes.first.flow);
         if let Some(media) = &mut call.media {
             media.forget_agreed();
