@@ -5,11 +5,12 @@ use std::time::Duration;
 use sip_stack::{CallStage, Command, EndedBy, Event, Input, LineState, StackSettings, Start};
 use sip_wire::{Message, Request};
 use testbed::virtual_net::peer::{Caller, PCMU, answer, at, body, requests, response_with, with_sdp};
-use testbed::virtual_net::{MediaMode, Net};
+use testbed::virtual_net::{Faults, MediaMode, Net};
 
 use super::{FAR, NEW, SDP, move_there, sound};
-use crate::calls::pair;
+use crate::calls::{pair, pair_on};
 use crate::dialing::Dialled;
+use crate::effort::cases;
 use crate::given::{direct, settings};
 use crate::incoming::Called;
 
@@ -338,4 +339,43 @@ fn a_link_that_comes_back_finds_the_call_and_registers_at_once() {
     net.send(far, net.nodes[0].ip, ok.to_bytes());
     net.settle();
     assert_eq!((net.titles(far), net.calls(0)[0].stage), (vec!["ACK".to_owned()], CallStage::Talking));
+}
+
+proptest::proptest! {
+    #![proptest_config(cases(96))]
+
+    /// Either side gets other addresses, or none for a while, at any moments of a call on a bad net: nothing panics, nothing is left.
+    #[test]
+    fn moves_at_random_moments_leave_nothing(
+        seed in 1..u64::MAX, loss in 0..20u64,
+        moves in proptest::collection::vec((0..2500u64, 0..2usize, proptest::prelude::any::<bool>()), 1..8),
+        answer_at in 0..8usize,
+    ) {
+        let mut net = Net::with_faults(seed, Faults { loss, twice: 10, delay: (1, 50) });
+        pair_on(&mut net);
+        net.dial(0, "200");
+        for (step, (wait, node, gone)) in moves.into_iter().enumerate() {
+            net.run_for(Duration::from_millis(wait));
+            if let Some(view) = net.calls(1).last().filter(|view| view.stage == CallStage::Incoming) {
+                net.command(1, if step < answer_at { Command::Ring(view.call) } else { Command::Answer(view.call) });
+            }
+            let (user, other) = [("100", "10.0.0.2:5060"), ("200", "10.0.0.1:5060")][node];
+            let address = format!("10.0.{}.{}", step + 1, node + 1);
+            net.nodes[node].flows.values_mut().for_each(|local| *local = "192.0.2.255:5060".parse().unwrap());
+            let given = direct(&address, user, other);
+            net.input(node, if gone { unplugged(given) } else { Input::Settings(Box::new(given)) });
+        }
+        for _ in 0..2 {
+            for (node, (user, other)) in [("100", "10.0.0.2:5060"), ("200", "10.0.0.1:5060")].into_iter().enumerate() {
+                net.input(node, Input::Settings(Box::new(direct(&format!("10.0.9.{}", node + 1), user, other))));
+                let calls: Vec<_> = net.calls(node).into_iter().map(|view| view.call).collect();
+                calls.into_iter().for_each(|call| net.command(node, Command::Hangup(call)));
+            }
+            net.run_for(Duration::from_secs(200));
+        }
+        net.assert_quiet();
+        for node in &net.nodes {
+            proptest::prop_assert_eq!(node.flows.len(), 1, "{}", net.story());
+        }
+    }
 }
