@@ -110,7 +110,8 @@ impl Stack {
         }
     }
 
-    fn send_request_of(&mut self, id: TransactionId) {
+    /// Sends it, perhaps once more: its timers go on.
+    pub(crate) fn send_request_of(&mut self, id: TransactionId) {
         if let Some(transaction) = self.core.transactions.find(id) {
             let (route, bytes) = (transaction.route, transaction.request.to_bytes());
             self.transmit(route, bytes);

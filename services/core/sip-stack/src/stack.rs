@@ -110,6 +110,7 @@ impl Stack {
             Input::Resolved { query, targets } => self.on_resolved(query, targets),
             Input::MediaReady { call, generation, result } => self.on_media_ready(call, generation, result),
             Input::Command(command, correlation) => self.on_command(command, correlation),
+            Input::LinkUp => self.on_link_up(),
             Input::Timeout => {}
         }
         self.fire_timers();
