@@ -1,8 +1,8 @@
 //! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
 //! its file: `dial`, `early`, `redirected` and `takeback` (ours until answered), `incoming`, `reliable` and `forward` (theirs until
-//! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh`, `moving` and `unanswered` (answered), `leaving` (ended for people,
-//! not yet for the network); `sound` is what all ask of media, `interval` what RFC 4028 agrees, `replaced` where a call takes the place
-//! of another.
+//! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh` and `unanswered` (answered), `leaving` (ended for people, not yet
+//! for the network); `moving` is where the phone's address is another, `sound` what all ask of media, `interval` what RFC 4028 agrees,
+//! `replaced` where a call takes the place of another.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
