@@ -2,6 +2,7 @@
 //! decides nothing, and it knows nothing of the bus.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use agreements::{Hook, LampPattern};
@@ -105,6 +106,8 @@ pub trait Hand {
     fn move_handset(&mut self, to: Hook) -> Vec<BoardEvent>;
     /// Puts a folder in as the SD card, or takes out what is in. Errors: InvalidArgument.
     fn move_card(&mut self, folder: Option<&Path>) -> Result<Vec<BoardEvent>, HouseError>;
+    /// Puts the LAN port's cable in or takes it out; `address`: what the network there gives, if not what it gave before.
+    fn move_cable(&mut self, inserted: bool, address: Option<IpAddr>) -> Vec<BoardEvent>;
     /// Presses and releases a key. Errors: InvalidArgument.
     fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError>;
 }

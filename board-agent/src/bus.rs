@@ -1,6 +1,7 @@
 //! org.deskphone.Hal1 on the bus: reads what the driver last published and sends it commands. Decides nothing.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -12,7 +13,7 @@ use zbus::message::Header;
 use zbus::object_server::{InterfaceRef, SignalEmitter};
 use zbus::{Connection, Variant, interface};
 
-use crate::board::{Facts, invalid};
+use crate::board::{Facts, invalid, shortened};
 
 /// What the bus shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +50,8 @@ pub enum Wish {
     Restart,
     /// Put a folder in as the SD card, or take out what is in.
     Card(Option<PathBuf>),
+    /// Put the LAN port's cable in or take it out, into a network that gives this address, if any.
+    Cable(bool, Option<IpAddr>),
 }
 
 /// A wish with the place for its answer.
@@ -221,6 +224,23 @@ impl Simulator {
     ) -> Result<(), HouseError> {
         service_kit::bus::caller_is_admin(bus, &header).await?;
         self.desk.ask(Wish::Card(Some(folder).filter(|folder| !folder.is_empty()).map(PathBuf::from))).await
+    }
+    async fn move_cable(
+        &self,
+        link: &str,
+        address: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), HouseError> {
+        service_kit::bus::caller_is_admin(bus, &header).await?;
+        let inserted = match link {
+            "connected" => true,
+            "disconnected" => false,
+            _ => return Err(invalid(format!("\"{}\" is neither connected nor disconnected", shortened(link)))),
+        };
+        let no_address = |_| invalid(format!("\"{}\" is no IP address", shortened(address)));
+        let address = Some(address).filter(|text| !text.is_empty()).map(|text| text.parse().map_err(no_address)).transpose()?;
+        self.desk.ask(Wish::Cable(inserted, address)).await
     }
 }
 

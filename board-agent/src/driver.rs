@@ -187,6 +187,7 @@ async fn on_wish((wish, answer): Request, board: &mut dyn Board, restart: &mut R
         }
         Wish::Handset(to) => by_hand(board, served, |hand| Ok(hand.move_handset(to))).await?,
         Wish::Key(key) => by_hand(board, served, |hand| hand.press(&key)).await?,
+        Wish::Cable(inserted, address) => by_hand(board, served, |hand| Ok(hand.move_cable(inserted, address))).await?,
         Wish::Card(folder) => by_hand(board, served, |hand| hand.move_card(folder.as_deref())).await?,
     };
     // A caller that has gone away needs no answer.

@@ -173,6 +173,7 @@ mod proxies {
         fn set_hook(&self, position: &str) -> zbus::Result<()>;
         fn press_key(&self, name: &str) -> zbus::Result<()>;
         fn move_card(&self, folder: &str) -> zbus::Result<()>;
+        fn move_cable(&self, link: &str, address: &str) -> zbus::Result<()>;
     }
 
     #[proxy(interface = "org.deskphone.Media1", default_service = "org.deskphone.Media1", default_path = "/org/deskphone/Media1")]

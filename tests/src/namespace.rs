@@ -41,6 +41,9 @@ impl Namespace {
         inside(&["link", "add", LINK, "type", "veth", "peer", "name", "v1"]);
         inside(&["link", "set", "v1", "up"]);
         inside(&["link", "set", LINK, "up"]);
+        // So that one of them may go without the others.
+        let promote = || std::fs::write(format!("/proc/sys/net/ipv4/conf/{LINK}/promote_secondaries"), "1");
+        namespace.inside(promote).expect("addresses that stay");
         for address in [PHONE, FAR, REGISTRAR, FILES, SECOND_FAR, SECOND_REGISTRAR] {
             inside(&["addr", "add", &format!("{address}/24"), "dev", LINK]);
         }
@@ -50,6 +53,13 @@ impl Namespace {
     /// As `ip netns` knows it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Takes an address from the link and gives it another one; none: it is one less, or one more.
+    pub fn renumber(&self, old: Option<&str>, new: Option<&str>) {
+        let change = |what: &str, address: &str| ip(&["-n", &self.name, "addr", what, &format!("{address}/24"), "dev", LINK]);
+        old.into_iter().for_each(|address| change("del", address));
+        new.into_iter().for_each(|address| change("add", address));
     }
 
     /// A second namespace at the far end of the link, with this address there; its name. From then on everybody may use every port

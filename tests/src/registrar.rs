@@ -113,14 +113,33 @@ impl Registrar {
 
     /// Waits until it has taken so many in all.
     pub async fn takes(&self, method: &str, user: &str, count: usize, limit: Duration) {
+        let came = self.comes(limit, || self.taken(method, user) >= count).await;
+        assert!(came, "{method} of {user}: {} and not {count}\n{}", self.taken(method, user), self.log());
+    }
+
+    /// Waits until a user's line is bound at this URI.
+    pub async fn binds(&self, user: &str, contact: &str) {
+        self.says(&format!("bound: {user} at <{contact}>")).await;
+    }
+
+    /// Waits until it has passed on such a request of a call from a user at this URI.
+    pub async fn passes_on(&self, method: &str, user: &str, contact: &str) {
+        self.says(&format!("passed on: {method} of {user} at <{contact}>")).await;
+    }
+
+    async fn says(&self, words: &str) {
+        assert!(self.comes(LIMIT, || self.log().contains(words)).await, "not {words}\n{}", self.log());
+    }
+
+    /// Whether it comes in time.
+    async fn comes(&self, limit: Duration, fits: impl Fn() -> bool) -> bool {
         let mut tick = tokio::time::interval(Duration::from_millis(20));
         let enough = async {
-            while self.taken(method, user) < count {
+            while !fits() {
                 tick.tick().await;
             }
         };
-        let came = tokio::time::timeout(limit, enough).await;
-        assert!(came.is_ok(), "{method} of {user}: {} and not {count}\n{}", self.taken(method, user), self.log());
+        tokio::time::timeout(limit, enough).await.is_ok()
     }
 
     /// Dies without a word: what comes for it is answered by ICMP, until another one is started at its address.

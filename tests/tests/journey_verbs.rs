@@ -43,6 +43,7 @@ async fn every_verb_answers_with_one_document_or_its_exit_code() {
     assert!(document(&phone, &["board", "leds"])["line-1"].is_string());
     assert!(document(&phone, &["board", "key", "1"]).is_object());
     assert!(document(&phone, &["board", "key", "cancel"]).is_object());
+    assert!(document(&phone, &["board", "cable", "connected"]).is_object());
     let file = phone.run_folder().join("good.cfg");
     std::fs::write(&file, format!("{FIRST_LINE}\r\n\r\nDISPLAY_NAME_1=\"Anna\"\r\n\r\n")).unwrap();
     assert_eq!(document(&phone, &["config", "lint", &file.display().to_string()]), json!([]));
@@ -67,6 +68,7 @@ async fn every_verb_answers_with_one_document_or_its_exit_code() {
     phone.call_in("ended").await;
 
     assert_eq!(refused(&phone, &["board", "key", "any"]), 2);
+    assert_eq!(refused(&phone, &["board", "cable", "loose"]), 2);
     assert_eq!(refused(&phone, &["settings", "get", "NO_SUCH_NAME"]), 3);
     assert_eq!(refused(&phone, &["settings", "set", "SIP_SRC_PORT_1=99999"]), 4);
     assert_eq!(refused(&phone, &["settings", "set", "DISPLAY_NAME_2=Late", "--expected", "1"]), 5);

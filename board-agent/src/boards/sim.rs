@@ -1,6 +1,7 @@
 //! The simulated board for a PC: a handset, keys and lamps that only the bus moves and shows, and the PC's own network.
 //!
-//! Its address and MAC come from the rows SIM_ADDRESS and SIM_MAC, which a dealer preset sets; it touches nothing of the PC. A
+//! Its address and MAC come from the rows SIM_ADDRESS and SIM_MAC, which a dealer preset sets, until a hand puts its cable into another
+//! network; it touches nothing of the PC. A
 //! real handset and a real SD card stay where they are when a process dies, so what is simulated of them lies in files of the state
 //! folder.
 
@@ -73,6 +74,9 @@ pub struct Sim {
     sd_card: Option<PathBuf>,
     mac: String,
     address: Option<IpAddr>,
+    /// What a hand has put the unit at; it wins.
+    moved_to: Option<IpAddr>,
+    cable: bool,
     /// The PC's link whose DHCP server is asked; empty: none is.
     dhcp_interface: String,
     /// The lldpd of this PC that may be ruled.
@@ -98,6 +102,8 @@ impl Sim {
             state,
             mac: String::new(),
             address: None,
+            moved_to: None,
+            cable: true,
             dhcp_interface: String::new(),
             lldpd_socket: None,
             pc_vlan: None,
@@ -110,6 +116,10 @@ impl Sim {
 }
 
 impl Sim {
+    fn address(&self) -> Option<IpAddr> {
+        self.moved_to.or(self.address)
+    }
+
     fn keep(&self, name: &str, text: &str) {
         let Some(folder) = &self.state else { return };
         if let Err(error) = std::fs::write(folder.join(name), text) {
@@ -162,11 +172,11 @@ impl Board for Sim {
             firmware_version: FIRMWARE.to_owned(),
             os_version: self.os_version.clone(),
             network: NetworkFacts {
-                link_lan: "connected".to_owned(),
+                link_lan: if self.cable { "connected" } else { "disconnected" }.to_owned(),
                 link_pc: "disconnected".to_owned(),
                 connection_mode: if self.is_static { "static" } else { "dhcp" }.to_owned(),
-                address: self.address.map(|address| address.to_string()).unwrap_or_default(),
-                subnet_mask: self.address.map(mask).unwrap_or_default().to_owned(),
+                address: self.address().map(|address| address.to_string()).unwrap_or_default(),
+                subnet_mask: self.address().map(mask).unwrap_or_default().to_owned(),
                 gateway: String::new(),
                 name_servers: self.name_servers.clone(),
                 pc_vlan: self.pc_vlan,
@@ -197,7 +207,7 @@ impl Board for Sim {
         }
     }
     fn dhcp_asker(&self) -> Option<Asker> {
-        let (IpAddr::V4(address), Some(mac)) = (self.address?, bytes_of(&self.mac)) else { return None };
+        let (IpAddr::V4(address), Some(mac)) = (self.address()?, bytes_of(&self.mac)) else { return None };
         let asks = !self.is_static && !self.dhcp_interface.is_empty();
         asks.then(|| Asker { interface: self.dhcp_interface.clone(), address, mac })
     }
@@ -241,6 +251,11 @@ impl Hand for Sim {
         self.sd_card = folder.map(Path::to_owned);
         self.keep(CARD, folder.and_then(Path::to_str).unwrap_or_default());
         Ok(vec![BoardEvent::Facts])
+    }
+    fn move_cable(&mut self, inserted: bool, address: Option<IpAddr>) -> Vec<BoardEvent> {
+        self.cable = inserted;
+        self.moved_to = address.or(self.moved_to);
+        vec![BoardEvent::Facts]
     }
     fn press(&mut self, key: &str) -> Result<Vec<BoardEvent>, HouseError> {
         let known = KEYS.iter().find(|known| **known == key);
@@ -343,6 +358,20 @@ mod tests {
         assert_eq!(board().facts().sd_card.as_deref(), Some(Path::new("/media/card")));
         board().move_card(None).unwrap();
         assert_eq!(board().facts().sd_card, None);
+    }
+
+    /// The preset says the address again whenever a setting changes.
+    #[test]
+    fn the_cable_goes_to_another_network_and_stays_there() {
+        let mut sim = board("10.77.0.1");
+        let seen = |sim: &Sim| (sim.facts().network.link_lan, sim.facts().network.address);
+        let state = |link: &str, address: &str| (link.to_owned(), address.to_owned());
+        assert_eq!(seen(&sim), state("connected", "10.77.0.1"));
+        assert_eq!(sim.move_cable(false, None), [BoardEvent::Facts]);
+        assert_eq!(seen(&sim), state("disconnected", "10.77.0.1"));
+        sim.move_cable(true, Some("10.77.0.9".parse().unwrap()));
+        sim.apply_settings(&BTreeMap::from([("SIM_ADDRESS".to_owned(), "10.77.0.1".to_owned())]));
+        assert_eq!(seen(&sim), state("connected", "10.77.0.9"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The verbs. Help texts are the documentation of the tool.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -184,10 +185,31 @@ pub enum BoardVerb {
     Hook { position: Hook },
     /// Put a folder of this computer into the simulated board as its SD card; without FOLDER take out what is in
     Card { folder: Option<PathBuf> },
+    /// Put the LAN cable of the simulated board in (connected) or take it out (disconnected); with ADDRESS it has that one from then on
+    Cable { link: Link, address: Option<IpAddr> },
     /// Press and release a key of the simulated board
     Key { name: String },
     /// The lamps
     Leds,
+}
+
+/// Where a cable is.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Link {
+    /// In
+    Connected,
+    /// Out
+    Disconnected,
+}
+
+impl Link {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Link::Connected => "connected",
+            Link::Disconnected => "disconnected",
+        }
+    }
 }
 
 /// How much is reset.

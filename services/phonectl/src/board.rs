@@ -1,5 +1,6 @@
-//! The board: the handset and the keys of a simulated one, the lamps of any.
+//! The board: the handset, the keys, the card and the cable of a simulated one, the lamps of any.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use phone_proto::dbus::{HAL_NAME, HalProxy, SimulatorProxy};
@@ -7,7 +8,7 @@ use phone_proto::errors::ErrorKind;
 use serde_json::json;
 use zbus::proxy::CacheProperties;
 
-use crate::arguments::Hook;
+use crate::arguments::{Hook, Link};
 use crate::bus;
 use crate::failure::Failure;
 use crate::revisions::agreed;
@@ -42,6 +43,13 @@ pub async fn card(output: &mut Output, folder: Option<&Path>) -> Result<(), Fail
     let folder = folder.map_or(Ok(String::new()), whole)?;
     simulator().await?.move_card(&folder).await.map_err(failed)?;
     output.result(&json!({"card": folder}), String::new)
+}
+
+/// `phonectl board cable`
+pub async fn cable(output: &mut Output, link: Link, address: Option<IpAddr>) -> Result<(), Failure> {
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    simulator().await?.move_cable(link.as_str(), &address).await.map_err(failed)?;
+    output.result(&json!({"cable": link.as_str(), "address": address}), String::new)
 }
 
 /// `phonectl restart`

@@ -72,6 +72,7 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Provision(ProvisionVerb::Card) => provisioning::card(output).await,
         Verb::Provision(ProvisionVerb::Runs) => provisioning::runs(output).await,
         Verb::Board(BoardVerb::Card { folder }) => board::card(output, folder.as_deref()).await,
+        Verb::Board(BoardVerb::Cable { link, address }) => board::cable(output, link, address).await,
         Verb::Board(BoardVerb::Hook { position }) => board::hook(output, position).await,
         Verb::Board(BoardVerb::Key { name }) => board::key(output, &name).await,
         Verb::Board(BoardVerb::Leds) => board::leds(output).await,

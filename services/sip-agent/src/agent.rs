@@ -70,6 +70,8 @@ pub struct Agent {
     happened: Vec<Event>,
     dirty: bool,
     media_differs: bool,
+    /// The LAN port has no link.
+    unplugged: bool,
 }
 
 impl Agent {
@@ -110,6 +112,7 @@ impl Agent {
             happened: Vec::new(),
             dirty: true,
             media_differs: true,
+            unplugged: false,
         };
         agent.phone.restored(now, telephone, &agent.stack.calls());
         agent.keeper.replace_head(&agent.head);
@@ -189,6 +192,16 @@ impl Agent {
             self.phone.handle(now, telephone::Input::Hook(hook));
         }
         self.settle(now);
+    }
+
+    /// The LAN port has a link, or has none. What was said without one is lost, and where the cable leads now nobody knows: lines
+    /// register as soon as it is back.
+    pub fn link(&mut self, now: Tick, up: bool) {
+        if std::mem::replace(&mut self.unplugged, !up) && up {
+            tracing::info!("the link is back: lines register");
+            self.stack.handle(now, Input::LinkUp);
+            self.settle(now);
+        }
     }
 
     /// hal-agent is gone: the call goes on, the handset counts as it was.

@@ -149,9 +149,12 @@ fn on_request(agent: &mut Agent, outlets: &mut Outlets, asked: Asked) {
 
 fn on_hal(agent: &mut Agent, outlets: &mut Outlets, event: HalEvent) {
     match event {
-        HalEvent::Facts { epoch, board, hook } => {
+        HalEvent::Facts { epoch, board, hook, link } => {
             outlets.hal_epoch = epoch;
             agent.board(clock::now(), board, hook);
+            if let Some(up) = link {
+                agent.link(clock::now(), up);
+            }
         }
         HalEvent::Away => {
             outlets.hal_epoch = 0;

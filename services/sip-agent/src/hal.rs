@@ -25,6 +25,8 @@ pub enum HalEvent {
         board: BoardFacts,
         /// The handset; none while unknown.
         hook: Option<Hook>,
+        /// Whether the LAN port has a link; none while unknown.
+        link: Option<bool>,
     },
     /// It is not there.
     Away,
@@ -69,7 +71,12 @@ fn event(values: &HashMap<String, OwnedVariant>) -> HalEvent {
         model: text("Model").to_owned(),
         firmware: text("FirmwareVersion").to_owned(),
     };
-    HalEvent::Facts { epoch, board, hook: text("Hook").parse().ok() }
+    let link = match text("LinkLan") {
+        "connected" => Some(true),
+        "disconnected" => Some(false),
+        _ => None,
+    };
+    HalEvent::Facts { epoch, board, hook: text("Hook").parse().ok(), link }
 }
 
 /// Passes the keys on; ends with the bus or the driver.

@@ -38,6 +38,15 @@ async fn the_first_message_of_a_new_socket_is_not_lost() {
     assert!(begin.elapsed() < std::time::Duration::from_millis(3500), "{:?}", begin.elapsed());
 }
 
+/// B12: the LAN port has its link again, the address is the same.
+#[tokio::test]
+async fn a_registered_line_registers_when_the_link_is_back() {
+    let mut house = House::registered().await;
+    house.board.link("disconnected").await;
+    house.board.link("connected").await;
+    house.far.expect("REGISTER").await;
+}
+
 #[tokio::test]
 async fn a_changed_setting_is_in_effect_and_its_revision_says_so() {
     let house = House::registered().await;

@@ -1,5 +1,6 @@
 //! Requests of ours: from a finished request to its transaction, and from the transaction's steps to whoever sent it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agreements::LineNumber;
@@ -63,7 +64,8 @@ impl Stack {
         };
         let id = self.core.transactions.reserve();
         let request = Arc::new(request);
-        let transaction = Transaction { owner, line, route, timing, merge_key: String::new(), request, machine };
+        let (merge_key, counted) = (String::new(), BTreeMap::new());
+        let transaction = Transaction { owner, line, route, timing, merge_key, request, machine, counted };
         if !self.core.transactions.insert_client(id, key, transaction) {
             return None;
         }
@@ -108,7 +110,8 @@ impl Stack {
         }
     }
 
-    fn send_request_of(&mut self, id: TransactionId) {
+    /// Sends it, perhaps once more: its timers go on.
+    pub(crate) fn send_request_of(&mut self, id: TransactionId) {
         if let Some(transaction) = self.core.transactions.find(id) {
             let (route, bytes) = (transaction.route, transaction.request.to_bytes());
             self.transmit(route, bytes);
@@ -127,7 +130,8 @@ impl Stack {
         hit.into_iter().for_each(|id| self.send_request_of(id));
     }
 
-    fn end_transaction(&mut self, id: TransactionId) -> Option<Arc<Request>> {
+    /// Nothing more comes of it; the request that it was for.
+    pub(crate) fn end_transaction(&mut self, id: TransactionId) -> Option<Arc<Request>> {
         self.core.timers.disarm_all(TimerOwner::Transaction(id));
         self.core.transactions.remove(id).map(|transaction| transaction.request)
     }

@@ -102,11 +102,18 @@ impl FlowTable {
         })
     }
 
-    /// Makes a line's sockets those at `addresses`: others are retired. Call [`FlowTable::open_missing`] after it.
-    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) {
-        for flow in self.flows.values_mut().filter(|flow| flow.line == line && !flow.retired) {
-            flow.retired = !(addresses.contains(&flow.wanted) && (flow.transport, flow.dscp) == kind);
+    /// Makes a line's sockets those at `addresses`: others are retired, and one that was retired and is still there is the line's
+    /// again. Those that are not bound and wanted again are to be asked for. Call [`FlowTable::open_missing`] after it.
+    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) -> Vec<FlowId> {
+        let mut back = Vec::new();
+        for (id, flow) in self.flows.iter_mut().filter(|(_, flow)| flow.line == line) {
+            let wanted = addresses.contains(&flow.wanted) && (flow.transport, flow.dscp) == kind;
+            let again = std::mem::replace(&mut flow.retired, !wanted) && wanted;
+            if again && flow.local().is_none() {
+                back.push(*id);
+            }
         }
+        back
     }
 
     /// The ids of a line's `addresses` that are not there yet. An address that a retired socket still holds comes later.
@@ -194,6 +201,24 @@ mod tests {
         assert_eq!(table.down_reason(line()), Some("taken"));
         table.on_up(id, at("127.0.0.1:5060"));
         assert_eq!(table.on_down(id, String::new()), Some(FIRST_RETRY));
+    }
+
+    /// Its calls have kept it; where it has been lost meanwhile it is to be asked for.
+    #[test]
+    fn a_socket_that_is_wanted_again_is_the_lines_again() {
+        let mut table = FlowTable::default();
+        let id = table.open_missing(line(), &[at("127.0.0.1:5060")], UDP)[0];
+        table.on_up(id, at("127.0.0.1:5060"));
+        for lost in [false, true] {
+            assert!(table.retire_others(line(), &[], UDP).is_empty());
+            assert!(table.any_up(line()).is_none());
+            if lost {
+                table.on_down(id, "no such address".into());
+            }
+            assert_eq!(table.retire_others(line(), &[at("127.0.0.1:5060")], UDP).is_empty(), !lost);
+            assert!(table.open_missing(line(), &[at("127.0.0.1:5060")], UDP).is_empty());
+            assert_eq!(table.any_up(line()).is_some(), !lost);
+        }
     }
 
     #[test]

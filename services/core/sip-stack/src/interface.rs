@@ -114,6 +114,8 @@ pub enum Input {
     },
     /// What the user, or telephone for the user, wants.
     Command(Command, Correlation),
+    /// The LAN port has its link again, perhaps in another network: lines register at once.
+    LinkUp,
     /// The deadline of the last [`Output::Wait`] has come (or another input came first: harmless).
     Timeout,
 }

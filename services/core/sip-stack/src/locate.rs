@@ -9,7 +9,7 @@ use agreements::{CallIdentity, LineNumber};
 use serde::{Deserialize, Serialize};
 
 use crate::addresses::Hop;
-use crate::interface::{Output, QueryId};
+use crate::interface::{FlowId, Output, QueryId};
 use crate::stack::{Stack, line_of};
 use crate::subscription::SubscriptionId;
 use crate::timers::{Timer, TimerOwner};
@@ -57,6 +57,16 @@ pub(crate) struct Routes {
     pub(crate) first: Route,
     /// After it has failed.
     pub(crate) others: Vec<Route>,
+}
+
+impl Routes {
+    /// The same with another socket of ours in the place of an old one.
+    pub(crate) fn by(mut self, old: FlowId, new: FlowId) -> Routes {
+        for route in [&mut self.first].into_iter().chain(&mut self.others).filter(|route| route.flow == old) {
+            route.flow = new;
+        }
+        self
+    }
 }
 
 /// What came of a hop.

@@ -1,6 +1,7 @@
 //! What comes in: from a datagram to its transaction, and requests on to the user agent server (`serve`). RFC 3261 section 18
 //! and 17.2.3.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,14 +60,17 @@ impl Stack {
         self.transmit(Route { flow: source.flow, remote }, answer.to_bytes());
     }
 
-    /// RFC 3261 18.1.2, 17.1.3 and 8.1.3.3: a response that belongs to nothing is dropped, and so is one that is to go on to
-    /// somebody else.
+    /// RFC 3261 18.1.2, 17.1.3 and 8.1.3.3: a response that belongs to nothing is dropped, and so are one that is to go on to
+    /// somebody else and one whose sent-by is not what its request had.
     fn on_response(&mut self, response: &Response) {
-        if !response.headers.via().is_ok_and(|hops| hops.len() == 1) {
-            return;
-        }
+        let Ok(hops) = response.headers.via() else { return };
+        let [hop] = hops.as_slice() else { return };
         let Some(id) = ClientKey::of(&response.headers).and_then(|key| self.core.transactions.client(&key)) else { return };
         let Some(transaction) = self.core.transactions.find_mut(id) else { return };
+        let ours = transaction.request.headers.top_via();
+        if !ours.is_ok_and(|ours| ours.host == hop.host && ours.port_or_default() == hop.port_or_default()) {
+            return;
+        }
         let (code, timing) = (response.status.code(), transaction.timing);
         let steps = match &mut transaction.machine {
             Machine::ClientInvite(machine) => {
@@ -153,6 +157,7 @@ impl Stack {
             merge_key: merge_key(&arrived.request),
             request: arrived.request.clone(),
             machine,
+            counted: BTreeMap::new(),
         };
         self.core.transactions.insert_server(key, transaction, standing)
     }

@@ -45,8 +45,7 @@ pub struct Stack {
 pub(crate) struct Core {
     pub(crate) timers: TimerTable,
     pub(crate) transactions: TransactionTable,
-    /// Not in the snapshot, which is written after each message: a request that is repeated after a restart is a new one.
-    #[serde(skip)]
+    /// The newest of it alone is in the snapshot.
     pub(crate) settled: SettledTable,
     pub(crate) flows: FlowTable,
     pub(crate) queries: QueryTable,
@@ -117,6 +116,7 @@ impl Stack {
             Input::Resolved { query, targets } => self.on_resolved(query, targets),
             Input::MediaReady { call, generation, result } => self.on_media_ready(call, generation, result),
             Input::Command(command, correlation) => self.on_command(command, correlation),
+            Input::LinkUp => self.on_link_up(),
             Input::Timeout => {}
         }
         self.fire_timers();

@@ -25,7 +25,9 @@ impl Stack {
         for line in LineNumber::all() {
             let Some(own) = line_of(settings, line) else { continue };
             let wanted = wanted_addresses(&settings.addresses, own);
-            self.core.flows.retire_others(line, &wanted, (own.transport, own.dscp));
+            for flow in self.core.flows.retire_others(line, &wanted, (own.transport, own.dscp)) {
+                self.ask_for_flow(flow);
+            }
         }
         self.close_unused_flows();
         self.open_missing_flows(settings);
@@ -111,6 +113,12 @@ impl Stack {
     /// A socket's address while it is bound.
     pub(crate) fn local_of(&self, flow: FlowId) -> Option<SocketAddr> {
         self.core.flows.find(flow)?.local()
+    }
+
+    /// Whether a socket is closed, or has an address that is not ours any more.
+    pub(crate) fn is_gone(&self, flow: FlowId) -> bool {
+        let ours = self.settings.as_deref().map(|settings| settings.addresses.as_slice()).unwrap_or_default();
+        self.core.flows.find(flow).is_none_or(|flow| flow.retired && !ours.contains(&flow.wanted.ip()))
     }
 
     /// A socket's address, or the one it shall have.

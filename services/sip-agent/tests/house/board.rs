@@ -15,6 +15,7 @@ struct Hal {
     epoch: u64,
     address: String,
     hook: String,
+    link: String,
     lamps: mpsc::UnboundedSender<(String, String)>,
 }
 
@@ -44,6 +45,10 @@ impl Hal {
         self.hook.clone()
     }
     #[zbus(property)]
+    fn link_lan(&self) -> String {
+        self.link.clone()
+    }
+    #[zbus(property)]
     fn address(&self) -> String {
         self.address.clone()
     }
@@ -60,7 +65,7 @@ pub struct Board {
 impl Board {
     pub async fn new(bus: &Connection, address: &str) -> Board {
         let (sender, lamps) = mpsc::unbounded_channel();
-        let hal = Hal { epoch: 1, address: address.into(), hook: "on".into(), lamps: sender };
+        let hal = Hal { epoch: 1, address: address.into(), hook: "on".into(), link: "connected".into(), lamps: sender };
         bus.object_server().at(PATH, hal).await.unwrap();
         let hal = bus.object_server().interface(PATH).await.unwrap();
         bus.request_name(NAME).await.unwrap();
@@ -77,6 +82,13 @@ impl Board {
         for action in ["pressed", "released"] {
             Hal::key(self.hal.signal_emitter(), name, action, HashMap::new()).await.unwrap();
         }
+    }
+
+    /// The LAN port's link: connected or disconnected.
+    pub async fn link(&self, state: &str) {
+        let mut hal = self.hal.get_mut().await;
+        hal.link = state.into();
+        hal.link_lan_changed(self.hal.signal_emitter()).await.unwrap();
     }
 
     /// The unit has another address.

@@ -13,7 +13,7 @@ mod wish;
 
 use std::collections::BTreeMap;
 
-use agreements::CallIdentity;
+use agreements::{CallIdentity, LineNumber};
 use serde::{Deserialize, Serialize};
 use sip_wire::{Method, Request, StatusCode};
 
@@ -77,13 +77,16 @@ impl ReferralTable {
 }
 
 impl Stack {
-    /// The next request in a dialog and its way; none when the dialog is gone.
-    fn request_in(&mut self, usage: &mut Usage, method: Method) -> Option<(Request, Route)> {
+    /// The next request in a dialog of a line and its way; none when the dialog is gone. A dialog that no call moves any more may
+    /// outlive its socket: then the line's own takes its place.
+    fn request_in(&mut self, line: LineNumber, usage: &mut Usage, method: Method) -> Option<(Request, Route)> {
         let dialog = match usage {
             Usage::Own(dialog) => dialog,
             Usage::Call(call) => self.call_dialog(*call)?,
         };
-        Some((dialog.request(method), dialog.peer))
+        let (request, peer) = (dialog.request(method), dialog.peer);
+        let other = self.is_gone(peer.flow).then(|| self.route_to(line, peer.remote)).flatten();
+        Some((request, other.unwrap_or(peer)))
     }
 
     fn call_dialog(&mut self, call: CallIdentity) -> Option<&mut Dialog> {

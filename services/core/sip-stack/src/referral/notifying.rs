@@ -26,7 +26,7 @@ impl Stack {
     /// Says what has not been said, unless a NOTIFY is under way.
     pub(super) fn notify_referrer(&mut self, id: ReferralId) {
         let Some(one) = self.core.referrals.taken.get(&id) else { return };
-        let news = (one.status, one.stage == Stage::Over);
+        let news = (one.status, matches!(one.stage, Stage::Over | Stage::Expired));
         let over = news.1;
         if one.open.is_some() {
             return;
@@ -52,11 +52,16 @@ impl Stack {
         let settings = self.settings()?;
         let mut one = self.core.referrals.taken.get(&id)?.clone();
         let own = line_of(&settings, one.line)?;
-        let (mut request, route) = self.request_in(&mut one.usage, Method::NOTIFY)?;
+        let (mut request, route) = self.request_in(one.line, &mut one.usage, Method::NOTIFY)?;
         let contact = self.contact_on(one.line, route.flow)?;
         let expires = self.core.timers.at(TimerOwner::Referral(id), Timer::ReferExpires);
         let left = expires.map_or(SUBSCRIBED, |at| at.since(self.now)).as_secs();
-        let state = if over { "terminated;reason=noresource".to_owned() } else { format!("active;expires={left}") };
+        // RFC 6665 4.1.3.
+        let state = match (over, one.stage) {
+            (true, Stage::Expired) => "terminated;reason=timeout".to_owned(),
+            (true, _) => "terminated;reason=noresource".to_owned(),
+            (false, _) => format!("active;expires={left}"),
+        };
         let headers = &mut request.headers;
         headers.push(HeaderName::CONTACT, contact);
         headers.push(HeaderName::EVENT, format!("{PACKAGE};id={}", one.number));
@@ -108,8 +113,8 @@ impl Stack {
 
     /// The subscription's time is over: what is known by now is the last word.
     pub(super) fn on_refer_expired(&mut self, id: ReferralId) {
-        if let Some(one) = self.core.referrals.taken.get_mut(&id) {
-            one.stage = Stage::Over;
+        if let Some(one) = self.core.referrals.taken.get_mut(&id).filter(|one| one.stage != Stage::Over) {
+            one.stage = Stage::Expired;
             one.said = None;
             self.touch();
             self.notify_referrer(id);

@@ -158,7 +158,7 @@ impl Stack {
         let own = line_of(&settings, call.line).ok_or("the line is not in use")?;
         let target = self.refer_target(call, &one.target)?;
         let (line, anonymous) = (call.line, call.is_anonymous());
-        let (mut request, route) = self.request_in(&mut Usage::Call(one.call), Method::REFER).ok_or("the call has ended")?;
+        let (mut request, route) = self.request_in(line, &mut Usage::Call(one.call), Method::REFER).ok_or("the call has ended")?;
         let contact = self.contact_on(line, route.flow).ok_or("the line has no socket")?;
         request.headers.push(HeaderName::CONTACT, contact);
         add_target(&mut request, target, own, anonymous);
@@ -191,7 +191,9 @@ impl Stack {
     }
 
     fn on_refer_accepted(&mut self, id: ReferralId, told: &Told, response: &Response) {
-        let followed = response.headers.refer_sub().ok().flatten() != Some(false);
+        // Who has sent a NOTIFY says more, whatever it writes here.
+        let heard = self.core.referrals.sent.get(&id).is_some_and(|one| one.accepted);
+        let followed = heard || response.headers.refer_sub().ok().flatten() != Some(false);
         self.accept_refer(id, followed);
         if !followed {
             return self.forget_referral(id);

@@ -50,8 +50,12 @@ pub(crate) struct Referred {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stage {
     Asked,
-    Calling { call: CallIdentity },
+    Calling {
+        call: CallIdentity,
+    },
     Over,
+    /// The subscription's time is over; how it goes on nobody is told.
+    Expired,
 }
 
 /// One REFER of theirs.

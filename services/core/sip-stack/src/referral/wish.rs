@@ -19,7 +19,7 @@ pub enum ReferTarget {
 /// What became of a REFER of ours. Nothing of it ends the call: that is the user's to decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReferProgress {
-    /// It cannot be asked; nothing was sent.
+    /// It cannot be asked: nothing was sent, or what was sent was challenged and cannot go again (the call has ended meanwhile, say).
     Unasked {
         /// In words.
         reason: String,

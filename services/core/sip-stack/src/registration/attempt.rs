@@ -48,6 +48,19 @@ impl Stack {
         self.register(line);
     }
 
+    /// `Input::LinkUp`: what waits for an answer that was lost is said again. A line that has said nothing yet keeps the moment that it
+    /// was given: after a power cut the links of a house come up together.
+    pub(crate) fn on_link_up(&mut self) {
+        for line in LineNumber::all() {
+            let Some(own) = self.core.registrations.get(&line) else { continue };
+            match own.activity {
+                Activity::Trying { transaction } => self.send_request_of(transaction),
+                _ if own.cseq == 0 && own.last_error.is_empty() => {}
+                _ => self.register_at_once(line),
+            }
+        }
+    }
+
     /// Begins a REGISTER, as far as it gets.
     pub(super) fn register(&mut self, line: LineNumber) {
         let Some(settings) = self.settings() else { return };

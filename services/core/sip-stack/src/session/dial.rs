@@ -84,7 +84,7 @@ impl Stack {
             }
             Located::At(routes) => {
                 let route = routes.first;
-                let mut call = Call::new(identity, line, true, State::Preparing { target, routes });
+                let mut call = Call::new(identity, line, true, State::Preparing { target, routes, told_ringback: None });
                 (call.correlation, call.referred) = (correlation, referred);
                 call.anonymous = own.identity.anonymous;
                 self.prepare(call, route, &settings);
@@ -102,7 +102,7 @@ impl Stack {
                 if call.media.is_some() {
                     return self.invite_elsewhere(call, target, routes, &settings);
                 }
-                call.state = State::Preparing { target, routes };
+                call.state = State::Preparing { target, routes, told_ringback: None };
                 self.prepare(call, route, &settings);
             }
             (State::Locating { query: asked, .. }, Err(reason)) if *asked == query => {
@@ -132,11 +132,12 @@ impl Stack {
 
     /// Media is ready: the INVITE leaves.
     pub(super) fn send_invite(&mut self, mut call: Call, settings: &StackSettings) {
-        let State::Preparing { target, routes: Routes { first: route, others } } = call.state.clone() else {
+        let State::Preparing { target, routes: Routes { first: route, others }, told_ringback } = call.state.clone() else {
             return self.put_call(call);
         };
         call.auth.begin();
-        let Some(request) = self.invite_request(&mut call, settings, &target, route, 1) else {
+        let number = call.elsewhere.next_number();
+        let Some(request) = self.invite_request(&mut call, settings, &target, route, number) else {
             return self.end(call, 0, "the INVITE cannot be made", EndedBy::Local);
         };
         let Some(invite) = self.start_client(Owner::Invite(call.identity), call.line, route, request) else {
@@ -149,17 +150,19 @@ impl Stack {
             several: !others.is_empty(),
             others,
             invite,
-            number: 1,
+            number,
             provisional: false,
-            told_ringback: None,
+            told_ringback,
             cancel,
             early: Vec::new(),
         });
         let expires = line_of(settings, call.line).map_or(0, |own| own.invite_expires);
-        if expires > 0 {
-            self.arm(TimerOwner::Call(call.identity), Timer::DialExpires, Duration::from_secs(expires.into()));
+        if number == 1 {
+            if expires > 0 {
+                self.arm(TimerOwner::Call(call.identity), Timer::DialExpires, Duration::from_secs(expires.into()));
+            }
+            self.tell(Event::Dialing { call: call.identity, sip_call_id: call.sip_call_id.clone() });
         }
-        self.tell(Event::Dialing { call: call.identity, sip_call_id: call.sip_call_id.clone() });
         self.put_call(call);
     }
 

@@ -117,6 +117,11 @@ impl Stack {
         let mut prack = dialog.request(Method::PRACK);
         prack.headers.push(HeaderName::RACK, rack);
         call.auth.sign(&mut prack, own, &mut self.random);
+        if let State::Inviting(inviting) = &call.state
+            && let Some(invite) = self.core.transactions.find_mut(inviting.invite)
+        {
+            invite.counted.insert(dialog.remote.tag().unwrap_or_default().to_owned(), dialog.local_seq);
+        }
         self.start_client(Owner::Prack(call.identity), call.line, dialog.peer, prack);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use agreements::CallIdentity;
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
+use super::reinvite::Ours;
 use super::reliable::knows_reliable;
 use super::talking::Answered;
 use super::{Call, Exchange, Offered, SessionInterval, State, Talking, add_sdp, sdp_of, why};
@@ -73,8 +74,7 @@ impl Stack {
         (tag, dialog): (String, Dialog),
         replaces: Option<CallIdentity>,
     ) -> Call {
-        let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
-        let identity = CallIdentity::from_parts(self.now.0 / 1_000_000, random);
+        let identity = self.name_call();
         let remote = self.caller_of(arrived, &dialog.remote);
         let sip_call_id = dialog.call_id.clone();
         let offered = Offered {
@@ -86,6 +86,7 @@ impl Stack {
             ring_wanted: false,
             exchange: Exchange::InAnswer,
             replaces,
+            moved: false,
         };
         let mut call = Call::new(identity, arrived.line, false, State::Offered(offered));
         call.local_tag = tag;
@@ -235,6 +236,10 @@ impl Stack {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
         }
         let mut talking = Talking::new(offered.dialog);
+        if offered.moved {
+            // What the far end has heard of us before says another address.
+            talking.ours = Ours::Moving;
+        }
         talking.unacked = self.answer_and_repeat(call.identity, invite, &request, &response, Answered { offer_open });
         call.state = State::Talking(talking);
         self.desire(&mut call, settings);
@@ -267,8 +272,12 @@ impl Stack {
         self.end(call, status.code(), reason, by);
     }
 
-    /// The INVITE's Expires has passed (RFC 3261 13.3.1).
+    /// The INVITE's Expires has passed (RFC 3261 13.3.1), or what it is given after a move.
     pub(super) fn on_invite_expired(&mut self, call: Call) {
+        if matches!(call.state, State::Offered(Offered { moved: true, .. })) {
+            let reason = "it was not answered in time after this phone's address had changed";
+            return self.refuse_offered(call, StatusCode::TEMPORARILY_UNAVAILABLE, reason, EndedBy::Network);
+        }
         self.refuse_offered(call, StatusCode::REQUEST_TERMINATED, "the caller's time is over", EndedBy::Network);
     }
 

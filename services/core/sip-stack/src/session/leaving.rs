@@ -4,6 +4,7 @@ use agreements::CallIdentity;
 use sip_wire::{Method, StatusCode};
 
 use super::{Call, Leaving, State};
+use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
@@ -15,10 +16,6 @@ use crate::transaction::Owner;
 
 /// How long the answers to the last requests are waited for after `Command::Stop`.
 const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
-
-/// PRACKs have counted on in the early dialog of a 2xx that comes too late, and nobody remembers how far: its BYE is beyond all of
-/// them. The far end takes any higher number (RFC 3261 12.2.2), and refuses a lower one with 500.
-const BEYOND_EARLY: u32 = 100;
 
 impl Stack {
     /// `Command::Hangup`: CANCEL, 603 or BYE as fits.
@@ -127,10 +124,23 @@ impl Stack {
         }
         self.acknowledge(told, &dialog, response);
         if began {
-            dialog.local_seq = dialog.local_seq.saturating_add(BEYOND_EARLY);
-            let bye = dialog.request(Method::BYE);
-            self.start_client(Owner::Nobody, told.line, dialog.peer, bye);
+            self.leave_unwanted(told, dialog);
         }
+    }
+
+    /// A dialog that no call wants: a call of its own that is over for people already sees its BYE through.
+    fn leave_unwanted(&mut self, told: &Told, mut dialog: Dialog) {
+        let counted = self.core.transactions.find(told.id).map(|invite| &invite.counted);
+        let last = counted.and_then(|counted| counted.get(dialog.remote.tag().unwrap_or_default())).copied();
+        dialog.local_seq = dialog.local_seq.max(last.unwrap_or_default());
+        let bye = Leaving::Bye { dialog: dialog.clone(), transaction: told.id };
+        let mut call = Call::new(self.name_call(), told.line, true, State::Leaving(bye));
+        call.sip_call_id.clone_from(&dialog.call_id);
+        call.local_tag = dialog.local.tag().unwrap_or_default().to_owned();
+        call.flow = Some(dialog.peer.flow);
+        call.anonymous = addresses::party(&dialog.local).is_anonymous();
+        call.ended = true;
+        self.say_bye(call, dialog);
     }
 
     /// `Command::Stop`: calls end, lines say goodbye where they shall; then `Event::Stopped`.

@@ -1,8 +1,8 @@
 //! INVITE sessions (RFC 3261 sections 13 to 15, RFC 3264): what a call is, and what is common to all its stages. Each stage has
 //! its file: `dial`, `early`, `redirected` and `takeback` (ours until answered), `incoming`, `reliable` and `forward` (theirs until
-//! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh`, `moving` and `unanswered` (answered), `leaving` (ended for people,
-//! not yet for the network); `sound` is what all ask of media, `interval` what RFC 4028 agrees, `replaced` where a call takes the place
-//! of another.
+//! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh` and `unanswered` (answered), `leaving` (ended for people, not yet
+//! for the network); `moving` is where the phone's address is another, `sound` what all ask of media, `interval` what RFC 4028 agrees,
+//! `replaced` where a call takes the place of another.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
@@ -96,6 +96,8 @@ pub(crate) enum State {
     Preparing {
         target: Uri,
         routes: Routes,
+        /// The last `Event::Ringback` of an earlier INVITE of the call.
+        told_ringback: Option<bool>,
     },
     Inviting(Inviting),
     Offered(Offered),
@@ -155,6 +157,8 @@ pub(crate) struct Offered {
     exchange: Exchange,
     /// The call whose place it takes (RFC 3891).
     replaces: Option<CallIdentity>,
+    /// Our address is another than the INVITE came to (`moving`).
+    moved: bool,
 }
 
 /// How far offer and answer are before our 2xx.
@@ -243,9 +247,9 @@ impl Call {
     /// As the outside sees it; none once it has ended.
     pub(crate) fn view(&self, settings: &StackSettings) -> Option<CallView> {
         let stage = match &self.state {
-            State::Locating { .. } | State::Preparing { .. } => CallStage::Dialing,
-            State::Inviting(inviting) if inviting.told_ringback.is_none() => CallStage::Dialing,
-            State::Inviting(_) => CallStage::Ringback,
+            State::Locating { .. } | State::Preparing { told_ringback: None, .. } => CallStage::Dialing,
+            State::Inviting(Inviting { told_ringback: None, .. }) => CallStage::Dialing,
+            State::Preparing { .. } | State::Inviting(_) => CallStage::Ringback,
             State::Offered(_) => CallStage::Incoming,
             State::Talking(_) => CallStage::Talking,
             State::Leaving(_) => return None,
@@ -295,6 +299,12 @@ impl Stack {
             Command::Unsubscribe(key) => self.unsubscribe(&key),
             Command::Stop => self.stop(),
         }
+    }
+
+    /// For a call that nobody has named yet.
+    fn name_call(&mut self) -> CallIdentity {
+        let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
+        CallIdentity::from_parts(self.now.0 / 1_000_000, random)
     }
 
     /// Takes a call out to work on it; whoever takes it puts it back or lets it go.

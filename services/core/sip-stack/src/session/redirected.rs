@@ -45,6 +45,17 @@ impl Elsewhere {
         self.tried.first()
     }
 
+    /// So far the call's requests have counted.
+    pub(super) fn note_number(&mut self, number: u32) {
+        self.number = self.number.max(number);
+    }
+
+    /// CSeq of the next INVITE.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.number = self.number.saturating_add(1);
+        self.number
+    }
+
     fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {
         for (q, uri) in contacts {
             let known = self.tried.iter().chain(self.waiting.iter().map(|(_, uri)| uri)).any(|known| known.equivalent(&uri));
@@ -82,7 +93,7 @@ impl Stack {
         let taken_back = call.ended || matches!(&call.state, State::Inviting(inviting) if inviting.cancel != Cancel::No);
         let Some(own) = line_of(settings, call.line) else { return self.let_go(call) };
         if let State::Inviting(inviting) = &call.state {
-            call.elsewhere.number = call.elsewhere.number.max(inviting.last_number());
+            call.elsewhere.note_number(inviting.last_number());
         }
         while let Some(target) = (!taken_back && fate.code < GLOBAL_FAILURE).then(|| call.elsewhere.next()).flatten() {
             let Some(hop) = self.call_hop(call.line, own, &target) else { continue };
@@ -101,22 +112,20 @@ impl Stack {
     /// The next INVITE of the same call: Call-ID, From and To stay, the number grows (RFC 3261 8.1.3.4).
     pub(super) fn invite_elsewhere(&mut self, mut call: Call, target: Uri, routes: Routes, settings: &StackSettings) {
         let Routes { first: route, others } = routes;
-        let same_address = call.media.as_ref().map(|media| media.local.ip()) == self.local_of(route.flow).map(|local| local.ip());
-        if !same_address {
-            let reason = "the call is sent to where this phone's address does not reach".to_owned();
-            return self.go_elsewhere(call, Fate { code: 0, reason, by: EndedBy::Network }, settings);
-        }
         let told_ringback = match &call.state {
             State::Inviting(inviting) => inviting.told_ringback,
             State::Locating { .. } | State::Preparing { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => None,
         };
+        let same_address = call.media.as_ref().map(|media| media.local.ip()) == self.local_of(route.flow).map(|local| local.ip());
+        if !same_address {
+            return self.prepare_again(call, target, Routes { first: route, others }, told_ringback, settings);
+        }
         if call.media.as_mut().is_some_and(crate::media::MediaSession::forget_agreed) {
             self.desire(&mut call, settings);
         }
         call.auth.begin();
         call.flow = Some(route.flow);
-        let number = call.elsewhere.number.saturating_add(1);
-        call.elsewhere.number = number;
+        let number = call.elsewhere.next_number();
         let request = self.invite_request(&mut call, settings, &target, route, number);
         let sent = request.and_then(|request| self.start_client(Owner::Invite(call.identity), call.line, route, request));
         let Some(invite) = sent else { return self.end(call, 0, "too many requests are open", EndedBy::Local) };

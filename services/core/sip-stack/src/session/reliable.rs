@@ -120,6 +120,12 @@ impl Stack {
         }
     }
 
+    /// Its PRACK is not expected any more.
+    pub(super) fn forget_reliable(&mut self, call: &mut Call) {
+        call.reliable.open = None;
+        self.stop_reliable(call);
+    }
+
     /// A PRACK in the dialog: what it acknowledges is answered 2xx, anything else 481 (RFC 3262 3).
     pub(super) fn on_prack(&mut self, id: TransactionId, mut call: Call, request: &Request) {
         let tag = call.local_tag.clone();

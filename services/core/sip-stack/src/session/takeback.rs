@@ -55,8 +55,7 @@ impl Stack {
     pub(super) fn on_cancel_lost(&mut self, call: Call) {
         if let State::Inviting(inviting) = &call.state {
             let invite = inviting.invite;
-            self.core.timers.disarm_all(TimerOwner::Transaction(invite));
-            self.core.transactions.remove(invite);
+            self.end_transaction(invite);
         }
         self.let_go(call);
     }

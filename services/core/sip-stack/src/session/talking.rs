@@ -99,7 +99,8 @@ impl Stack {
             State::Talking(talking) => {
                 talking.unacked = None;
                 // The ACK may have gone to an address that is not ours any more: then the far end is asked from the new one.
-                if let (Some(_), Some(settings)) = (self.new_home(&call), self.settings()) {
+                let moves = matches!(talking.ours, Ours::Moving) || self.new_home(&call).is_some();
+                if let (true, Some(settings)) = (moves, self.settings()) {
                     return self.go_on(call, &settings);
                 }
                 self.leave(call, 408, "the caller did not acknowledge the answer", EndedBy::Network);

@@ -9,6 +9,7 @@ mod server_request;
 mod settled;
 mod table;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,6 +173,9 @@ pub(crate) struct Transaction {
     /// The request as it went or came: ACK and CANCEL are made from ours, responses to theirs.
     pub(crate) request: Arc<Request>,
     pub(crate) machine: Machine,
+    /// Of our INVITE: the last CSeq of its early dialogs, by To-tag, where they have counted on (PRACK). A 2xx may come when no call
+    /// knows of them any more, and its BYE counts on from there (RFC 3261 12.2.1.1).
+    pub(crate) counted: BTreeMap<String, u32>,
 }
 
 impl Transaction {

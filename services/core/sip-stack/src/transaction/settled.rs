@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agreements::Tick;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Route, ServerKey};
 use crate::interface::FlowId;
@@ -14,8 +15,13 @@ use crate::interface::FlowId;
 const MOST: usize = 4_096;
 /// Octets of all of them.
 const MOST_OCTETS: usize = 2 << 20;
+/// Of the newest, how many a snapshot holds, and of which size at most: an answer may have been kept from leaving by the end of the
+/// process, or been lost a moment before, and the snapshot is written anew with each message.
+const KEPT: usize = 4;
+const KEPT_OCTETS: usize = 4_096;
 
 /// A request that is over.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Answered {
     /// Where its answer goes.
     pub(crate) route: Route,
@@ -99,6 +105,25 @@ impl SettledTable {
     }
 }
 
+impl Serialize for SettledTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let newest = self.all.values().rev().take(KEPT).filter(|(key, answered)| octets_of(key, answered) <= KEPT_OCTETS);
+        let mut kept: Vec<(&ServerKey, &Answered)> = newest.map(|(key, answered)| (&**key, answered)).collect();
+        kept.reverse();
+        kept.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SettledTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SettledTable, D::Error> {
+        let mut table = SettledTable::default();
+        for (key, answered) in Vec::<(ServerKey, Answered)>::deserialize(deserializer)? {
+            table.insert(key, answered);
+        }
+        Ok(table)
+    }
+}
+
 /// What the far end has made so long as it is: a key of RFC 2543 holds whole header fields.
 fn octets_of(key: &ServerKey, answered: &Answered) -> usize {
     // The merge key stands twice.
@@ -152,6 +177,18 @@ mod tests {
             table.insert(key, Answered { merge_key, ..answered(number, 10, 30) });
         }
         assert!((100..130).contains(&table.len()) && table.octets <= MOST_OCTETS, "{}", table.len());
+    }
+
+    #[test]
+    fn a_snapshot_holds_the_newest_and_no_large_ones() {
+        let mut table = SettledTable::default();
+        for number in 0..9 {
+            table.insert(key(number), answered(number, if number == 7 { KEPT_OCTETS } else { 300 }, 30));
+        }
+        let again: SettledTable = postcard::from_bytes(&postcard::to_stdvec(&table).unwrap()).unwrap();
+        let kept: Vec<usize> = (0..9).filter(|number| again.find(&key(*number)).is_some()).collect();
+        assert_eq!(kept, [5, 6, 8]);
+        assert!(again.has_copy("key 8") && again.all.keys().is_sorted());
     }
 
     #[test]

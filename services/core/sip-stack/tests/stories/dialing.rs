@@ -128,6 +128,24 @@ fn a_response_with_a_second_hop_is_dropped() {
     assert_eq!(dialled.net.nodes[0].ended().unwrap().0, 486);
 }
 
+/// RFC 3261 18.1.2: a response whose hop is not ours in host and port is somebody else's, whatever its branch.
+#[test]
+fn a_response_for_another_sent_by_is_dropped() {
+    let mut dialled = Dialled::new();
+    let via = dialled.invite.headers.get("Via").unwrap().to_owned();
+    for other in ["10.0.0.2:5060", "10.0.0.1:5070", "phone.invalid:5060"] {
+        let mut stray = at(answer(&dialled.invite, 486, "f"), dialled.far);
+        stray.headers.set("Via", via.replace("10.0.0.1:5060", other));
+        dialled.send(stray);
+        assert_eq!((dialled.titles().len(), dialled.net.calls(0).len()), (0, 1), "{other}");
+    }
+    // What servers add is theirs to add, and the usual port need not be written.
+    let mut ours = answer(&dialled.invite, 486, "f");
+    ours.headers.set("Via", via.replace("10.0.0.1:5060", "10.0.0.1") + ";received=192.0.2.1;rport=40001");
+    dialled.send(ours);
+    assert_eq!(dialled.titles(), ["ACK"]);
+}
+
 /// RFC 3261 20.33: whether to call again is for people to know.
 #[test]
 fn a_refusal_says_when_to_call_again() {
@@ -364,6 +382,37 @@ fn the_second_of_two_forked_200_gets_ack_then_bye_and_the_call_goes_on() {
     assert_eq!(dialled.net.calls(0).len(), 1);
     let remote = dialled.net.nodes[0].media[&dialled.call].legs[0].remote;
     assert_eq!(remote, Some("10.0.0.9:40000".parse().unwrap()));
+}
+
+/// The BYE of a leg that nobody wants is challenged like any other; it is seen through, after the call's end as well.
+#[test]
+fn the_bye_of_a_late_200_gives_credentials() {
+    for ended in [false, true] {
+        let mut dialled = Dialled::new();
+        dialled.say_with_sdp(200, "one", 40000);
+        if ended {
+            dialled.net.command(0, Command::Hangup(dialled.call));
+            dialled.net.settle();
+            let got = dialled.got();
+            dialled.reply_to(&got, "BYE", 200);
+        }
+        dialled.titles();
+        dialled.say_with_sdp(200, "two", 42000);
+        let got = dialled.got();
+        let bye = requests(&got, "BYE")[0].clone();
+        assert_eq!(bye.headers.cseq().unwrap().number, 2);
+        let mut challenge = answer(&bye, 407, "");
+        challenge.headers.push("Proxy-Authenticate", "Digest realm=\"lab\", nonce=\"n\", qop=\"auth\"");
+        dialled.send(challenge);
+        let got = dialled.got();
+        let signed = requests(&got, "BYE")[0];
+        assert!(signed.headers.has("Proxy-Authorization"));
+        assert_eq!((signed.headers.to().unwrap().tag(), signed.headers.cseq().unwrap().number), (Some("two"), 3));
+        assert_eq!(dialled.net.calls(0).len(), usize::from(!ended));
+        dialled.reply_to(&got, "BYE", 200);
+        dialled.net.run_for(Duration::from_secs(40));
+        assert_eq!(dialled.net.nodes[0].stack.load().calls, usize::from(!ended));
+    }
 }
 
 #[test]

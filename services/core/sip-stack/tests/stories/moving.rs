@@ -1,5 +1,7 @@
 //! The phone gets another address: answered calls go on at it where the far end takes that (RFC 3261 12.2 and 14, RFC 3264 8).
 
+mod unanswered;
+
 use std::time::Duration;
 
 use sip_stack::{CallStage, Command, EndedBy, Input, LineState, StackSettings, Start};

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use sip_stack::{CallStage, Command, EndedBy, Event};
 use sip_wire::{HeaderName, Request, Response};
-use testbed::virtual_net::peer::{PCMU, answer, at, requests, with_sdp};
+use testbed::virtual_net::Net;
+use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, with_sdp};
 
 use crate::dialing::Dialled;
-use crate::given::direct;
+use crate::given::{direct, settings};
 
 const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
 
@@ -41,6 +42,27 @@ fn send_to(dialled: &mut Dialled, contacts: &str) -> Option<String> {
 fn ended(dialled: &Dialled) -> (u16, EndedBy) {
     let (code, _, by) = dialled.net.nodes[0].ended().unwrap();
     (code, by)
+}
+
+/// The phone's other address reaches it: media goes there before the INVITE does.
+#[test]
+fn a_call_is_sent_to_an_address_of_the_other_family() {
+    let mut net = Net::new();
+    let (four, six) = (net.peer("10.0.0.9:5060"), net.peer("[2001:db8::9]:5060"));
+    let mut both = settings("10.0.0.1", "100", None);
+    both.addresses.push("2001:db8::1".parse().unwrap());
+    net.stack(both);
+    net.dial(0, "sip:200@10.0.0.9");
+    net.settle();
+    let first = requests(&net.received(four), "INVITE")[0].clone();
+    net.send(four, net.nodes[0].ip, moved(&first, "<sip:200@[2001:db8::9]>").to_bytes());
+    net.settle();
+    assert_eq!(net.titles(four), ["ACK"]);
+    let second = requests(&net.received(six), "INVITE")[0].clone();
+    assert_eq!((second.headers.call_id(), second.headers.cseq().unwrap().number), (first.headers.call_id(), 2));
+    assert!(body(&second.body).contains("c=IN IP6 2001:db8::1\r\n"));
+    let call = net.calls(0)[0].call;
+    assert!(net.nodes[0].media[&call].legs[0].local.is_ipv6());
 }
 
 /// RFC 3261 8.1.3.4: From, To and Call-ID are those of the first INVITE, the number is the next.

@@ -83,6 +83,44 @@ fn registration_starts_at_once_when_settings_arrive() {
     assert_eq!(lab.net.nodes[0].events.last(), Some(&Event::Line(LineNumber::new(1).unwrap(), state)));
 }
 
+/// B12: where the cable leads now nobody knows, and what was said without a link is lost.
+#[test]
+fn lines_register_at_once_when_the_link_is_back() {
+    let plug = |lab: &mut Lab| {
+        lab.net.faults.loss = 0;
+        lab.net.input(0, Input::LinkUp);
+        lab.net.settle();
+        lab.register()
+    };
+    // Bound, while the first REGISTER waits for its answer, and while the next one waits for its time.
+    let mut bound = lab();
+    let first = bound.register();
+    bound.grant(&first, 3600);
+    let again = plug(&mut bound);
+    assert_eq!(again.headers.cseq().unwrap().number, first.headers.cseq().unwrap().number + 1);
+    bound.grant(&again, 3600);
+    for seconds in [12, 35] {
+        let mut lab = lab();
+        lab.register();
+        lab.net.faults.loss = 100;
+        lab.net.run_for(Duration::from_secs(seconds));
+        let register = plug(&mut lab);
+        lab.grant(&register, 3600);
+        assert!(matches!(lab.line(), LineState::Registered { .. }), "{seconds}");
+    }
+}
+
+/// After a power cut the links of a house come up together.
+#[test]
+fn a_link_that_comes_up_first_does_not_undo_the_spread() {
+    let mut net = Net::new();
+    let registrar = net.peer(REGISTRAR);
+    net.switched_on(settings("10.0.0.1", "200", Some(REGISTRAR)));
+    net.input(0, Input::LinkUp);
+    net.settle();
+    assert!(net.titles(registrar).is_empty());
+}
+
 /// B319 and B320.
 #[test]
 fn the_request_uri_carries_the_port_as_b319_wants_and_user_phone_as_b320_wants() {

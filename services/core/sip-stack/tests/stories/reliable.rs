@@ -342,6 +342,31 @@ fn the_branches_of_a_fork_are_acknowledged_by_themselves() {
     assert_eq!(tagged, ["one 10 1 INVITE", "two 900 1 INVITE", "one 11 1 INVITE"]);
 }
 
+/// RFC 3261 12.2.1.1: the BYE of a branch that answers too late counts on from that branch's own PRACKs, also when the call is over.
+#[test]
+fn the_bye_of_a_late_branch_counts_on_from_its_pracks() {
+    for ended in [false, true] {
+        let mut dialled = dialled();
+        provisional(&mut dialled, 180, "one", 10, None);
+        provisional(&mut dialled, 180, "two", 900, None);
+        provisional(&mut dialled, 183, "two", 901, None);
+        dialled.say_with_sdp(200, "one", 40000);
+        if ended {
+            dialled.net.command(0, Command::Hangup(dialled.call));
+            dialled.net.settle();
+            let got = dialled.got();
+            dialled.reply_to(&got, "BYE", 200);
+        }
+        dialled.titles();
+        for (tag, number) in [("two", 4), ("three", 2)] {
+            dialled.say_with_sdp(200, tag, 42000);
+            let got = dialled.got();
+            assert_eq!(requests(&got, "BYE")[0].headers.cseq().unwrap().number, number, "{tag}");
+            dialled.reply_to(&got, "BYE", 200);
+        }
+    }
+}
+
 /// The answer in a reliable 183 stands; the 200 has none. Later requests count on from the PRACK.
 #[test]
 fn an_answer_in_a_reliable_183_needs_none_in_the_200() {

@@ -147,6 +147,25 @@ fn an_unacknowledged_answer_is_repeated_by_the_next_life() {
     assert!(called.titles().is_empty());
 }
 
+/// What was answered right before the end gets the same answer, and is not done twice (RFC 3261 17.2.2).
+#[test]
+fn a_request_that_is_repeated_after_a_restart_gets_its_answer_again() {
+    for (method, extra, code) in [("BYE", "", 200), ("REFER", "Refer-To: <sip:300@10.0.0.9>\r\n", 202)] {
+        let mut called = Called::talking();
+        called.caller.cseq += 1;
+        called.caller.send(&mut called.net, method, "last", extra, "");
+        assert!(response_with(&called.got(), code).is_some());
+        restarted(&mut called.net, 0);
+        called.caller.send(&mut called.net, method, "last", extra, "");
+        let got = called.got();
+        assert!(response_with(&got, code).is_some(), "{method}: {}", called.net.story());
+        let again = |event: &Event| matches!(event, Event::Ended { .. } | Event::Referred { .. }).then_some(());
+        assert!(called.net.nodes[0].events(again).is_empty());
+        called.net.run_for(Duration::from_secs(40));
+        assert_eq!(called.net.nodes[0].stack.load().settled, 0);
+    }
+}
+
 /// Nothing of an earlier life is said twice with another meaning: branches and tags do not repeat even with the same seed.
 #[test]
 fn the_next_life_uses_new_branches() {
@@ -209,8 +228,8 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
 /// shape of what is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
-    assert_eq!(SNAPSHOT_FORMAT, 3);
-    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-3.bin")));
+    assert_eq!(SNAPSHOT_FORMAT, 4);
+    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-4.bin")));
     assert_eq!(start, Start::Restored);
     let calls = stack.calls();
     assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");

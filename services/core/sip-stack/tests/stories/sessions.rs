@@ -346,6 +346,31 @@ fn a_challenged_refresh_goes_again_with_credentials() {
     assert!(dialled.titles().is_empty());
 }
 
+/// Credentials that are refused are no end: the session is refreshed a little later, and nobody hears of it.
+#[test]
+fn a_refresh_whose_credentials_are_refused_is_tried_again() {
+    for method in [RefreshMethod::Reinvite, RefreshMethod::Update] {
+        let mut dialled = established(600, method, &[("Session-Expires", "600;refresher=uac")]);
+        let newest = |dialled: &mut Dialled| requests(&dialled.got(), method_name(method)).last().map(|request| (*request).clone());
+        dialled.net.run_for(Duration::from_millis(300_100));
+        for nonce in ["first", "second"] {
+            let refresh = newest(&mut dialled).unwrap();
+            assert_eq!(refresh.headers.has("Proxy-Authorization"), nonce == "second");
+            let mut refusal = answer(&refresh, 407, "");
+            add(&mut refusal, &[("Proxy-Authenticate", &format!("Digest realm=\"lab\", nonce=\"{nonce}\", qop=\"auth\""))]);
+            dialled.send(refusal);
+        }
+        dialled.net.run_for(Duration::from_millis(9_500));
+        assert_eq!((newest(&mut dialled), dialled.net.calls(0).len()), (None, 1));
+        dialled.net.run_for(Duration::from_millis(500));
+        let again = newest(&mut dialled).unwrap();
+        accept(&mut dialled, &again, &[("Session-Expires", "600;refresher=uac")]);
+        dialled.net.run_for(Duration::from_secs(290));
+        assert!(newest(&mut dialled).is_none() && dialled.net.calls(0).len() == 1, "the interval begins anew");
+        assert!(dialled.net.nodes[0].events(|event| matches!(event, Event::HoldFailed { .. }).then_some(())).is_empty());
+    }
+}
+
 /// BYE inside a refresh of ours, and its late answer: nothing is left behind.
 #[test]
 fn hangup_inside_a_refresh_is_a_bye_and_leaves_nothing() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sip_stack::{CallStage, Command, FlowId, Input, LineState, StackSettings, Start, Transport};
 use sip_wire::{Message, Request, parse_datagram};
-use testbed::virtual_net::peer::{Caller, PCMU, answer};
+use testbed::virtual_net::peer::{Caller, PCMU, answer, at, requests, with_sdp};
 use testbed::virtual_net::{Net, seconds};
 
 use crate::given::{direct, over, settings};
@@ -372,6 +372,48 @@ fn a_request_over_an_alias_is_lost_with_its_connection() {
     assert_eq!(net.titles(connection), ["200 OPTIONS", "INVITE"]);
     net.cut(0, connection);
     assert_eq!(net.nodes[0].ended().unwrap().0, 408);
+}
+
+/// An alias that has lasted and then breaks takes nothing along: what went over it goes again, to the address itself (RFC 5923 5, 8).
+#[test]
+fn requests_over_an_alias_that_had_lasted_go_again_over_another_connection() {
+    let mut net = Net::new();
+    let (connection, listening) = (net.peer("10.0.0.9:40000"), net.peer("10.0.0.9:5060"));
+    net.stack(over_tcp(direct("10.0.0.1", "100", "10.0.0.9:5060")));
+    let caller = Caller::new(connection, net.nodes[0].ip, "100");
+    let open = |net: &mut Net, branch: &str| {
+        let options = String::from_utf8(caller.request("OPTIONS", branch, "", "")).unwrap();
+        let options = options.replace("SIP/2.0/UDP 10.0.0.9:40000", "SIP/2.0/TCP 10.0.0.9:5060;alias");
+        net.send(connection, net.nodes[0].ip, options.into_bytes());
+        net.settle();
+        net.titles(connection);
+    };
+    open(&mut net, "o");
+    net.run_for(Duration::from_secs(60));
+    let call = net.dial(0, "200");
+    net.settle();
+    assert_eq!(net.titles(connection), ["INVITE"]);
+    net.cut(0, connection);
+    net.settle();
+    let invite = requests(&net.received(listening), "INVITE")[0].clone();
+    assert_eq!(net.calls(0).len(), 1);
+    // The far end opens it again; a request in the dialog has the same fate.
+    let ok = with_sdp(at(answer(&invite, 200, "f"), listening), &Caller { address: listening, ..caller.clone() }.sdp(PCMU));
+    net.send(listening, net.nodes[0].ip, ok.to_bytes());
+    net.settle();
+    assert_eq!(net.titles(listening), ["ACK"]);
+    net.cut(0, listening);
+    open(&mut net, "p");
+    net.run_for(Duration::from_secs(60));
+    net.command(0, Command::Hangup(call));
+    net.settle();
+    assert_eq!(net.titles(connection), ["BYE"]);
+    net.cut(0, connection);
+    net.settle();
+    let bye = requests(&net.received(listening), "BYE")[0].clone();
+    net.send(listening, net.nodes[0].ip, answer(&bye, 200, "").to_bytes());
+    net.run_for(Duration::from_secs(110));
+    net.assert_quiet();
 }
 
 /// A connection that its far end has left long ago is found out by the next message: that goes again over another one. One that breaks

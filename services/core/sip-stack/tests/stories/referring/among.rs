@@ -2,22 +2,26 @@
 //! reorders.
 
 use agreements::CallIdentity;
-use sip_stack::{CallStage, Command, Event, ReferProgress, ReferTarget, ReferralId, StackSettings, Start};
+use sip_stack::{CallStage, Command, Event, ReferProgress, ReferTarget, ReferralId, StackSettings, Start, Transport};
 use testbed::virtual_net::{Faults, Net};
 
 use crate::effort::cases;
-use crate::given::{server_of, settings};
+use crate::given::{over, server_of, settings};
 
 /// Without servers: who is dialled is where its URI says.
-fn phone(address: &str, user: &str) -> StackSettings {
-    settings(address, user, None)
+fn phone(transport: Transport, address: &str, user: &str) -> StackSettings {
+    over(transport, settings(address, user, None))
 }
 
 /// 100 at 10.0.0.1, 200 at 10.0.0.2, 300 at 10.0.0.3, which believes the second one as a server of its line.
 fn three(net: &mut Net) {
-    net.stack(phone("10.0.0.1", "100"));
-    net.stack(phone("10.0.0.2", "200"));
-    let mut third = phone("10.0.0.3", "300");
+    three_over(Transport::Udp, net);
+}
+
+fn three_over(transport: Transport, net: &mut Net) {
+    net.stack(phone(transport, "10.0.0.1", "100"));
+    net.stack(phone(transport, "10.0.0.2", "200"));
+    let mut third = phone(transport, "10.0.0.3", "300");
     third.lines[0].outbound_proxy = Some(server_of("10.0.0.2:5060"));
     net.stack(third);
 }
@@ -60,11 +64,20 @@ fn follow(net: &mut Net) -> CallIdentity {
     call
 }
 
-/// RFC 5589 6: without asking the third first.
+/// RFC 5589 6: without asking the third first; over TCP in pieces, and where each connection breaks once the third rings.
 #[test]
 fn a_blind_transfer_among_three_phones() {
+    blind_transfer(Transport::Udp, usize::MAX, false);
+    for segment in [61, 1460] {
+        blind_transfer(Transport::Tcp, segment, false);
+        blind_transfer(Transport::Tcp, segment, true);
+    }
+}
+
+fn blind_transfer(transport: Transport, segment: usize, breaks: bool) {
     let mut net = Net::new();
-    three(&mut net);
+    net.segment = segment;
+    three_over(transport, &mut net);
     let (ours, theirs) = talk(&mut net, 1, "sip:200@10.0.0.2");
     net.command(0, Command::Hold(ours));
     net.command(0, Command::Refer { call: ours, target: ReferTarget::Address("sip:300@10.0.0.3".into()) });
@@ -73,6 +86,9 @@ fn a_blind_transfer_among_three_phones() {
     let third = net.nodes[2].incoming();
     net.command(2, Command::Ring(third));
     net.settle();
+    if breaks {
+        break_all(&mut net);
+    }
     net.command(2, Command::Answer(third));
     net.settle();
     let told = progress(&net);
@@ -85,6 +101,14 @@ fn a_blind_transfer_among_three_phones() {
     net.command(2, Command::Hangup(third));
     net.run_for(std::time::Duration::from_secs(110));
     net.assert_quiet();
+}
+
+/// Every connection of the net, at both of its ends.
+fn break_all(net: &mut Net) {
+    for node in 0..net.nodes.len() {
+        let ends: Vec<_> = net.nodes[node].connections.iter().map(|(_, end)| *end).collect();
+        ends.into_iter().for_each(|end| net.cut(node, end));
+    }
 }
 
 /// RFC 5589 7, RFC 3891: the third talks with the first, then with the second, without ringing again.

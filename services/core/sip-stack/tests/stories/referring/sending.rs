@@ -90,6 +90,25 @@ fn who_takes_it_without_a_subscription_says_no_more() {
     assert_eq!(lab.progress().len(), 1);
 }
 
+/// A NOTIFY has shown that there is a subscription: the last word is its own, or that there is none.
+#[test]
+fn a_last_word_follows_where_a_notify_has_come_before_refer_sub_false() {
+    for last in [true, false] {
+        let mut lab = Lab::new();
+        let refer = lab.refer("300");
+        assert_eq!(lab.notify("active", "100 Trying"), [200]);
+        lab.reply(&refer, 202, &[("Refer-Sub", "false")]);
+        if last {
+            assert_eq!(lab.notify("terminated;reason=noresource", "200 OK"), [200]);
+            assert_eq!(lab.progress().last(), Some(&ReferProgress::Succeeded));
+        } else {
+            lab.seconds(181);
+            assert_eq!(lab.progress().last(), Some(&failed(0, "the far end does not say how it went")));
+        }
+        assert_eq!((lab.progress()[0].clone(), lab.load().referrals), (accepted(), 0));
+    }
+}
+
 /// RFC 3515 2.4.4: NOTIFYs may overtake the 202, all of them.
 #[test]
 fn notifies_before_the_answer_count() {

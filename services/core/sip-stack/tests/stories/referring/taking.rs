@@ -1,6 +1,7 @@
 //! REFER of theirs: whose is taken, what follows, and what the referrer is told (RFC 3515 2.4.2 to 2.4.6).
 
 use sip_stack::{Command, EndedBy, Event, ReferralId, Start};
+use sip_wire::Message;
 use testbed::virtual_net::peer::{Caller, PCMU, answer, at, requests, with_sdp};
 
 use super::{FAR, Lab};
@@ -331,7 +332,37 @@ fn a_referrer_that_has_hung_up_is_still_told() {
     lab.called.over();
 }
 
-/// The subscription's time is over: what is known is the last word, and the call rings on.
+/// No call moves it when the phone's address changes: its NOTIFYs leave from the line's socket that there is.
+#[test]
+fn a_referral_without_its_call_goes_on_at_another_address() {
+    for own_dialog in [false, true] {
+        let mut lab = Lab::new();
+        if own_dialog {
+            assert_eq!(stray(&mut lab, FAR, TO, |text| text), ["202 REFER", "NOTIFY"]);
+        } else {
+            lab.ask("REFER", TO, "");
+        }
+        let first = lab.called.net.log.iter().rev().find(|sent| sent.title() == "NOTIFY").unwrap().bytes.clone();
+        let Ok(Message::Request(first)) = sip_wire::parse_datagram(&first) else { panic!("a request") };
+        lab.reply(&first, 200, &[]);
+        assert_eq!(lab.ask("BYE", "", ""), [200]);
+        lab.seconds(40);
+        let mut moved = direct("10.0.0.1", "200", FAR);
+        moved.addresses = vec!["10.0.0.101".parse().unwrap()];
+        lab.called.net.input(0, sip_stack::Input::Settings(Box::new(moved)));
+        lab.called.net.settle();
+        assert_eq!(lab.called.net.nodes[0].flows.len(), 1, "the old socket is closed");
+        lab.called.got();
+        lab.command(Command::DeclineReferral(lab.referral()));
+        let got = lab.called.got();
+        let notify = requests(&got, "NOTIFY")[0];
+        assert_eq!(notify.headers.top_via().unwrap().host.to_string(), "10.0.0.101");
+        assert_eq!(notify.headers.get("Contact"), Some("<sip:200@10.0.0.101:5060>"));
+        assert_eq!(notify.body, b"SIP/2.0 603 Decline\r\n");
+    }
+}
+
+/// RFC 6665 4.1.3, timeout: what is known is the last word, and the call rings on.
 #[test]
 fn a_referral_does_not_last_for_ever() {
     let mut lab = Lab::new();
@@ -342,7 +373,7 @@ fn a_referral_does_not_last_for_ever() {
     lab.seconds(601);
     let got = lab.called.got();
     lab.put_aside(&got);
-    assert_eq!(lab.told().last(), Some(&line("180 Ringing", LAST)));
+    assert_eq!(lab.told().last(), Some(&line("180 Ringing", "terminated;reason=timeout")));
     assert_eq!((lab.load().referrals, lab.called.net.calls(0).len()), (0, 2));
 }
 
