@@ -9,6 +9,7 @@ pub mod dhcp_server;
 pub mod far_exchange;
 pub mod far_phone;
 pub mod far_script;
+pub mod feature_server;
 pub mod file_servers;
 pub mod flood;
 pub mod half_open;

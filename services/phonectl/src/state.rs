@@ -124,9 +124,15 @@ pub fn calls_of(objects: &Objects) -> Vec<Call> {
 fn lines_table(objects: &Objects) -> String {
     let row = |line: &&Properties| {
         let value = |name: &str| line.get(name).map(text).unwrap_or_default();
-        vec![value("Number"), value("State"), value("PhoneNumber"), value("DisplayName"), value("Registrar"), value("LastError")]
+        let features = match value("FeatureSyncError") {
+            why if why.is_empty() => value("FeatureSync"),
+            why => format!("{}: {why}", value("FeatureSync")),
+        };
+        let names = ["Number", "State", "PhoneNumber", "DisplayName", "Registrar", "LastError"];
+        names.map(value).into_iter().chain([features]).collect()
     };
-    table(&["LINE", "STATE", "NUMBER", "NAME", "REGISTRAR", "LAST ERROR"], &lines_of(objects).iter().map(row).collect::<Vec<_>>())
+    let titles = ["LINE", "STATE", "NUMBER", "NAME", "REGISTRAR", "LAST ERROR", "DND/FWD AT SERVER"];
+    table(&titles, &lines_of(objects).iter().map(row).collect::<Vec<_>>())
 }
 
 fn calls_table(objects: &Objects) -> String {

@@ -20,7 +20,7 @@ const SOURCES: usize = 4;
 pub struct Deed {
     /// "web admin", "administrator at the bus", URLs of files.
     pub source: String,
-    /// web phone administrator files reset undo
+    /// web phone administrator files server reset undo
     pub way: &'static str,
     /// When.
     pub time: WallTime,
@@ -55,6 +55,7 @@ fn way(origin: Origin) -> &'static str {
         Origin::Web => "web",
         Origin::Phone => "phone",
         Origin::Admin => "administrator",
+        Origin::Server => "server",
     }
 }
 

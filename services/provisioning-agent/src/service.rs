@@ -135,6 +135,17 @@ impl Settings for SettingsService {
     }
 }
 
+/// Which service may save in whose name. The phone's own screens will be one more row.
+fn may_save(service: &str, origin: Origin) -> Result<(layers::Origin, &'static str), HouseError> {
+    match (service, origin) {
+        ("web-ui", Origin::Web) => Ok((layers::Origin::Web, "web")),
+        ("web-ui", Origin::Phone) => Ok((layers::Origin::Phone, "phone")),
+        ("sip-agent", Origin::Server) => Ok((layers::Origin::Server, "server")),
+        (_, Origin::Unspecified) => Err(HouseError::new(ErrorKind::InvalidArgument, "origin is missing: web, phone or server")),
+        (service, _) => Err(HouseError::new(ErrorKind::AccessDenied, format!("{service} does not save in such a name"))),
+    }
+}
+
 /// Which service may ask for which reset. The phone's own screens will be one more row.
 fn may_reset(service: &str, scope: ResetScope) -> Result<layers::Reset, HouseError> {
     match (service, scope) {
@@ -145,11 +156,7 @@ fn may_reset(service: &str, scope: ResetScope) -> Result<layers::Reset, HouseErr
 }
 
 fn wish(service: String, request: ApplyRequest) -> Result<Wish, HouseError> {
-    let (origin, place) = match request.origin() {
-        Origin::Web => (layers::Origin::Web, "web"),
-        Origin::Phone => (layers::Origin::Phone, "phone"),
-        Origin::Unspecified => return Err(HouseError::new(ErrorKind::InvalidArgument, "origin is missing: web or phone")),
-    };
+    let (origin, place) = may_save(&service, request.origin())?;
     let source = account(&request.account).unwrap_or_else(|| place.to_owned());
     Ok(Wish {
         service: Some(service),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use futures_util::StreamExt as _;
 use phone_proto::dbus::{ProvisioningProxy, SettingsProxy};
-use phone_proto::settings::{ExplainRequest, WatchRequest};
+use phone_proto::settings::{ApplyRequest, ExplainRequest, Origin, WatchRequest};
 use service_kit::settings_client::{self, SettingsEvent};
 use support::{Agent, House, apply, save};
 use tonic::Code;
@@ -106,6 +106,43 @@ async fn a_service_gets_only_the_settings_that_name_it() {
     assert_eq!(agent.snapshot("provisioning-agent").await.unwrap_err().code(), Code::PermissionDenied);
     let request = ExplainRequest { service: "sip-agent".into(), name: "ADMIN_PASS".into() };
     assert_eq!(agent.client().explain(request).await.unwrap_err().code(), Code::PermissionDenied);
+}
+
+/// What a line's server says of do-not-disturb and forwarding comes through sip-agent, which may save nothing else.
+#[tokio::test]
+async fn sip_agent_saves_in_the_name_of_a_lines_server_and_in_no_other() {
+    let house = House::new();
+    let agent = house.start(&[]);
+    let saved = async |service: &str, origin: Origin, name: &str| {
+        let account = "the SIP server of line 1".to_owned();
+        let request = ApplyRequest { service: service.into(), origin: origin.into(), account, ..save(&[(name, "Y")], 0) };
+        apply(&mut agent.client(), request).await
+    };
+    for (service, origin) in [
+        ("sip-agent", Origin::Web),
+        ("sip-agent", Origin::Phone),
+        ("web-ui", Origin::Server),
+        ("hal-agent", Origin::Web),
+        ("hal-agent", Origin::Server),
+    ] {
+        let refused = saved(service, origin, "DO_NOT_DISTURB_1").await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{service} {origin:?}");
+    }
+    let missing = saved("sip-agent", Origin::Unspecified, "DO_NOT_DISTURB_1").await.unwrap_err();
+    assert_eq!(missing.code(), Code::InvalidArgument);
+    let another_row = saved("sip-agent", Origin::Server, "TALK_PACKAGE").await.unwrap();
+    assert_eq!(another_row.refused[0].code, "set.not-here");
+    let reply = saved("sip-agent", Origin::Server, "DO_NOT_DISTURB_1").await.unwrap();
+    assert_eq!(reply.refused.len(), 0);
+    let request = ExplainRequest { service: "web-ui".into(), name: "DO_NOT_DISTURB_1".into() };
+    let explained = agent.client().explain(request).await.unwrap().into_inner();
+    let layer = &explained.layers[0];
+    assert_eq!((layer.layer.as_str(), layer.value.as_str(), layer.source.as_str()), ("user", "Y", "the SIP server of line 1"));
+    let history = SettingsProxy::new(&house.connect().await).await.unwrap().history().await.unwrap();
+    assert_eq!(
+        (history[0].0, history[0].2.as_str(), history[0].3.as_str()),
+        (reply.revision, "the SIP server of line 1", "server")
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! outputs of one are inputs of the other. Synchronous: the driver brings an input, then everything that follows from it is done
 //! here in this order: state, snapshot, messages, and only then what others shall see and hear.
 
+mod features;
 mod outputs;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ use crate::settings::{BoardFacts, Rows};
 use crate::snapshot::{Head, Keeper, Legacy};
 use crate::sockets::{Received, Sockets};
 use crate::streams::{StreamEvent, Streams};
+
+pub use features::{FeatureWrite, WriteOutcome};
 
 /// A message that cannot be sent is an input again; so often in one turn, then the rest waits for the next one.
 const ROUNDS_MAX: usize = 8;
@@ -64,6 +67,9 @@ pub struct Agent {
     lamps: BTreeMap<String, LampPattern>,
     messages: Vec<(FlowId, SocketAddr, Vec<u8>)>,
     questions: Vec<Question>,
+    writes: Vec<FeatureWrite>,
+    /// Those that are stored, with a revision that is not in effect here yet.
+    written: Vec<(LineNumber, u64)>,
     flows: BTreeMap<FlowId, LineNumber>,
     waits: [Option<Tick>; 2],
     /// For the log, which is written after the messages have left.
@@ -107,6 +113,8 @@ impl Agent {
             lamps: BTreeMap::new(),
             messages: Vec::new(),
             questions: Vec::new(),
+            writes: Vec::new(),
+            written: Vec::new(),
             flows: BTreeMap::new(),
             waits: [None; 2],
             happened: Vec::new(),
@@ -168,7 +176,7 @@ impl Agent {
         }
         self.head.revision = revision;
         self.apply_settings(now);
-        self.settle(now);
+        self.tell_written(now);
         self.sockets.drop_kept();
         tracing::info!(revision, "the settings are in effect");
     }

@@ -11,12 +11,13 @@ use service_kit::settings_client::{self, SettingsEvent};
 use tokio::sync::{mpsc, watch};
 use zbus::Connection;
 
-use crate::agent::{Agent, Seeds};
+use crate::agent::{Agent, FeatureWrite, Seeds, WriteOutcome};
 use crate::bus::{self, Asked, DigitHeard, REQUESTS_MAX};
 use crate::facts::Facts;
 use crate::hal::{self, HalEvent, LampWish};
 use crate::media::engine::{self, MediaEvent};
 use crate::resolve::{Found, LOOKUPS_MAX, NameServers, Resolver};
+use crate::writing;
 
 /// Inputs of a peer that wait for their turn.
 const QUEUE: usize = 64;
@@ -39,6 +40,7 @@ struct Inlets {
     hal: mpsc::Receiver<HalEvent>,
     media: mpsc::Receiver<MediaEvent>,
     found: mpsc::Receiver<Found>,
+    written: mpsc::Receiver<writing::Answer>,
 }
 
 /// What goes out beside the loop; only the newest counts.
@@ -48,6 +50,7 @@ struct Outlets {
     lamps: watch::Sender<LampWish>,
     digits: mpsc::Sender<DigitHeard>,
     resolver: Resolver,
+    writes: mpsc::Sender<FeatureWrite>,
     hal_epoch: u64,
 }
 
@@ -76,6 +79,7 @@ pub async fn run() -> Result<(), RunError> {
             Some(event) = inlets.media.recv() => on_media(&mut agent, &outlets, event),
             Some(event) = inlets.settings.recv() => on_settings(&mut agent, event),
             Some(found) = inlets.found.recv() => agent.resolved(clock::now(), found),
+            Some((line, outcome)) = inlets.written.recv() => agent.features_written(clock::now(), line, outcome),
             ended = beside.join_next() => return Err(ended.and_then(Result::ok).and_then(Result::err).map_or(RunError::BusEnded, RunError::Bus)),
             () = watchdog.due() => service_kit::notify::alive(),
             () = &mut stop => return Ok(()),
@@ -100,15 +104,18 @@ async fn connect(
     let (media, media_seen) = watch::channel(None);
     let (media_events, media_inlet) = mpsc::channel(QUEUE);
     let (found_sender, found) = mpsc::channel(QUEUE);
+    let (writes, writes_wanted) = mpsc::channel(QUEUE);
+    let (write_answers, written) = mpsc::channel(QUEUE);
     engine::start(media_seen, media_events);
+    tokio::spawn(writing::write(writes_wanted, write_answers));
     let mut beside = Beside::new();
     beside.spawn(hal::follow(bus.clone(), hal_events.clone()));
     beside.spawn(hal::follow_keys(bus.clone(), hal_events));
     beside.spawn(hal::light(bus.clone(), lamps_seen));
     beside.spawn(bus::serve(bus, facts_seen, digits_heard, asked).await?.run());
-    let inlets = Inlets { requests, settings, hal, media: media_inlet, found };
+    let inlets = Inlets { requests, settings, hal, media: media_inlet, found, written };
     let resolver = Resolver::new(LOOKUPS_MAX, NameServers::System, agent.preference(), found_sender);
-    let outlets = Outlets { facts, media, lamps, digits, resolver, hal_epoch: 0 };
+    let outlets = Outlets { facts, media, lamps, digits, resolver, writes, hal_epoch: 0 };
     Ok((inlets, outlets, beside))
 }
 
@@ -119,6 +126,12 @@ impl Outlets {
         }
         for question in agent.take_questions() {
             self.resolver.ask(question);
+        }
+        for write in agent.take_writes() {
+            let line = write.line;
+            if self.writes.try_send(write).is_err() {
+                agent.features_written(clock::now(), line, WriteOutcome::Failed("too many saves at once".to_owned()));
+            }
         }
         self.facts.send_if_modified(|shown| {
             let differs = shown != agent.facts();

@@ -15,3 +15,4 @@ pub mod settings;
 mod snapshot;
 mod sockets;
 mod streams;
+mod writing;

@@ -116,6 +116,7 @@ impl<'v> Rows<'v> {
             },
             screening: self.screening(),
             forwarding: self.forwarding(),
+            feature_sync: self.feature_sync(),
         }
     }
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party, ReferralId};
-use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
+use telephone::{
+    CallView, FeatureSync, Input, LineFeatures, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings,
+};
 
 /// A telephone and who sits before it.
 pub struct Desk {
@@ -25,6 +27,10 @@ pub struct Desk {
     pub lamps: BTreeMap<String, LampPattern>,
     /// What waits at the lines' mailboxes.
     pub messages: BTreeMap<LineNumber, Messages>,
+    /// How far the lines' do-not-disturb and forwarding are kept the same as at their servers.
+    pub feature_sync: BTreeMap<LineNumber, FeatureSync>,
+    /// Rows that were to be written down since the last [`Desk::writes`].
+    pub writes: Vec<(LineNumber, LineFeatures)>,
     /// Digits keyed and not yet sent.
     pub pending_digits: String,
     /// How many calls have not ended.
@@ -66,6 +72,8 @@ impl Desk {
             calls: BTreeMap::new(),
             lamps: BTreeMap::new(),
             messages: BTreeMap::new(),
+            feature_sync: BTreeMap::new(),
+            writes: Vec::new(),
             pending_digits: String::new(),
             calls_up: 0,
             wait: None,
@@ -90,6 +98,10 @@ impl Desk {
                 Output::Messages(line, messages) => {
                     self.messages.insert(line, messages);
                 }
+                Output::FeatureSync(line, sync) => {
+                    self.feature_sync.insert(line, sync);
+                }
+                Output::WriteFeatures(line, rows) => self.writes.push((line, *rows)),
                 Output::PendingDigits(digits) => self.pending_digits = digits,
                 Output::CallsUp(up) => self.calls_up = up,
                 Output::Wait(until) => {
@@ -209,6 +221,11 @@ impl Desk {
     /// Takes the commands given since the last look.
     pub fn commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
+    }
+
+    /// Takes the rows that were to be written down since the last look.
+    pub fn writes(&mut self) -> Vec<(LineNumber, LineFeatures)> {
+        std::mem::take(&mut self.writes)
     }
 
     /// The one INVITE that was wanted since the last look.

@@ -96,8 +96,9 @@ impl Browser {
         self.ask(&format!("/element/{element}/value"), &json!({ "text": path.to_str().expect("a path") })).await;
     }
 
-    /// Clicks, and waits for the page that follows.
+    /// Clicks, and waits for the page that follows. What lies at the edge of the window may be under a bar that stays there.
     pub async fn click(&self, selector: &str) {
+        self.script(&format!("document.querySelector({})?.scrollIntoView({{block: 'center'}})", json!(selector))).await;
         let element = self.element(selector).await;
         self.ask(&format!("/element/{element}/click"), &json!({})).await;
     }

@@ -35,7 +35,8 @@ fn one(row: &Row) -> String {
     field("empty_allowed", row.empty.to_string());
     field("secret", row.secret.to_string());
     let (file, web, phone) = row.set_by;
-    field("set_by", format!("SetBy {{ file: {file}, web: {web}, phone: {phone} }}"));
+    let server = row.set_by_server;
+    field("set_by", format!("SetBy {{ file: {file}, web: {web}, phone: {phone}, server: {server} }}"));
     field("xml", option(&row.xml, xml_place));
     field("web", option(&row.web, web_field));
     field("consumers", strings(&row.consumers));

@@ -52,6 +52,9 @@ struct SourceRow {
     secret: bool,
     default: OneOrMany,
     phone: Option<bool>,
+    /// Whether the line's SIP server may set it.
+    #[serde(default)]
+    server: bool,
     #[serde(default)]
     web_sets: bool,
     #[serde(default)]
@@ -134,6 +137,7 @@ pub struct Row {
     pub empty: bool,
     pub secret: bool,
     pub set_by: (bool, bool, bool),
+    pub set_by_server: bool,
     pub xml: Option<Xml>,
     pub web: Option<Web>,
     pub consumers: Vec<String>,
@@ -199,6 +203,7 @@ fn complete(row: SourceRow, shared: &Shared) -> Result<Row, String> {
         empty: row.empty.unwrap_or(is_text),
         secret: row.secret,
         set_by,
+        set_by_server: row.server,
         xml,
         web,
         consumers: row.consumers.or_else(|| shared.consumers.clone()).ok_or("no consumers")?,

@@ -161,12 +161,14 @@ pub struct SetBy {
     pub web: bool,
     /// On the phone.
     pub phone: bool,
+    /// By the SIP server of its line, where the two are kept the same (FWD_DND_SYNCHRO_ENABLE_n).
+    pub server: bool,
 }
 
 impl SetBy {
-    /// The names in this order: file, web, phone.
+    /// The names in this order: file, web, phone, server.
     pub fn names(self) -> Vec<&'static str> {
-        [(self.file, "file"), (self.web, "web"), (self.phone, "phone")]
+        [(self.file, "file"), (self.web, "web"), (self.phone, "phone"), (self.server, "server")]
             .into_iter()
             .filter_map(|(set, name)| set.then_some(name))
             .collect()

@@ -248,6 +248,21 @@ fn a_save_is_all_or_nothing() {
     assert!(try_save(&layers, &[("SIP_TIMER_T4_1", "1"), ("ADMIN_ID", "root")], Origin::Admin).is_ok(), "an administrator may");
 }
 
+/// Exactly what as-feature-event speaks of.
+#[test]
+fn a_lines_sip_server_sets_do_not_disturb_and_forwarding_alone() {
+    let set_by_server: Vec<&str> = settings::catalogue::ROWS.iter().filter(|row| row.set_by.server).map(|row| row.name).collect();
+    let forwarding =
+        ["ALL_ENABLE", "ALL_NUMBER", "BUSY_ENABLE", "BUSY_NUMBER", "NOANSWER_ENABLE", "NOANSWER_NUMBER", "NOANSWER_RINGS"];
+    let forwarding = forwarding.map(|row| format!("FWD_{row}_n"));
+    assert_eq!(set_by_server, [&["DO_NOT_DISTURB_n"][..], &forwarding.each_ref().map(String::as_str)].concat());
+    let mut layers = Layers::new();
+    save(&mut layers, &[("DO_NOT_DISTURB_2", "Y"), ("FWD_ALL_ENABLE_2", "Y"), ("FWD_ALL_NUMBER_2", "300")], Origin::Server);
+    assert_eq!((layers.effective("DO_NOT_DISTURB_2"), layers.layer("DO_NOT_DISTURB_2")), (Some("Y"), Some(Layer::User)));
+    let refused = try_save(&layers, &[("BLOCK_ANONYMOUS_CALL_2", "Y")], Origin::Server).err().expect("a row of the same screen");
+    assert_eq!(codes(&refused), [("BLOCK_ANONYMOUS_CALL_2", "set.not-here")]);
+}
+
 /// B170, B171, B175, B177, B181, B172, B179: one story for each cross-field rule, from the web and from a file.
 #[test]
 fn clashing_values_are_refused_whatever_way_they_come() {

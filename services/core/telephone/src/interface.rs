@@ -6,6 +6,7 @@ use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick}
 use serde::{Deserialize, Serialize};
 use sip_stack::{Codec, EndedBy, Party};
 
+use crate::forwarding::LineFeatures;
 use crate::settings::{TelephoneSettings, ToneSettings};
 
 /// Everything that can happen to the telephone, except what a person asks for over the bus: that is [`Request`].
@@ -32,8 +33,21 @@ pub enum Input {
         /// As in [`Digit`].
         number: u64,
     },
+    /// What became of [`Output::WriteFeatures`]. After it was done the settings with it come first.
+    FeaturesWritten(LineNumber, Written),
     /// The deadline of the last [`Output::Wait`] has come.
     Timeout,
+}
+
+/// What became of rows that were to be written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// They stand there.
+    Done,
+    /// They are not legal; the same once more would not be either.
+    Refused,
+    /// Not now: their owner is away, or somebody has changed them meanwhile. Perhaps they stand there all the same.
+    Failed,
 }
 
 /// What a person asks for over the bus. Answered at once: done, or refused.
@@ -99,6 +113,11 @@ pub enum Output {
     Lamps(BTreeMap<String, LampPattern>),
     /// What waits at a line's mailbox.
     Messages(LineNumber, Messages),
+    /// How far a line's do-not-disturb and forwarding are kept the same as at its server.
+    FeatureSync(LineNumber, FeatureSync),
+    /// A line's rows are to say this from now on: its server says so. Answered by [`Input::FeaturesWritten`]; one at a time for a
+    /// line.
+    WriteFeatures(LineNumber, Box<LineFeatures>),
     /// Digits keyed and not yet sent.
     PendingDigits(String),
     /// How many calls have not ended.
@@ -118,6 +137,15 @@ pub struct Messages {
     pub old: u32,
     /// Whether this is known at all.
     pub mailbox: SubscriptionProgress,
+}
+
+/// How far a line's do-not-disturb and forwarding are kept the same as at its server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeatureSync {
+    /// Active: the server acts on calls, as far as it has said what it keeps; in all other cases this phone does.
+    pub progress: SubscriptionProgress,
+    /// Why the server does not keep them, in words; empty when it does, or nothing is known.
+    pub error: String,
 }
 
 /// How far a subscription of a line is.

@@ -12,7 +12,7 @@ mod phone;
 mod screening;
 mod settings;
 
-pub use forwarding::{LineForwarding, NoAnswer};
+pub use forwarding::{Forward, LineFeatures, LineForwarding};
 pub use interface::*;
 pub use phone::{CALLS_MAX, Phone};
 pub use screening::{LineScreening, Screening};

@@ -1,9 +1,11 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
 //! `requests` (the bus); `subscribing` is what the
-//! lines subscribe to, `mailbox` what waits at voice mail servers; `wishes` says what follows from the state for ear, lamps and screens.
+//! lines subscribe to, `mailbox` what waits at voice mail servers, `features` what servers keep of do-not-disturb and forwarding;
+//! `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
+mod features;
 mod forward;
 mod hand;
 mod mailbox;
@@ -24,6 +26,7 @@ use crate::call::{Call, State};
 use crate::desk::Desk;
 use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, SubscriptionProgress, ToneName};
 use crate::settings::{DisconnectionTone, TelephoneSettings};
+use features::Features;
 use mailbox::Summary;
 use wishes::Told;
 
@@ -43,6 +46,7 @@ pub struct Phone {
     /// Those that the stack has been asked for.
     subscriptions: BTreeMap<SubscriptionKey, SubscriptionProgress>,
     summaries: [Option<Summary>; LineNumber::COUNT as usize],
+    features: [Features; LineNumber::COUNT as usize],
     calls: Vec<Call>,
     desk: Desk,
     hook: Hook,
@@ -70,6 +74,7 @@ impl Phone {
             lines: std::array::from_fn(|_| LineState::Unconfigured),
             subscriptions: BTreeMap::new(),
             summaries: Default::default(),
+            features: Default::default(),
             calls: Vec::new(),
             desk: Desk::Closed,
             hook: Hook::On,
@@ -88,7 +93,10 @@ impl Phone {
         let before = self.desk.call();
         self.cause = Correlation::default();
         match input {
-            Input::Settings(settings) => self.settings = *settings,
+            Input::Settings(settings) => {
+                let before = std::mem::replace(&mut self.settings, *settings);
+                self.handle_rows(&before);
+            }
             Input::Hook(hook) => self.handle_hook(now, hook),
             Input::Key { name, pressed: true } => self.handle_key(now, &name),
             Input::Key { pressed: false, .. } => {}
@@ -103,6 +111,7 @@ impl Phone {
                     call.digits.retain(|digit| digit.number > number);
                 }
             }
+            Input::FeaturesWritten(line, outcome) => self.handle_written(now, line, outcome),
             Input::Timeout => {}
         }
         self.conclude(now, before);
@@ -121,6 +130,7 @@ impl Phone {
     fn conclude(&mut self, now: Tick, before: Option<CallIdentity>) {
         self.handle_deadlines(now);
         self.settle_subscriptions();
+        self.settle_features(now);
         if self.desk.call() != before {
             self.muted = false;
         }
@@ -141,7 +151,7 @@ impl Phone {
     }
 
     fn deadline(&self) -> Option<Tick> {
-        self.calls.iter().map(Call::deadline).chain([self.desk.deadline()]).flatten().min()
+        self.calls.iter().map(Call::deadline).chain([self.desk.deadline(), self.features_deadline()]).flatten().min()
     }
 
     fn handle_deadlines(&mut self, now: Tick) {

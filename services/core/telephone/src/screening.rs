@@ -31,11 +31,11 @@ impl Screening {
         Screening { do_not_disturb_status: 403, numbers: Vec::new(), lines: Default::default() }
     }
 
-    /// The status that a call is refused with; none where it may ring. `reject_status`: of rejected calls (B191), also of those
-    /// that nobody need reject by hand.
-    pub(crate) fn refusal(&self, line: LineNumber, caller: &Party, reject_status: u16) -> Option<u16> {
+    /// The status that a call is refused with; none where it may ring. `do_not_disturb`: whether this phone keeps all calls of the
+    /// line out; `reject_status`: of rejected calls (B191), also of those that nobody need reject by hand.
+    pub(crate) fn refusal(&self, line: LineNumber, do_not_disturb: bool, caller: &Party, reject_status: u16) -> Option<u16> {
         let own = self.lines.get(line.index()).copied().unwrap_or_default();
-        if own.do_not_disturb {
+        if do_not_disturb {
             return Some(self.do_not_disturb_status);
         }
         let unwanted = self.numbers.contains(&caller.number);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 
-use crate::forwarding::LineForwarding;
+use crate::forwarding::{LineFeatures, LineForwarding};
 use crate::screening::Screening;
 
 /// The rows of sections 5.6 and 5.7 that say how the phone behaves under the hand.
@@ -52,6 +52,8 @@ pub struct TelephoneSettings {
     pub screening: Screening,
     /// Who is sent elsewhere, by line.
     pub forwarding: [LineForwarding; LineNumber::COUNT as usize],
+    /// FWD_DND_SYNCHRO_ENABLE_n, by line: do-not-disturb and forwarding are kept the same as at the server.
+    pub feature_sync: [bool; LineNumber::COUNT as usize],
 }
 
 /// Which tone says that a call is over or could not be made (B292).
@@ -134,6 +136,14 @@ impl TelephoneSettings {
             tones: Tones::default(),
             screening: Screening::factory(),
             forwarding: Default::default(),
+            feature_sync: [false; LineNumber::COUNT as usize],
         }
+    }
+
+    /// What a line's server may keep as well, as the rows have it.
+    pub(crate) fn features(&self, line: LineNumber) -> LineFeatures {
+        let forwarding = self.forwarding.get(line.index()).cloned().unwrap_or_default();
+        let do_not_disturb = self.screening.lines.get(line.index()).is_some_and(|own| own.do_not_disturb);
+        LineFeatures { do_not_disturb, forwarding }
     }
 }

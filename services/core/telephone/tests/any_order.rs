@@ -4,7 +4,7 @@
 use agreements::CallIdentity;
 use proptest::prelude::*;
 use sip_stack::{Command, EndedBy, Event, ReferProgress};
-use telephone::{CALLS_MAX, CallState, Input, LineForwarding, MediaState, NoAnswer, Phone, Request, SoundWish, TelephoneSettings};
+use telephone::{CALLS_MAX, CallState, Forward, Input, LineForwarding, MediaState, Phone, Request, SoundWish, TelephoneSettings};
 use testbed::desk::{Desk, factory, line, registered};
 
 #[derive(Clone, Debug)]
@@ -169,8 +169,8 @@ proptest! {
     fn whatever_happens_the_wishes_stay_sensible(steps in prop::collection::vec(step(), 1..60), auto_call_hold: bool, auto_answer: bool, relay: bool, away: bool) {
         let relay_digits = [relay; 6];
         let mut settings = TelephoneSettings { auto_call_hold, auto_answer, relay_digits, ..factory() };
-        let elsewhere = away.then(|| NoAnswer { to: "4711".into(), rings: 2 });
-        settings.forwarding[0] = LineForwarding { all: None, busy: None, no_answer: elsewhere };
+        let no_answer = Forward { enabled: away, to: "4711".into() };
+        settings.forwarding[0] = LineForwarding { no_answer, rings: 2, ..LineForwarding::default() };
         let mut desk = Desk::new(settings);
         desk.sip(Event::Line(line(2), registered()));
         for step in steps {

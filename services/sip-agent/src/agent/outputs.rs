@@ -177,6 +177,12 @@ impl Agent {
                     shown.messages = messages;
                 }
             }
+            telephone::Output::FeatureSync(line, sync) => {
+                if let Some(shown) = self.facts.line_mut(line) {
+                    shown.feature_sync = sync;
+                }
+            }
+            telephone::Output::WriteFeatures(line, features) => self.write_features(line, &features),
             telephone::Output::PendingDigits(digits) => self.facts.phone.pending_digits = digits,
             telephone::Output::CallsUp(up) => self.facts.phone.calls_up = up,
             telephone::Output::Wait(_) => {}

@@ -154,6 +154,14 @@ impl Line {
         self.shown.read(|line| line.messages.mailbox.as_str().to_owned())
     }
     #[zbus(property)]
+    fn feature_sync(&self) -> String {
+        self.shown.read(|line| line.feature_sync.progress.as_str().to_owned())
+    }
+    #[zbus(property)]
+    fn feature_sync_error(&self) -> String {
+        self.shown.read(|line| line.feature_sync.error.clone())
+    }
+    #[zbus(property)]
     fn last_error(&self) -> String {
         self.shown.read(|line| match &line.state {
             LineState::Registering { last_error: why } | LineState::Failed { reason: why } => why.clone(),

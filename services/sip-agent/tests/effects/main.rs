@@ -8,6 +8,7 @@ mod configured;
 mod details;
 mod digits;
 mod failing;
+mod features;
 mod finding;
 mod forwarding;
 mod identity;

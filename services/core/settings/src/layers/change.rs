@@ -89,6 +89,7 @@ impl Layers {
             Origin::Phone => set_by.phone,
             Origin::File => set_by.file,
             Origin::Admin => true,
+            Origin::Server => set_by.server,
         };
         if !here {
             let ways = set_by.names().join(", ");

@@ -89,6 +89,8 @@ pub enum Origin {
     Phone,
     /// An administrator at the bus or the command line; may set every row.
     Admin,
+    /// The SIP server of a line that keeps the setting as well.
+    Server,
 }
 
 /// A value with its history.

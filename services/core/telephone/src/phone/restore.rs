@@ -24,6 +24,7 @@ impl Phone {
         for view in calls {
             self.adopt(now, view);
         }
+        self.restore_features();
         self.told = Told::default();
         self.conclude(now, before);
     }

@@ -61,7 +61,8 @@ impl Phone {
         remote: Party,
         sip_call_id: String,
     ) {
-        let screened = self.settings.screening.refusal(line, &remote, self.settings.reject_status);
+        let do_not_disturb = self.acting(line).do_not_disturb;
+        let screened = self.settings.screening.refusal(line, do_not_disturb, &remote, self.settings.reject_status);
         let elsewhere = self.forwarding(line).filter(|_| screened.is_none());
         let waits = self.settings.call_waiting.get(line.index()).is_none_or(|waits| *waits);
         let finds_busy = self.is_busy() || (!waits && self.is_in_use(line));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use agreements::LineNumber;
 use sip_stack::{Command, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
-use super::{Phone, mailbox};
+use super::{Phone, features, mailbox};
 use crate::interface::SubscriptionProgress;
 
 impl Phone {
@@ -36,6 +36,9 @@ impl Phone {
         let mut wanted = Vec::new();
         if self.settings.voice_mail {
             wanted.push((mailbox::key(line), mailbox::wish()));
+        }
+        if self.settings.feature_sync.get(line.index()).copied().unwrap_or_default() {
+            wanted.push((features::key(line), features::wish()));
         }
         wanted
     }
@@ -65,11 +68,19 @@ impl Phone {
         if matches!(state, SubscriptionState::Refused { .. }) {
             self.forget_notified(key);
         }
+        if *key == features::key(key.line) {
+            self.handle_feature_state(key.line, state);
+        }
     }
 
     pub(super) fn handle_notified(&mut self, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
-        if self.subscriptions.contains_key(key) && *key == mailbox::key(key.line) {
+        if !self.subscriptions.contains_key(key) {
+            return;
+        }
+        if *key == mailbox::key(key.line) {
             self.handle_summary(key.line, content_type, body);
+        } else if *key == features::key(key.line) {
+            self.handle_features(key.line, content_type, body);
         }
     }
 
@@ -77,6 +88,8 @@ impl Phone {
     fn forget_notified(&mut self, key: &SubscriptionKey) {
         if *key == mailbox::key(key.line) {
             self.forget_summary(key.line);
+        } else if *key == features::key(key.line) {
+            self.forget_features(key.line);
         }
     }
 }
