@@ -26,6 +26,7 @@ pub(crate) struct Answered {
     /// Where its answer goes.
     pub(crate) route: Route,
     /// What a repetition gets; nothing: it is absorbed.
+    #[serde(with = "serde_bytes")]
     pub(crate) response: Vec<u8>,
     /// See [`super::Transaction::merge_key`].
     pub(crate) merge_key: String,
