@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_stack::{CallStage, Command, EndedBy, Event, Input, LineState, StackSettings, Start};
+use sip_stack::{CallStage, Command, EndedBy, Event, Input, LineState, StackSettings, Start, Transport};
 use sip_wire::{Message, Request};
 use testbed::virtual_net::peer::{Caller, PCMU, answer, at, body, requests, response_with, with_sdp};
 use testbed::virtual_net::{Faults, MediaMode, Net};
@@ -11,7 +11,7 @@ use super::{FAR, NEW, SDP, move_there, sound};
 use crate::calls::{pair, pair_on};
 use crate::dialing::Dialled;
 use crate::effort::cases;
-use crate::given::{direct, settings};
+use crate::given::{direct, over, settings};
 use crate::incoming::Called;
 
 fn ours() -> StackSettings {
@@ -277,6 +277,27 @@ fn an_answer_that_waits_for_media_leaves_from_the_new_address() {
     let got = called.got();
     let ok = response_with(&got, 200).unwrap();
     assert!(body(&ok.body).contains("c=IN IP4 10.0.0.101\r\n") && contact(ok).contains(NEW));
+}
+
+/// RFC 3261 18.2.2: the connections of the old address are gone; what is said goes over new ones.
+#[test]
+fn over_tcp_new_connections_leave_from_the_new_address() {
+    let over_tcp = |given| over(Transport::Tcp, given);
+    let mut dialled = Dialled::with(over_tcp(ours()));
+    dialled.say(180, "f");
+    move_there(&mut dialled.net, 0, over_tcp(ours()));
+    assert_eq!(dialled.titles(), ["CANCEL", "INVITE"]);
+    let mut called = Called::with(over_tcp(theirs()));
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    called.titles();
+    move_there(&mut called.net, 0, over_tcp(theirs()));
+    called.command(Command::Answer);
+    assert_eq!(called.titles(), ["180 INVITE", "200 INVITE"]);
+    for net in [&dialled.net, &called.net] {
+        assert_eq!(net.log.last().unwrap().from, there());
+        assert!(net.nodes[0].flows.values().eq([&there()]), "the old socket is closed");
+    }
 }
 
 /// Two stacks, each in both roles: whoever moves while it rings, the call is answered and ended as ever.
