@@ -27,6 +27,8 @@ pub enum Verb {
     Lines,
     /// The calls
     Calls,
+    /// Whom the lines watch (resource lists), and what they do
+    Watched,
     /// Call a number
     Call {
         number: String,

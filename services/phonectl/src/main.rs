@@ -43,6 +43,7 @@ async fn run(verb: Verb, output: &mut Output) -> Result<(), Failure> {
         Verb::Status => state::status(output).await,
         Verb::Lines => state::lines(output).await,
         Verb::Calls => state::calls(output).await,
+        Verb::Watched => state::watched(output).await,
         Verb::Call { number, line } => calls::dial(output, &number, line).await,
         Verb::Answer(which) => calls::answer(output, &which).await,
         Verb::Hangup(which) => calls::hangup(output, &which).await,

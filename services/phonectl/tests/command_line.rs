@@ -87,9 +87,15 @@ fn a_secret_in_a_bad_line_is_not_shown() {
 
 #[test]
 fn a_phone_that_is_not_there_is_a_clear_error() {
-    for verb in
-        [&["status"][..], &["lines"], &["call", "100"], &["settings", "get", "SIP_SRC_PORT_1"], &["board", "leds"], &["watch"]]
-    {
+    for verb in [
+        &["status"][..],
+        &["lines"],
+        &["watched"],
+        &["call", "100"],
+        &["settings", "get", "SIP_SRC_PORT_1"],
+        &["board", "leds"],
+        &["watch"],
+    ] {
         let output = phonectl(verb);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{verb:?}: {said}");

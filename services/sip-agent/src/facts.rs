@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::LineState;
-use telephone::{CallView, Messages};
+use telephone::{CallView, Messages, Watching};
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub struct LineFacts {
     pub source_port: u16,
     /// What waits at its mailbox.
     pub messages: Messages,
+    /// Whom it watches.
+    pub watching: Watching,
 }
 
 impl Facts {
@@ -65,6 +67,7 @@ impl Facts {
             display_name: String::new(),
             source_port: 0,
             messages: Messages::default(),
+            watching: Watching::default(),
         };
         Facts {
             phone: PhoneFacts {

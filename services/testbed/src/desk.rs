@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party, ReferralId};
-use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
+use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings, Watching};
 
 /// A telephone and who sits before it.
 pub struct Desk {
@@ -25,6 +25,8 @@ pub struct Desk {
     pub lamps: BTreeMap<String, LampPattern>,
     /// What waits at the lines' mailboxes.
     pub messages: BTreeMap<LineNumber, Messages>,
+    /// Whom the lines watch.
+    pub watching: BTreeMap<LineNumber, Watching>,
     /// Digits keyed and not yet sent.
     pub pending_digits: String,
     /// How many calls have not ended.
@@ -66,6 +68,7 @@ impl Desk {
             calls: BTreeMap::new(),
             lamps: BTreeMap::new(),
             messages: BTreeMap::new(),
+            watching: BTreeMap::new(),
             pending_digits: String::new(),
             calls_up: 0,
             wait: None,
@@ -89,6 +92,9 @@ impl Desk {
                 Output::Lamps(lamps) => self.lamps = lamps,
                 Output::Messages(line, messages) => {
                     self.messages.insert(line, messages);
+                }
+                Output::Watching(line, watching) => {
+                    self.watching.insert(line, watching);
                 }
                 Output::PendingDigits(digits) => self.pending_digits = digits,
                 Output::CallsUp(up) => self.calls_up = up,

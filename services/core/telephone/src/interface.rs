@@ -99,6 +99,8 @@ pub enum Output {
     Lamps(BTreeMap<String, LampPattern>),
     /// What waits at a line's mailbox.
     Messages(LineNumber, Messages),
+    /// Whom a line watches, and what they do.
+    Watching(LineNumber, Watching),
     /// Digits keyed and not yet sent.
     PendingDigits(String),
     /// How many calls have not ended.
@@ -120,6 +122,64 @@ pub struct Messages {
     pub mailbox: SubscriptionProgress,
 }
 
+/// Whom a line watches, and what they do (RESOURCELIST_URI_n).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// In the order in which the server first named them.
+    pub people: Vec<Watched>,
+    /// Whether anything is known at all.
+    pub list: SubscriptionProgress,
+}
+
+/// Somebody who is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The address, as the server writes it.
+    pub uri: String,
+    /// As people know them; may be empty.
+    pub name: String,
+    /// What they do.
+    pub state: WatchedState,
+}
+
+/// What somebody does, as far as the server says. Nothing to be known is not the same as nothing to be done. Of several the last one
+/// of this order is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WatchedState {
+    /// The server does not watch them (any more).
+    Terminated,
+    /// Somebody has to allow it first.
+    Pending,
+    /// The server has not said anything yet.
+    Unknown,
+    /// No call.
+    Idle,
+    /// A call is on hold at their end.
+    Held,
+    /// In a call.
+    Talking,
+    /// They call somebody who has not answered yet.
+    Calling,
+    /// Somebody calls them.
+    Ringing,
+}
+
+impl WatchedState {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WatchedState::Terminated => "terminated",
+            WatchedState::Pending => "pending",
+            WatchedState::Unknown => "unknown",
+            WatchedState::Idle => "idle",
+            WatchedState::Held => "held",
+            WatchedState::Talking => "talking",
+            WatchedState::Calling => "calling",
+            WatchedState::Ringing => "ringing",
+        }
+    }
+}
+
 /// How far a subscription of a line is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubscriptionProgress {
@@ -130,7 +190,7 @@ pub enum SubscriptionProgress {
     Asking,
     /// The server holds it and says nothing yet.
     Pending,
-    /// The server says what waits.
+    /// The server tells us.
     Active,
     /// Refused for good.
     Refused,

@@ -7,7 +7,7 @@ use agreements::{CallIdentity, LineNumber};
 use phone_proto::dbus::call_path;
 use phone_proto::errors::{ErrorKind, HouseError};
 use sip_stack::{Codec, EndedBy, LineState};
-use telephone::{CallView, Request};
+use telephone::{CallView, Request, Watched};
 use zbus::object_server::SignalEmitter;
 use zbus::{OwnedObjectPath, Variant, interface};
 
@@ -152,6 +152,15 @@ impl Line {
     #[zbus(property)]
     fn mailbox(&self) -> String {
         self.shown.read(|line| line.messages.mailbox.as_str().to_owned())
+    }
+    #[zbus(property)]
+    fn watched(&self) -> Vec<(String, String, String)> {
+        let shown = |one: &Watched| (one.uri.clone(), one.name.clone(), one.state.as_str().to_owned());
+        self.shown.read(|line| line.watching.people.iter().map(shown).collect())
+    }
+    #[zbus(property)]
+    fn resource_list(&self) -> String {
+        self.shown.read(|line| line.watching.list.as_str().to_owned())
     }
     #[zbus(property)]
     fn last_error(&self) -> String {

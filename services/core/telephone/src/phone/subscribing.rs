@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use agreements::LineNumber;
+use agreements::{LineNumber, Tick};
 use sip_stack::{Command, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
-use super::{Phone, mailbox};
+use super::{Phone, mailbox, watching};
 use crate::interface::SubscriptionProgress;
 
 impl Phone {
@@ -37,6 +37,7 @@ impl Phone {
         if self.settings.voice_mail {
             wanted.push((mailbox::key(line), mailbox::wish()));
         }
+        wanted.extend(self.list_key(line).map(|key| (key, watching::wish())));
         wanted
     }
 
@@ -62,14 +63,21 @@ impl Phone {
             SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
             SubscriptionState::Ended => SubscriptionProgress::Off,
         };
-        if matches!(state, SubscriptionState::Refused { .. }) {
-            self.forget_notified(key);
+        match state {
+            SubscriptionState::Refused { .. } => self.forget_notified(key),
+            SubscriptionState::Asking { .. } => self.lose_sight(key),
+            SubscriptionState::Pending | SubscriptionState::Active | SubscriptionState::Ended => {}
         }
     }
 
-    pub(super) fn handle_notified(&mut self, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
-        if self.subscriptions.contains_key(key) && *key == mailbox::key(key.line) {
+    pub(super) fn handle_notified(&mut self, now: Tick, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
+        if !self.subscriptions.contains_key(key) {
+            return;
+        }
+        if *key == mailbox::key(key.line) {
             self.handle_summary(key.line, content_type, body);
+        } else if watching::is_about_dialogs(key) {
+            self.handle_dialogs(now, key, content_type, body);
         }
     }
 
@@ -78,5 +86,6 @@ impl Phone {
         if *key == mailbox::key(key.line) {
             self.forget_summary(key.line);
         }
+        self.forget_dialogs(key);
     }
 }
