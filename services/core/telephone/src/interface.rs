@@ -60,6 +60,13 @@ pub enum Request {
     SendDigits(CallIdentity, String),
     /// Has the far end of an answered call talk with somebody else: a number or a SIP URI.
     Transfer(CallIdentity, String),
+    /// Has the far ends of two answered calls talk with each other: the first one calls the second one, in the place of that call.
+    TransferTo {
+        /// Whose far end is asked to call.
+        call: CallIdentity,
+        /// Whose far end is called.
+        other: CallIdentity,
+    },
     /// Registers the line now.
     Register(LineNumber),
 }

@@ -146,6 +146,9 @@ impl Phone {
             self.desk = Desk::Call { near, call: before };
             return;
         }
+        if self.move_to_partner(identity) {
+            return;
+        }
         self.desk = match self.disconnect_tone(now, near) {
             Desk::Tone { near, until, .. } if !was_answered && matches!(code, BUSY | 600) => {
                 Desk::Tone { near, tone: ToneName::Busy, until }
