@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use zbus::proxy;
-use zbus::{OwnedObjectPath, Variant};
+use zbus::{ObjectPath, OwnedObjectPath, Variant};
 
 /// The trailing options of every method and signal.
 pub type Options<'a> = HashMap<&'a str, Variant<'a>>;
@@ -91,6 +91,7 @@ mod proxies {
         fn resume(&self, options: Options<'_>) -> zbus::Result<()>;
         fn send_digits(&self, digits: &str, options: Options<'_>) -> zbus::Result<()>;
         fn transfer(&self, target: &str, options: Options<'_>) -> zbus::Result<()>;
+        fn transfer_to(&self, other: &ObjectPath<'_>, options: Options<'_>) -> zbus::Result<()>;
         #[zbus(signal)]
         fn digit_received(&self, digit: String, duration: u32, options: HashMap<String, Variant<'_>>) -> zbus::Result<()>;
     }

@@ -16,7 +16,18 @@ use crate::{LIMIT, programs};
 /// The tone that it plays, in hertz.
 pub const LINPHONE_TONE: f64 = 660.0;
 
-/// A running linphonec at [`FAR`] with the far phone's account; ends with this value.
+/// Who it is.
+#[derive(Clone, Copy, Debug)]
+pub struct LinphoneSetup<'a> {
+    /// Its address in the namespace.
+    pub address: &'a str,
+    /// Account and password at the registrar.
+    pub account: (&'a str, &'a str),
+    /// The tone that it plays, in hertz.
+    pub tone: f64,
+}
+
+/// A running linphonec; ends with this value.
 pub struct Linphone {
     child: Child,
     folder: tempfile::TempDir,
@@ -26,13 +37,19 @@ pub struct Linphone {
 }
 
 impl Linphone {
-    /// Starts it with these lines in the section of SIP, and waits until it is registered.
+    /// Starts it at [`FAR`] with the far phone's account and these lines in the section of SIP, and waits until it is registered.
     pub async fn start(namespace: &Namespace, sip: &[&str]) -> Linphone {
+        let setup = LinphoneSetup { address: FAR, account: FAR_ACCOUNT, tone: LINPHONE_TONE };
+        Linphone::start_as(namespace, setup, sip).await
+    }
+
+    /// The same as somebody else.
+    pub async fn start_as(namespace: &Namespace, setup: LinphoneSetup<'_>, sip: &[&str]) -> Linphone {
         // It asks the kernel whether there is a way to the rest of the world, and does nothing where there is none.
-        let way = namespace.command("ip").args(["route", "add", "default", "dev", LINK, "src", FAR]).status();
+        let way = namespace.command("ip").args(["route", "replace", "default", "dev", LINK, "src", FAR]).status();
         assert!(way.is_ok_and(|status| status.success()), "the way out could not be added");
         let folder = tempfile::tempdir().expect("a folder");
-        write_configuration(folder.path(), sip);
+        write_configuration(folder.path(), setup, sip);
         let mut command = namespace.command("linphonec");
         command.arg("-c").arg(folder.path().join("rc")).args(["-d", "6", "-l"]).arg(folder.path().join("log"));
         command.env("HOME", folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -133,13 +150,15 @@ impl Drop for Linphone {
     }
 }
 
-fn write_configuration(folder: &Path, sip: &[&str]) {
-    let (user, password) = FAR_ACCOUNT;
+fn write_configuration(folder: &Path, setup: LinphoneSetup<'_>, sip: &[&str]) {
+    let LinphoneSetup { address, account: (user, password), tone } = setup;
     let sip = sip.join("\n");
+    let last: u32 = address.rsplit('.').next().and_then(|octet| octet.parse().ok()).expect("an IPv4 address");
+    let port = (20_000 + last * 200).to_string();
     let values =
-        [("ADDRESS", FAR), ("REGISTRAR", REGISTRAR), ("PORT", "20400"), ("USER", user), ("PASSWORD", password), ("SIP", &sip)];
+        [("ADDRESS", address), ("REGISTRAR", REGISTRAR), ("PORT", &port), ("USER", user), ("PASSWORD", password), ("SIP", &sip)];
     std::fs::write(folder.join("rc"), programs::filled("linphone/linphonerc", &values)).expect("its configuration");
-    testbed::tones::write_tone(&folder.join("feed.wav"), 8_000, LINPHONE_TONE, 60).expect("its tone");
+    testbed::tones::write_tone(&folder.join("feed.wav"), 8_000, tone, 60).expect("its tone");
     // It wants its database, and does not make the folder.
     std::fs::create_dir_all(folder.join(".local/share/linphone")).expect("its folder");
 }

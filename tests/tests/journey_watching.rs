@@ -1,7 +1,6 @@
-//! Journey: the phone's stack, on a real socket, watches colleagues at Kamailio's presence server (RFC 6665, RFC 4235), one of them
-//! alone and both as a list of its resource list server (RFC 4662). They are baresips, and call each other.
-//!
-//! It is the stack and not the whole phone, because nothing on the phone watches anybody yet.
+//! Journey: colleagues, who are baresips and call each other, are watched at Kamailio's presence server (RFC 6665, RFC 4235): both of
+//! them by the whole phone, as a list of its resource list server (RFC 4662), and one alone by the phone's stack on a real socket,
+//! because nothing on the phone watches anybody alone yet.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,17 +8,18 @@ use std::net::SocketAddr;
 use agreements::{Correlation, LineNumber, Tick};
 use house_tests::far_phone::{FarPhone, FarSetup};
 use house_tests::namespace::{FAR, Namespace, PHONE, REGISTRAR, SECOND_FAR};
+use house_tests::phone::{Phone, Setup};
 use house_tests::registrar::{DOMAIN, FAR_ACCOUNT, PHONE_ACCOUNT, Registrar, SECOND_FAR_ACCOUNT};
 use house_tests::{LIMIT, may_make_namespaces};
+use serde_json::{Value, json};
 use service_kit::clock;
 use sip_agent::settings::{BoardFacts, Rows};
 use sip_stack::{Command, Event, FlowId, Input, Output, Stack, SubscriptionKey, SubscriptionState, SubscriptionWish};
 use sip_wire::MediaType;
-use sip_wire::body::{DialogDirection, DialogEntry, DialogInfo, DialogState, InstanceState, Part, ResourceList, parts};
+use sip_wire::body::{DialogDirection, DialogEntry, DialogInfo, DialogState};
 use tokio::net::UdpSocket;
 
 const DIALOGS: &str = "application/dialog-info+xml";
-const LISTS: [&str; 3] = ["application/rlmi+xml", "multipart/related", DIALOGS];
 
 /// A bound socket, once for the runtime and once past it: it does not know yet that a new socket is writable.
 struct Line {
@@ -34,8 +34,6 @@ struct Watcher<'n> {
     namespace: &'n Namespace,
     line: Option<Line>,
     events: VecDeque<Event>,
-    /// What lists have said, and of whom.
-    heard: Vec<(String, DialogEntry)>,
     /// Until the stack has something to do.
     wait: Option<Tick>,
 }
@@ -55,7 +53,7 @@ impl Watcher<'_> {
         let values = own.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().chain(others).collect();
         let board = BoardFacts { address: PHONE.parse().ok(), ..BoardFacts::default() };
         let (stack, _) = Stack::new(clock::now(), [7; 32], None);
-        let mut watcher = Watcher { stack, namespace, line: None, events: VecDeque::new(), heard: Vec::new(), wait: None };
+        let mut watcher = Watcher { stack, namespace, line: None, events: VecDeque::new(), wait: None };
         watcher.input(Input::Settings(Box::new(Rows::new(&values).stack(&board))));
         watcher
     }
@@ -169,52 +167,9 @@ impl Watcher<'_> {
         }
     }
 
-    async fn list(&mut self) -> Listed {
-        let (kind, body) = self.told().await;
-        Listed::read(&kind, &body)
-    }
-
-    /// The same of one of the list, in whatever NOTIFY it comes.
-    async fn listed_in(&mut self, user: &str, state: DialogState) -> DialogEntry {
-        loop {
-            if let Some(dialog) = self.heard.iter().find(|(of, dialog)| of == user && dialog.state == state) {
-                return dialog.1.clone();
-            }
-            let news = self.list().await;
-            for user in [FAR_ACCOUNT.0, SECOND_FAR_ACCOUNT.0] {
-                self.heard.extend(news.dialogs_of(user).into_iter().map(|dialog| (user.to_owned(), dialog)));
-            }
-        }
-    }
-
     async fn unwatch(&mut self, key: SubscriptionKey) {
         self.command(Command::Unsubscribe(key));
         self.is(&SubscriptionState::Ended).await;
-    }
-}
-
-/// A whole list NOTIFY: the list, and the parts that it speaks of.
-struct Listed {
-    list: ResourceList,
-    parts: Vec<Part>,
-}
-
-impl Listed {
-    fn read(kind: &MediaType, body: &[u8]) -> Listed {
-        assert_eq!((kind.kind.as_str(), kind.subtype.as_str()), ("multipart", "related"));
-        let mut parts = parts(kind, body).expect("parts");
-        let list = ResourceList::parse(&parts.remove(0).body).expect("a list");
-        Listed { list, parts }
-    }
-
-    /// The dialogs of a resource, where there is news of them and the server watches it.
-    fn dialogs_of(&self, user: &str) -> Vec<DialogEntry> {
-        let uri = format!("sip:{user}@{DOMAIN}");
-        let resource = self.list.resources.iter().find(|resource| resource.uri == uri).expect("the resource");
-        let Some(instance) = resource.instances.first() else { return Vec::new() };
-        assert_eq!(instance.state, Some(InstanceState::Active));
-        let part = self.parts.iter().find(|part| part.content_id() == instance.cid.as_deref()).expect("its part");
-        DialogInfo::parse(&part.body).expect("dialog-info").dialogs
     }
 }
 
@@ -253,31 +208,45 @@ async fn a_colleagues_dialog_is_told_from_ringing_to_its_end() {
     watcher.unwatch(key).await;
 }
 
-/// RFC 4662 4 and 5: both in one subscription; the first NOTIFY has the whole list, the others hold those of whom there is news. This
-/// server owes the last NOTIFY (RFC 6665 4.1.2.3), and timer N ends the subscription without it.
+/// What the list of the phone's line shows, address and state.
+async fn do_colleagues(phone: &Phone, states: [&str; 2], registrar: &Registrar) {
+    let wanted: Vec<Value> = [FAR_ACCOUNT.0, SECOND_FAR_ACCOUNT.0]
+        .iter()
+        .zip(states)
+        .map(|(user, state)| json!([format!("sip:{user}@{DOMAIN}"), "", state]))
+        .collect();
+    let what = format!("{states:?}\n{}", registrar.log());
+    phone.until(&what, async |phone| (phone.line(1, "Watched").await == json!(wanted)).then_some(())).await;
+}
+
+/// RFC 4662, RFC 4235: the whole phone shows what those do who are on its line's resource list, also when sip-agent is killed. Of
+/// whom nothing has been said yet nothing is known.
 #[tokio::test]
-async fn a_list_of_colleagues_is_told_in_one_subscription() {
+async fn the_phone_shows_what_the_colleagues_on_its_list_do() {
     if !may_make_namespaces() {
         return;
     }
     let namespace = Namespace::new();
-    let _registrar = Registrar::start_watching(&namespace);
+    let registrar = Registrar::start_watching(&namespace);
     let (mut called, mut caller) = colleagues(&namespace).await;
-    let mut watcher = Watcher::start(&namespace);
-    let key = watcher.watch("colleagues", &LISTS);
-    let first = watcher.list().await;
-    assert!(first.list.full);
-    assert_eq!(first.list.uri, format!("sip:colleagues@{DOMAIN}"));
-    let uris: Vec<&str> = first.list.resources.iter().map(|resource| resource.uri.as_str()).collect();
-    assert_eq!(uris, [FAR_ACCOUNT.0, SECOND_FAR_ACCOUNT.0].map(|user| format!("sip:{user}@{DOMAIN}")));
+    let list = format!("RESOURCELIST_URI_1=\"sip:colleagues@{DOMAIN}\"");
+    let phone = Phone::start(&namespace, &Setup::at_the_registrar(&[&list])).await;
+    do_colleagues(&phone, ["unknown", "unknown"], &registrar).await;
+    phone.until("the list", async |phone| (phone.line(1, "ResourceList").await == "active").then_some(())).await;
     caller.dial(FAR_ACCOUNT.0).await;
     called.event("CALL_INCOMING").await;
+    do_colleagues(&phone, ["ringing", "calling"], &registrar).await;
+    let shown = phone.json(&["watched"]);
+    assert_eq!(shown[0], json!({"line": 1, "uri": format!("sip:{}@{DOMAIN}", FAR_ACCOUNT.0), "name": "", "state": "ringing"}));
     called.accept().await;
-    for (user, direction) in [(FAR_ACCOUNT.0, DialogDirection::Recipient), (SECOND_FAR_ACCOUNT.0, DialogDirection::Initiator)] {
-        let talking = watcher.listed_in(user, DialogState::Confirmed).await;
-        assert_eq!(talking.direction, Some(direction));
-    }
+    do_colleagues(&phone, ["talking", "talking"], &registrar).await;
+    let killed = phone.pid("sip-agent");
+    namespace.command("kill").args(["-9", &killed.to_string()]).status().unwrap();
+    phone.until("another sip-agent", async |phone| (phone.pid("sip-agent") != killed).then_some(())).await;
+    do_colleagues(&phone, ["talking", "talking"], &registrar).await;
     caller.hangup().await;
-    watcher.listed_in(FAR_ACCOUNT.0, DialogState::Terminated).await;
-    watcher.unwatch(key).await;
+    do_colleagues(&phone, ["idle", "idle"], &registrar).await;
+    phone.run(&["settings", "set", "RESOURCELIST_URI_1="]);
+    phone.until("no list", async |phone| (phone.line(1, "Watched").await == json!([])).then_some(())).await;
+    phone.stop().await;
 }

@@ -28,6 +28,8 @@ pub enum Verb {
     Lines,
     /// The calls
     Calls,
+    /// Whom the lines watch (resource lists), and what they do
+    Watched,
     /// Call a number
     Call {
         number: String,
@@ -50,9 +52,13 @@ pub enum Verb {
         #[command(flatten)]
         which: Which,
     },
-    /// Have the far end of a call talk with somebody else
+    /// Have the far end of a call talk with somebody else: with NUMBER, or with the far end of another call
     Transfer {
-        number: String,
+        #[arg(required_unless_present = "to_call")]
+        number: Option<String>,
+        /// Identity of the other call, or its beginning or end; both must be answered
+        #[arg(long, value_name = "ID", conflicts_with = "number")]
+        to_call: Option<String>,
         #[command(flatten)]
         which: Which,
     },

@@ -3,6 +3,7 @@
 use phone_proto::dbus::{CallProxy, Options, PhoneProxy, SIP_NAME};
 use phone_proto::errors::ErrorKind;
 use serde_json::json;
+use zbus::ObjectPath;
 use zbus::proxy::CacheProperties;
 
 use crate::arguments::Which;
@@ -60,6 +61,18 @@ pub async fn digits(output: &mut Output, digits: &str, which: &Which) -> Result<
 pub async fn transfer(output: &mut Output, number: &str, which: &Which) -> Result<(), Failure> {
     let call = choose(which, "can be transferred", |call| call.text("State") == "talking").await?;
     let outcome = call.proxy().await?.transfer(number, Options::new()).await;
+    call.done(output, outcome)
+}
+
+/// `phonectl transfer --to-call`
+pub async fn transfer_to(output: &mut Output, other: &str, which: &Which) -> Result<(), Failure> {
+    let named = Which { call: Some(other.to_owned()) };
+    let other = choose(&named, "", |_| true).await?.call;
+    let fits = |call: &Call| call.text("State") == "talking" && call.identity != other.identity;
+    let call = choose(which, "can be transferred", fits).await?;
+    let path = ObjectPath::try_from(other.path.as_str());
+    let path = path.map_err(|error| Failure::new(ErrorKind::Internal, format!("{}: {error}", other.path)))?;
+    let outcome = call.proxy().await?.transfer_to(&path, Options::new()).await;
     call.done(output, outcome)
 }
 

@@ -106,6 +106,28 @@ pub async fn calls(output: &mut Output) -> Result<(), Failure> {
     output.result(&json!(list), || calls_table(&objects))
 }
 
+/// `phonectl watched`
+pub async fn watched(output: &mut Output) -> Result<(), Failure> {
+    let objects = bus::sip_objects(&bus::connect().await?).await?;
+    let all = watched_of(&objects);
+    output.result(&json!(all), || {
+        let row = |one: &Json| ["line", "uri", "name", "state"].map(|key| one.get(key).map(text).unwrap_or_default()).to_vec();
+        table(&["LINE", "ADDRESS", "NAME", "STATE"], &all.iter().map(row).collect::<Vec<_>>())
+    })
+}
+
+/// Whom each line watches, in the order of the lists.
+fn watched_of(objects: &Objects) -> Vec<Json> {
+    let of_line = |line: &&Properties| {
+        let number = line.get("Number").cloned().unwrap_or_default();
+        let people = line.get("Watched").and_then(Json::as_array).cloned().unwrap_or_default();
+        let part = |one: &Json, at: usize| one.get(at).cloned().unwrap_or_default();
+        let shown = move |one: Json| json!({"line": number, "uri": part(&one, 0), "name": part(&one, 1), "state": part(&one, 2)});
+        people.into_iter().map(shown).collect::<Vec<_>>()
+    };
+    lines_of(objects).iter().flat_map(of_line).collect()
+}
+
 fn lines_of(objects: &Objects) -> Vec<&Properties> {
     let mut lines: Vec<_> = objects.values().filter_map(|interfaces| interfaces.get(LINE)).collect();
     lines.sort_by_key(|line| line.get("Number").and_then(Json::as_u64));
@@ -152,4 +174,21 @@ fn calls_table(objects: &Objects) -> String {
         &["CALL", "LINE", "DIRECTION", "STATE", "HOLD", "NUMBER", "NAME", "CODEC", "MEDIA", "END"],
         &calls.iter().map(row).collect::<Vec<_>>(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_whom_the_lines_watch_stand_line_by_line() {
+        let line = |number: u8, watched: Json| {
+            let properties: Properties = [("Number".to_owned(), json!(number)), ("Watched".to_owned(), watched)].into();
+            (format!("/org/deskphone/Sip1/line/{number}"), [(LINE.to_owned(), properties)].into())
+        };
+        let people = json!([["sip:300@x", "Ada", "ringing"], ["sip:301@x", "", "idle"]]);
+        let objects: Objects = [line(1, json!([])), line(2, people)].into();
+        let ada = json!({"line": 2, "uri": "sip:300@x", "name": "Ada", "state": "ringing"});
+        assert_eq!(watched_of(&objects), [ada, json!({"line": 2, "uri": "sip:301@x", "name": "", "state": "idle"})]);
+    }
 }

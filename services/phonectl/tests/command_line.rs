@@ -87,9 +87,16 @@ fn a_secret_in_a_bad_line_is_not_shown() {
 
 #[test]
 fn a_phone_that_is_not_there_is_a_clear_error() {
-    for verb in
-        [&["status"][..], &["lines"], &["call", "100"], &["settings", "get", "SIP_SRC_PORT_1"], &["board", "leds"], &["watch"]]
-    {
+    for verb in [
+        &["status"][..],
+        &["lines"],
+        &["watched"],
+        &["call", "100"],
+        &["transfer", "--to-call", "01A"],
+        &["settings", "get", "SIP_SRC_PORT_1"],
+        &["board", "leds"],
+        &["watch"],
+    ] {
         let output = phonectl(verb);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(13), "{verb:?}: {said}");
@@ -100,7 +107,14 @@ fn a_phone_that_is_not_there_is_a_clear_error() {
 
 #[test]
 fn a_wrong_argument_is_refused_before_anybody_is_asked() {
-    for verb in [&["call"][..], &["call", "100", "--line", "7"], &["settings", "set", "NAME"], &["board", "hook", "sideways"]] {
+    for verb in [
+        &["call"][..],
+        &["call", "100", "--line", "7"],
+        &["transfer"],
+        &["transfer", "100", "--to-call", "01A"],
+        &["settings", "set", "NAME"],
+        &["board", "hook", "sideways"],
+    ] {
         assert_eq!(phonectl(verb).status.code(), Some(2), "{verb:?}");
     }
 }

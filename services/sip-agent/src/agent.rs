@@ -329,6 +329,7 @@ fn named(request: &Request) -> (&'static str, String) {
         Request::Resume(call) => ("resume", call.to_string()),
         Request::SendDigits(call, _) => ("send digits", call.to_string()),
         Request::Transfer(call, _) => ("transfer", call.to_string()),
+        Request::TransferTo { call, .. } => ("transfer to a call", call.to_string()),
         Request::Register(_) => ("register", String::new()),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::LineState;
-use telephone::{CallView, FeatureSync, Messages};
+use telephone::{CallView, FeatureSync, Messages, Watching};
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +54,8 @@ pub struct LineFacts {
     pub messages: Messages,
     /// How far its server keeps do-not-disturb and forwarding as well.
     pub feature_sync: FeatureSync,
+    /// Whom it watches.
+    pub watching: Watching,
 }
 
 impl Facts {
@@ -68,6 +70,7 @@ impl Facts {
             source_port: 0,
             messages: Messages::default(),
             feature_sync: FeatureSync::default(),
+            watching: Watching::default(),
         };
         Facts {
             phone: PhoneFacts {

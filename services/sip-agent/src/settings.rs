@@ -108,6 +108,7 @@ impl<'v> Rows<'v> {
             digit_pause_ms: view.number("DTMF_INTDIGIT_TIM", 90),
             voice_mail: view.flag("VM_SUBSCRIBE_ENABLE"),
             voice_message_counted: view.flag("VOICE_MESSAGE_AVAILABLE"),
+            resource_lists: std::array::from_fn(|index| view.text(&format!("RESOURCELIST_URI_{}", index + 1)).to_owned()),
             tones: Tones {
                 dial: self.tone("DIAL_TONE1"),
                 ringback: self.tone("RINGBACK_TONE"),

@@ -29,7 +29,7 @@ async fn kept(rows: &[(&str, &str)], on: bool) -> (House, String) {
     let subscribe = house.far.expect("SUBSCRIBE").await;
     assert_eq!((header(&subscribe, "Event"), body(&subscribe)), ("as-feature-event", ""));
     house.far.respond(&subscribe, "200 OK", "Expires: 3600\r\n", "").await;
-    house.far.notify_of(&subscribe, 1, FEATURES, &dnd(on)).await;
+    house.far.notify_of(&subscribe, 1, ("", FEATURES), &dnd(on)).await;
     house.far.expect("SIP/2.0 200").await;
     house.wait(LINE_1, LINE_INTERFACE, "FeatureSync", "active").await;
     (house, subscribe)
@@ -62,7 +62,7 @@ async fn a_change_at_the_server_becomes_the_setting() {
          <forwardTo>300</forwardTo><ringCount>4</ringCount></ForwardingEvent>";
     let part = |document: &str| format!("--b\r\nContent-Type: {FEATURES}\r\n\r\n{document}\r\n");
     let both = format!("{}{}--b--\r\n", part(&dnd(true)), part(forwarding));
-    house.far.notify_of(&subscribe, 2, "multipart/mixed;boundary=b", &both).await;
+    house.far.notify_of(&subscribe, 2, ("", "multipart/mixed;boundary=b"), &both).await;
     let rows = [
         ("DO_NOT_DISTURB_1", "Y"),
         ("FWD_NOANSWER_ENABLE_1", "Y"),
@@ -86,7 +86,7 @@ async fn a_change_of_the_setting_goes_to_the_server_whose_answer_decides() {
     assert_eq!((header(&set, "Call-ID"), header(&set, "Content-Type")), (header(&first, "Call-ID"), FEATURES));
     assert!(body(&set).contains("<doNotDisturbOn>true</doNotDisturbOn>"), "{set}");
     house.far.respond(&set, "200 OK", "Expires: 3600\r\n", "").await;
-    house.far.notify_of(&first, 2, FEATURES, &dnd(false)).await;
+    house.far.notify_of(&first, 2, ("", FEATURES), &dnd(false)).await;
     assert_eq!(saved(&house).await, row("DO_NOT_DISTURB_1", "N"), "it has not taken it");
 }
 
@@ -100,7 +100,7 @@ async fn a_killed_sip_agent_goes_on_where_it_was() {
     house.wait(LINE_1, LINE_INTERFACE, "FeatureSync", "active").await;
     let answer = call(&mut house).await;
     assert!(answer.starts_with("SIP/2.0 180"), "the server acts: {answer}");
-    house.far.notify_of(&subscribe, 2, FEATURES, &dnd(false)).await;
+    house.far.notify_of(&subscribe, 2, ("", FEATURES), &dnd(false)).await;
     // A save that was not answered in the life before is made once more.
     while saved(&house).await != row("DO_NOT_DISTURB_1", "N") {}
     let heard = house.far.seen();
@@ -111,7 +111,7 @@ async fn a_killed_sip_agent_goes_on_where_it_was() {
 async fn without_provisioning_agent_the_setting_waits_for_it() {
     let (mut house, subscribe) = kept(&[], false).await;
     house.settings.stop();
-    house.far.notify_of(&subscribe, 2, FEATURES, &dnd(true)).await;
+    house.far.notify_of(&subscribe, 2, ("", FEATURES), &dnd(true)).await;
     house.far.expect("SIP/2.0 200").await;
     assert_eq!(house.settings.saves(), []);
     house.settings.start();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party, ReferralId};
 use telephone::{
-    CallView, FeatureSync, Input, LineFeatures, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings,
+    CallView, FeatureSync, Input, LineFeatures, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings, Watching,
 };
 
 /// A telephone and who sits before it.
@@ -31,6 +31,8 @@ pub struct Desk {
     pub feature_sync: BTreeMap<LineNumber, FeatureSync>,
     /// Rows that were to be written down since the last [`Desk::writes`].
     pub writes: Vec<(LineNumber, LineFeatures)>,
+    /// Whom the lines watch.
+    pub watching: BTreeMap<LineNumber, Watching>,
     /// Digits keyed and not yet sent.
     pub pending_digits: String,
     /// How many calls have not ended.
@@ -74,6 +76,7 @@ impl Desk {
             messages: BTreeMap::new(),
             feature_sync: BTreeMap::new(),
             writes: Vec::new(),
+            watching: BTreeMap::new(),
             pending_digits: String::new(),
             calls_up: 0,
             wait: None,
@@ -102,6 +105,9 @@ impl Desk {
                     self.feature_sync.insert(line, sync);
                 }
                 Output::WriteFeatures(line, rows) => self.writes.push((line, *rows)),
+                Output::Watching(line, watching) => {
+                    self.watching.insert(line, watching);
+                }
                 Output::PendingDigits(digits) => self.pending_digits = digits,
                 Output::CallsUp(up) => self.calls_up = up,
                 Output::Wait(until) => {

@@ -63,6 +63,8 @@ pub(crate) struct Call {
     pub next_digit: u64,
     /// The call that it comes instead of: who transfers, or whose place it has taken.
     pub instead_of: Option<CallIdentity>,
+    /// The call whose far end its own is asked to call, until the outcome is known.
+    pub sent_to: Option<CallIdentity>,
 }
 
 impl Call {
@@ -85,6 +87,7 @@ impl Call {
             digits: Vec::new(),
             next_digit: 1,
             instead_of: None,
+            sent_to: None,
         }
     }
 

@@ -74,6 +74,13 @@ pub enum Request {
     SendDigits(CallIdentity, String),
     /// Has the far end of an answered call talk with somebody else: a number or a SIP URI.
     Transfer(CallIdentity, String),
+    /// Has the far ends of two answered calls talk with each other: the first one calls the second one, in the place of that call.
+    TransferTo {
+        /// Whose far end is asked to call.
+        call: CallIdentity,
+        /// Whose far end is called.
+        other: CallIdentity,
+    },
     /// Registers the line now.
     Register(LineNumber),
 }
@@ -118,6 +125,8 @@ pub enum Output {
     /// A line's rows are to say this from now on: its server says so. Answered by [`Input::FeaturesWritten`]; one at a time for a
     /// line.
     WriteFeatures(LineNumber, Box<LineFeatures>),
+    /// Whom a line watches, and what they do.
+    Watching(LineNumber, Watching),
     /// Digits keyed and not yet sent.
     PendingDigits(String),
     /// How many calls have not ended.
@@ -148,6 +157,64 @@ pub struct FeatureSync {
     pub error: String,
 }
 
+/// Whom a line watches, and what they do (RESOURCELIST_URI_n).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watching {
+    /// In the order in which the server first named them.
+    pub people: Vec<Watched>,
+    /// Whether anything is known at all.
+    pub list: SubscriptionProgress,
+}
+
+/// Somebody who is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// The address, as the server writes it.
+    pub uri: String,
+    /// As people know them; may be empty.
+    pub name: String,
+    /// What they do.
+    pub state: WatchedState,
+}
+
+/// What somebody does, as far as the server says. Nothing to be known is not the same as nothing to be done. Of several the last one
+/// of this order is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WatchedState {
+    /// The server does not watch them (any more).
+    Terminated,
+    /// Somebody has to allow it first.
+    Pending,
+    /// The server has not said anything yet.
+    Unknown,
+    /// No call.
+    Idle,
+    /// A call is on hold at their end.
+    Held,
+    /// In a call.
+    Talking,
+    /// They call somebody who has not answered yet.
+    Calling,
+    /// Somebody calls them.
+    Ringing,
+}
+
+impl WatchedState {
+    /// As on the bus.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WatchedState::Terminated => "terminated",
+            WatchedState::Pending => "pending",
+            WatchedState::Unknown => "unknown",
+            WatchedState::Idle => "idle",
+            WatchedState::Held => "held",
+            WatchedState::Talking => "talking",
+            WatchedState::Calling => "calling",
+            WatchedState::Ringing => "ringing",
+        }
+    }
+}
+
 /// How far a subscription of a line is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubscriptionProgress {
@@ -158,7 +225,7 @@ pub enum SubscriptionProgress {
     Asking,
     /// The server holds it and says nothing yet.
     Pending,
-    /// The server says what waits.
+    /// The server tells us.
     Active,
     /// Refused for good.
     Refused,

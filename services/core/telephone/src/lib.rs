@@ -9,6 +9,7 @@ mod desk;
 mod forwarding;
 mod interface;
 mod phone;
+mod roster;
 mod screening;
 mod settings;
 

@@ -1,8 +1,8 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
-//! `requests` (the bus); `subscribing` is what the
-//! lines subscribe to, `mailbox` what waits at voice mail servers, `features` what servers keep of do-not-disturb and forwarding;
-//! `wishes` says what follows from the state for ear, lamps and screens.
+//! `requests` (the bus); `subscribing` is what the lines subscribe to, `mailbox` what waits at voice mail servers, `features` what
+//! servers keep of do-not-disturb and forwarding, `watching` what others' calls do; `wishes` says what follows from the state for
+//! ear, lamps and screens.
 
 mod digits;
 mod features;
@@ -14,6 +14,7 @@ mod restore;
 mod sip;
 mod subscribing;
 mod transfer;
+mod watching;
 mod wishes;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ use sip_stack::{Command, LineState, Party, SubscriptionKey};
 use crate::call::{Call, State};
 use crate::desk::Desk;
 use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, SubscriptionProgress, ToneName};
+use crate::roster::Roster;
 use crate::settings::{DisconnectionTone, TelephoneSettings};
 use features::Features;
 use mailbox::Summary;
@@ -47,6 +49,8 @@ pub struct Phone {
     subscriptions: BTreeMap<SubscriptionKey, SubscriptionProgress>,
     summaries: [Option<Summary>; LineNumber::COUNT as usize],
     features: [Features; LineNumber::COUNT as usize],
+    /// What was said in subscriptions to dialogs.
+    rosters: BTreeMap<SubscriptionKey, Roster>,
     calls: Vec<Call>,
     desk: Desk,
     hook: Hook,
@@ -75,6 +79,7 @@ impl Phone {
             subscriptions: BTreeMap::new(),
             summaries: Default::default(),
             features: Default::default(),
+            rosters: BTreeMap::new(),
             calls: Vec::new(),
             desk: Desk::Closed,
             hook: Hook::On,
@@ -151,10 +156,13 @@ impl Phone {
     }
 
     fn deadline(&self) -> Option<Tick> {
-        self.calls.iter().map(Call::deadline).chain([self.desk.deadline(), self.features_deadline()]).flatten().min()
+        let rosters = self.rosters.values().map(Roster::deadline);
+        let of_one = [self.desk.deadline(), self.features_deadline()];
+        self.calls.iter().map(Call::deadline).chain(of_one).chain(rosters).flatten().min()
     }
 
     fn handle_deadlines(&mut self, now: Tick) {
+        self.sweep_rosters(now);
         self.calls.retain(|call| call.is_up() || call.deadline().is_some_and(|gone| gone > now));
         let due = |call: &&Call| call.wants_answer() && call.deadline().is_some_and(|at| at <= now);
         if let Some(call) = self.calls.iter().find(due).map(|call| call.identity) {

@@ -46,6 +46,8 @@ pub struct TelephoneSettings {
     pub voice_mail: bool,
     /// VOICE_MESSAGE_AVAILABLE: "Messages-Waiting: yes" counts only with a Voice-Message line (B199).
     pub voice_message_counted: bool,
+    /// RESOURCELIST_URI_n, by line: the list of those whom it watches; empty: nobody.
+    pub resource_lists: [String; LineNumber::COUNT as usize],
     /// The tones of section 5.6.2.
     pub tones: Tones,
     /// Who is not let in.
@@ -133,6 +135,7 @@ impl TelephoneSettings {
             digit_pause_ms: 90,
             voice_mail: false,
             voice_message_counted: true,
+            resource_lists: Default::default(),
             tones: Tones::default(),
             screening: Screening::factory(),
             forwarding: Default::default(),

@@ -16,6 +16,8 @@ enum Step {
     Dial,
     /// The call of this number among those known, and what happens to it.
     Call(usize, Happening),
+    /// Two of them are to be joined.
+    Join(usize, usize),
     Seconds(u64),
 }
 
@@ -37,6 +39,7 @@ enum Happening {
     Replaced,
     Transfer,
     Transferred,
+    NotTransferred,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -56,6 +59,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::Referred),
         Just(Happening::Replaced),
         Just(Happening::Transfer),
+        Just(Happening::NotTransferred),
         Just(Happening::Transferred),
     ]
 }
@@ -82,6 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1_u32..3).prop_map(Step::Invite),
         1 => Just(Step::Dial),
         6 => (0_usize..4, happening()).prop_map(|(call, what)| Step::Call(call, what)),
+        1 => (0_usize..4, 0_usize..4).prop_map(|(call, other)| Step::Join(call, other)),
         1 => (0_u64..40).prop_map(Step::Seconds),
     ]
 }
@@ -102,6 +107,10 @@ fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
         Happening::HoldFailed => desk.sip(Event::HoldFailed { call, status: 488, reason: String::new() }),
         Happening::Ended(code) => desk.ended(call, code, EndedBy::Remote),
         Happening::Transfer => ask(Request::Transfer(call, "500".into())),
+        Happening::NotTransferred => {
+            let progress = ReferProgress::Failed { status: 486, reason: String::new() };
+            desk.sip(Event::Refer { call, progress });
+        }
         Happening::Transferred => desk.sip(Event::Refer { call, progress: ReferProgress::Succeeded }),
         Happening::Referred => desk.refer(call, 1),
         Happening::Replaced => drop(desk.replace(call)),
@@ -119,6 +128,12 @@ fn take(desk: &mut Desk, step: Step) {
         Step::Call(number, what) => {
             if let Some(call) = desk.calls.keys().nth(number).copied() {
                 happen(desk, call, what);
+            }
+        }
+        Step::Join(call, other) => {
+            let known: Vec<CallIdentity> = desk.calls.keys().copied().collect();
+            if let (Some(call), Some(other)) = (known.get(call).copied(), known.get(other).copied()) {
+                drop(desk.request(Request::TransferTo { call, other }));
             }
         }
         Step::Seconds(seconds) => desk.seconds(seconds),

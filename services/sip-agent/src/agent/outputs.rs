@@ -183,6 +183,11 @@ impl Agent {
                 }
             }
             telephone::Output::WriteFeatures(line, features) => self.write_features(line, &features),
+            telephone::Output::Watching(line, watching) => {
+                if let Some(shown) = self.facts.line_mut(line) {
+                    shown.watching = watching;
+                }
+            }
             telephone::Output::PendingDigits(digits) => self.facts.phone.pending_digits = digits,
             telephone::Output::CallsUp(up) => self.facts.phone.calls_up = up,
             telephone::Output::Wait(_) => {}

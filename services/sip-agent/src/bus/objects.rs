@@ -7,9 +7,9 @@ use agreements::{CallIdentity, LineNumber};
 use phone_proto::dbus::call_path;
 use phone_proto::errors::{ErrorKind, HouseError};
 use sip_stack::{Codec, EndedBy, LineState};
-use telephone::{CallView, Request};
+use telephone::{CallView, Request, Watched};
 use zbus::object_server::SignalEmitter;
-use zbus::{OwnedObjectPath, Variant, interface};
+use zbus::{ObjectPath, OwnedObjectPath, Variant, interface};
 
 use super::{Counter, Options};
 use crate::facts::{LineFacts, PhoneFacts};
@@ -162,6 +162,15 @@ impl Line {
         self.shown.read(|line| line.feature_sync.error.clone())
     }
     #[zbus(property)]
+    fn watched(&self) -> Vec<(String, String, String)> {
+        let shown = |one: &Watched| (one.uri.clone(), one.name.clone(), one.state.as_str().to_owned());
+        self.shown.read(|line| line.watching.people.iter().map(shown).collect())
+    }
+    #[zbus(property)]
+    fn resource_list(&self) -> String {
+        self.shown.read(|line| line.watching.list.as_str().to_owned())
+    }
+    #[zbus(property)]
     fn last_error(&self) -> String {
         self.shown.read(|line| match &line.state {
             LineState::Registering { last_error: why } | LineState::Failed { reason: why } => why.clone(),
@@ -215,6 +224,10 @@ impl Call {
     }
     async fn transfer(&self, target: String, options: Options) -> Result<(), HouseError> {
         self.ask(|call| Request::Transfer(call, target), &options).await
+    }
+    async fn transfer_to(&self, other: ObjectPath<'_>, options: Options) -> Result<(), HouseError> {
+        let other = call_of_path(&other)?;
+        self.ask(|call| Request::TransferTo { call, other }, &options).await
     }
     #[zbus(property)]
     fn identity(&self) -> String {
@@ -291,6 +304,12 @@ impl Call {
         duration: u32,
         options: HashMap<&str, Variant<'_>>,
     ) -> zbus::Result<()>;
+}
+
+fn call_of_path(path: &ObjectPath<'_>) -> Result<CallIdentity, HouseError> {
+    let identity = path.as_str().rsplit('/').next().and_then(|last| last.parse().ok());
+    let named = identity.filter(|identity: &CallIdentity| call_path(&identity.to_string()) == path.as_str());
+    named.ok_or_else(|| HouseError::new(ErrorKind::InvalidArgument, format!("{path} is the path of no call")))
 }
 
 /// As in SDP, on the bus and in media.proto.

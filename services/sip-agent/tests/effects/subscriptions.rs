@@ -104,6 +104,25 @@ fn the_switch_makes_registered_lines_subscribe_to_their_mailboxes() {
     assert_eq!(first.headers.get("Accept"), Some("application/simple-message-summary"));
 }
 
+/// RFC 4662 4.1: what is asked for, and of whom.
+#[test]
+fn the_resource_list_is_subscribed_to() {
+    let asked = |list: &str| {
+        let mut lab = Lab::registering(&[]);
+        lab.titles();
+        desk(&[("RESOURCELIST_URI_1", list)]).commands().into_iter().for_each(|command| lab.command(command));
+        requests(&lab.got(), "SUBSCRIBE").into_iter().cloned().collect::<Vec<Request>>()
+    };
+    assert!(asked("").is_empty());
+    for list in ["sip:colleagues@10.0.0.9", "sip:team@example.com"] {
+        let [subscribe] = asked(list).try_into().unwrap();
+        let said = |name: &str| subscribe.headers.get(name).unwrap_or_default();
+        assert_eq!((subscribe.uri.as_str(), said("Event"), said("To")), (list, "dialog", format!("<{list}>").as_str()));
+        assert_eq!(said("Accept"), "application/rlmi+xml, multipart/related, application/dialog-info+xml");
+        assert!(said("Supported").split(", ").any(|option| option == "eventlist"), "{}", said("Supported"));
+    }
+}
+
 /// B199.
 #[test]
 fn a_voice_message_line_makes_the_message_or_is_not_needed() {

@@ -165,17 +165,17 @@ impl Far {
 
     /// Tells the subscriber of a SUBSCRIBE what waits at its mailbox.
     pub async fn notify(&self, subscribe: &str, number: u32, summary: &str) {
-        self.notify_of(subscribe, number, "application/simple-message-summary", summary).await;
+        self.notify_of(subscribe, number, ("", "application/simple-message-summary"), summary).await;
     }
 
-    /// Tells the subscriber of a SUBSCRIBE something of its package.
-    pub async fn notify_of(&self, subscribe: &str, number: u32, content_type: &str, body: &str) {
+    /// A NOTIFY in any subscription: further headers, the body's type and the body.
+    pub async fn notify_of(&self, subscribe: &str, number: u32, (more, content_type): (&str, &str), body: &str) {
         let ours = self.socket.local_addr().unwrap();
         let text = format!(
             "NOTIFY sip:200@{} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bKn{number}\r\nMax-Forwards: 70\r\n\
-             From: {};tag=far\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} NOTIFY\r\nContact: <sip:mailbox@{ours}>\r\n\
-             Event: {}\r\nSubscription-State: active;expires=3600\r\n\
-             Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+             From: {};tag=far\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} NOTIFY\r\nContact: <sip:server@{ours}>\r\n\
+             Event: {}\r\nSubscription-State: active;expires=3600\r\n{more}Content-Type: {content_type}\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             self.phone,
             header(subscribe, "To"),
             header(subscribe, "From"),

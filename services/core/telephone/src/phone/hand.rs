@@ -95,11 +95,11 @@ impl Phone {
         }
     }
 
-    /// Somebody leaves the phone: the call in the ear ends, a held one stays.
+    /// Somebody leaves the phone: the call in the ear ends, a held one stays, and so does one that is about to be joined with another.
     fn close_desk(&mut self) {
         let ends = self.desk_call().filter(|call| call.is_up() && !call.is_held()).map(|call| call.identity);
         self.desk = Desk::Closed;
-        if let Some(call) = ends {
+        if let Some(call) = ends.filter(|call| self.partner(*call).is_none()) {
             self.stack(Command::Hangup(call));
             self.end_call_before(call);
         }
@@ -164,7 +164,7 @@ impl Phone {
     fn leave_conversation(&mut self) {
         let Some(call) = self.desk_call().filter(|call| call.is_up() && !call.is_held()) else { return };
         let (identity, open) = (call.identity, call.is_open());
-        if open && self.settings.auto_call_hold {
+        if open && (self.settings.auto_call_hold || self.partner(identity).is_some()) {
             self.hold(identity);
         } else {
             self.stack(Command::Hangup(identity));

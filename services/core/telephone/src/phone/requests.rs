@@ -22,6 +22,7 @@ impl Phone {
             Request::Resume(call) => self.resume_asked(call).map(|()| None),
             Request::SendDigits(call, digits) => self.send_digits(call, &digits).map(|()| None),
             Request::Transfer(call, target) => self.transfer(call, target).map(|()| None),
+            Request::TransferTo { call, other } => self.transfer_to(call, other).map(|()| None),
             Request::Register(line) => self.register(line).map(|()| None),
         }
     }
@@ -113,18 +114,43 @@ impl Phone {
         Ok(())
     }
 
-    /// The REFER waits for the hold in the stack.
     fn transfer(&mut self, identity: CallIdentity, target: String) -> Result<(), Refusal> {
         check_target(&target)?;
+        self.check_transferable(identity)?;
+        self.refer(identity, ReferTarget::Address(target));
+        Ok(())
+    }
+
+    fn transfer_to(&mut self, identity: CallIdentity, other: CallIdentity) -> Result<(), Refusal> {
+        if identity == other {
+            return Err(Refusal::InvalidArgument("a call cannot be transferred to itself".into()));
+        }
+        self.check_transferable(identity)?;
+        self.check_transferable(other)?;
+        self.refer(identity, ReferTarget::Call(other));
+        if let Some(call) = self.call_mut(identity) {
+            call.sent_to = Some(other);
+        }
+        Ok(())
+    }
+
+    fn check_transferable(&self, identity: CallIdentity) -> Result<(), Refusal> {
         let call = self.existing(identity)?;
         if !matches!(call.state, State::Talking { .. }) {
             return Err(wrong_state(call, "transferred"));
         }
-        if call.is_open() {
+        if self.partner(identity).is_some() {
+            return Err(Refusal::WrongState(format!("call {identity} is being transferred already")));
+        }
+        Ok(())
+    }
+
+    /// The REFER waits for the hold in the stack.
+    fn refer(&mut self, identity: CallIdentity, target: ReferTarget) {
+        if self.call(identity).is_some_and(Call::is_open) {
             self.hold(identity);
         }
-        self.stack(Command::Refer { call: identity, target: ReferTarget::Address(target) });
-        Ok(())
+        self.stack(Command::Refer { call: identity, target });
     }
 
     fn register(&mut self, line: LineNumber) -> Result<(), Refusal> {

@@ -44,7 +44,7 @@ impl Phone {
             Event::HoldFailed { call, .. } => self.settle_hold(call, None),
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
             Event::Subscription { key, state } => self.handle_subscription(&key, &state),
-            Event::Notified { key, content_type, body } => self.handle_notified(&key, &content_type, &body),
+            Event::Notified { key, content_type, body } => self.handle_notified(now, &key, &content_type, &body),
             Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
             Event::Refer { call, progress } => self.handle_transferred(call, &progress),
             // Nobody here asks for them yet.
@@ -145,6 +145,9 @@ impl Phone {
         }
         if let Some(before) = self.to_go_back_to(identity, was_answered) {
             self.desk = Desk::Call { near, call: before };
+            return;
+        }
+        if self.move_to_partner(identity) {
             return;
         }
         self.desk = match self.disconnect_tone(now, near) {

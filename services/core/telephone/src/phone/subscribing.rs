@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use agreements::LineNumber;
+use agreements::{LineNumber, Tick};
 use sip_stack::{Command, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
-use super::{Phone, features, mailbox};
+use super::{Phone, features, mailbox, watching};
 use crate::interface::SubscriptionProgress;
 
 impl Phone {
@@ -40,6 +40,7 @@ impl Phone {
         if self.settings.feature_sync.get(line.index()).copied().unwrap_or_default() {
             wanted.push((features::key(line), features::wish()));
         }
+        wanted.extend(self.list_key(line).map(|key| (key, watching::wish())));
         wanted
     }
 
@@ -65,15 +66,17 @@ impl Phone {
             SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
             SubscriptionState::Ended => SubscriptionProgress::Off,
         };
-        if matches!(state, SubscriptionState::Refused { .. }) {
-            self.forget_notified(key);
+        match state {
+            SubscriptionState::Refused { .. } => self.forget_notified(key),
+            SubscriptionState::Asking { .. } => self.lose_sight(key),
+            SubscriptionState::Pending | SubscriptionState::Active | SubscriptionState::Ended => {}
         }
         if *key == features::key(key.line) {
             self.handle_feature_state(key.line, state);
         }
     }
 
-    pub(super) fn handle_notified(&mut self, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
+    pub(super) fn handle_notified(&mut self, now: Tick, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
         if !self.subscriptions.contains_key(key) {
             return;
         }
@@ -81,6 +84,8 @@ impl Phone {
             self.handle_summary(key.line, content_type, body);
         } else if *key == features::key(key.line) {
             self.handle_features(key.line, content_type, body);
+        } else if watching::is_about_dialogs(key) {
+            self.handle_dialogs(now, key, content_type, body);
         }
     }
 
@@ -91,5 +96,6 @@ impl Phone {
         } else if *key == features::key(key.line) {
             self.forget_features(key.line);
         }
+        self.forget_dialogs(key);
     }
 }

@@ -33,17 +33,62 @@ impl Phone {
         self.keep_instead(call, about);
     }
 
-    /// The far end talks with somebody else, or will: this phone is out of it. In every other case the call stays, on hold.
+    /// The far end talks with somebody else, or will: this phone is out of it. In every other case the call stays, on hold; of one
+    /// that was to be joined with another, see [`Phone::give_back`].
     pub(super) fn handle_transferred(&mut self, identity: CallIdentity, progress: &ReferProgress) {
-        match progress {
-            ReferProgress::Succeeded | ReferProgress::Accepted { followed: false } => {
-                if self.call(identity).is_some_and(Call::is_up) {
-                    self.end_call(identity);
-                }
-            }
-            ReferProgress::Accepted { followed: true } | ReferProgress::Progress { .. } => {}
-            ReferProgress::Unasked { .. } | ReferProgress::Failed { .. } => {}
+        let over = match progress {
+            ReferProgress::Accepted { followed: true } | ReferProgress::Progress { .. } => return,
+            ReferProgress::Succeeded | ReferProgress::Accepted { followed: false } => true,
+            ReferProgress::Unasked { .. } | ReferProgress::Failed { .. } => false,
+        };
+        let other = self.call_mut(identity).and_then(|call| call.sent_to.take());
+        let is_up = |phone: &Phone, call: CallIdentity| phone.call(call).is_some_and(Call::is_up);
+        if over && is_up(self, identity) {
+            self.end_call(identity);
         }
+        match (other, progress) {
+            // Its far end has ended it, or is about to.
+            (Some(other), ReferProgress::Succeeded) if is_up(self, other) => self.end_call(other),
+            // It makes room for the far end's call some time, and not if it has ended before.
+            (Some(other), ReferProgress::Accepted { .. }) => self.give_back(other, other),
+            (Some(other), _) if !over => self.give_back(identity, other),
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// Two calls that were to be joined are not: whoever is still at the phone hears the one that is in the ear, also where it was
+    /// put on hold for this; what is in nobody's ear is on hold.
+    fn give_back(&mut self, identity: CallIdentity, other: CallIdentity) {
+        for call in [identity, other] {
+            let (held, open) = self.call(call).map_or((false, false), |call| (call.is_held(), call.is_open()));
+            match self.desk.call() == Some(call) {
+                true if held => self.resume(call),
+                false if open => self.hold(call),
+                true | false => {}
+            }
+        }
+    }
+
+    /// The other one of two calls that are about to be joined; none: this one is not.
+    pub(super) fn partner(&self, identity: CallIdentity) -> Option<CallIdentity> {
+        let sent_to = |call: &&Call| call.is_up() && call.sent_to == Some(identity);
+        let sent = self.calls.iter().find(sent_to).map(|call| call.identity);
+        self.call(identity)?.sent_to.or(sent)
+    }
+
+    /// One of two calls that are about to be joined has ended, in the ear: what becomes of the other one is heard there. Where it is
+    /// the one that was to be joined to the other, nothing is heard until its outcome is known.
+    pub(super) fn move_to_partner(&mut self, identity: CallIdentity) -> bool {
+        let Some(near) = self.desk.near() else { return false };
+        let Some(partner) = self.partner(identity).filter(|partner| self.call(*partner).is_some_and(Call::is_up)) else {
+            return false;
+        };
+        if self.call(identity).is_some_and(|call| call.sent_to.is_some()) {
+            self.take(partner, near);
+        } else {
+            self.desk = Desk::Call { near, call: partner };
+        }
+        true
     }
 
     /// It does not ring: nobody has to decide anything.

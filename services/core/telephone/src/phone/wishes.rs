@@ -8,7 +8,7 @@ use agreements::{CallIdentity, LampPattern, LineNumber};
 use super::Phone;
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallState, CallView, FeatureSync, Messages, Near, Output, SoundWish, ToneName, ToneWish};
+use crate::interface::{CallState, CallView, FeatureSync, Messages, Near, Output, SoundWish, ToneName, ToneWish, Watching};
 
 /// What was last given out; empty after a start, so that everything is said.
 #[derive(Default)]
@@ -18,6 +18,7 @@ pub(super) struct Told {
     lamps: Option<BTreeMap<String, LampPattern>>,
     pub(super) messages: [Option<Messages>; LineNumber::COUNT as usize],
     pub(super) feature_sync: [Option<FeatureSync>; LineNumber::COUNT as usize],
+    pub(super) watching: [Option<Watching>; LineNumber::COUNT as usize],
     pending_digits: Option<String>,
     calls_up: Option<u32>,
 }
@@ -29,6 +30,7 @@ impl Phone {
         self.settle_calls();
         self.settle_messages();
         self.settle_feature_sync();
+        self.settle_watching();
         let up = u32::try_from(self.calls_up()).unwrap_or(u32::MAX);
         if self.told.calls_up != Some(up) {
             self.told.calls_up = Some(up);

@@ -148,6 +148,32 @@ fn an_attended_transfer_among_three_phones() {
     net.assert_quiet();
 }
 
+/// This end and the one that is replaced end their call at the same moment: each BYE is answered, and the transfer is not touched.
+#[test]
+fn a_replaced_call_that_is_ended_from_both_sides_leaves_nothing_behind() {
+    let mut net = Net::with_faults(7, Faults { loss: 0, twice: 0, delay: (40, 60) });
+    three(&mut net);
+    let (ours, _) = talk(&mut net, 1, "sip:200@10.0.0.2");
+    let (other, consulted) = talk(&mut net, 2, "sip:300@10.0.0.3");
+    net.command(0, Command::Refer { call: ours, target: ReferTarget::Call(other) });
+    let new = follow(&mut net);
+    let ends = |net: &Net| net.nodes[2].events(|event| matches!(event, Event::Incoming { replaces: Some(_), .. }).then_some(()));
+    net.run_until("the third is asked", |net| !ends(net).is_empty());
+    let third = net.nodes[2].incoming();
+    net.command(2, Command::Answer(third));
+    net.run_until("the third has given way", |net| !is_up(net, 2, consulted));
+    assert!(is_up(&net, 0, other), "its BYE is on the way");
+    net.command(0, Command::Hangup(other));
+    net.command(0, Command::Hangup(ours));
+    net.run_until("the first knows", |net| progress(net).last() == Some(&ReferProgress::Succeeded));
+    net.run_for(std::time::Duration::from_secs(110));
+    assert!(is_up(&net, 1, new) && is_up(&net, 2, third));
+    assert_eq!((net.calls(0).len(), net.calls(1).len(), net.calls(2).len()), (0, 1, 1));
+    net.command(1, Command::Hangup(new));
+    net.run_for(std::time::Duration::from_secs(110));
+    net.assert_quiet();
+}
+
 /// Each phone dies once in the midst of it.
 #[test]
 fn a_transfer_survives_the_restart_of_each_phone() {

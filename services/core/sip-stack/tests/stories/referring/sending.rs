@@ -1,7 +1,8 @@
 //! REFER of ours: what it says, when it leaves, and what is made of the answers (RFC 3515 2.4.1 to 2.4.7).
 
+use agreements::CallIdentity;
 use sip_stack::{AnonymousPart, Command, Event, ReferProgress, ReferTarget};
-use sip_wire::{ReferTo, StatusCode};
+use sip_wire::{ReferTo, Request, StatusCode};
 use testbed::virtual_net::peer::{PCMU, answer, at, requests, with_sdp};
 
 use super::{FAR, Lab, accepted, failed};
@@ -152,7 +153,7 @@ fn a_notify_about_another_refer_is_481() {
     lab.reply(&first, 603, &[]);
     let second = lab.refer("301");
     lab.reply(&second, 202, &[]);
-    let id = |request: &sip_wire::Request| format!("refer;id={}", request.headers.cseq().unwrap().number);
+    let id = |request: &Request| format!("refer;id={}", request.headers.cseq().unwrap().number);
     assert_eq!(lab.notify_about(&id(&first), "terminated", "200 OK"), [481]);
     assert_eq!(lab.notify_about(&id(&second), "terminated", "200 OK"), [200]);
     assert_eq!(lab.progress().last(), Some(&ReferProgress::Succeeded));
@@ -176,12 +177,12 @@ fn notifies_that_cannot_be_read_are_refused_and_change_nothing() {
 
 // When it leaves, and whether it does.
 
-fn hold(lab: &mut Lab) -> sip_wire::Request {
+fn hold(lab: &mut Lab) -> Request {
     lab.command(Command::Hold(lab.call));
     lab.request("INVITE")
 }
 
-fn confirm(lab: &mut Lab, hold: &sip_wire::Request) {
+fn confirm(lab: &mut Lab, hold: &Request) {
     let sdp = format!("{}a=recvonly\r\n", lab.called.caller.sdp(PCMU));
     let ok = with_sdp(at(answer(hold, 200, ""), FAR.parse().unwrap()), &sdp);
     lab.say(&ok);
@@ -235,6 +236,39 @@ fn a_call_that_ends_takes_a_waiting_refer_along() {
     assert_eq!(lab.load().referrals, 0);
 }
 
+/// Whose place the far end's call was to take is gone by the time that the hold is confirmed.
+#[test]
+fn a_refer_to_a_call_that_has_ended_meanwhile_does_not_leave() {
+    let mut lab = Lab::new();
+    let (other, invite) = consulted(&mut lab);
+    let reinvite = hold(&mut lab);
+    lab.command(Command::Refer { call: lab.call, target: ReferTarget::Call(other) });
+    assert_eq!((lab.progress(), lab.called.titles()), (vec![], vec![]));
+    let (ours, call_id) = (invite.headers.get("From").unwrap(), invite.headers.call_id().unwrap());
+    let bye = format!(
+        "BYE sip:200@10.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {FAR};branch=z9hG4bKbye\r\nMax-Forwards: 70\r\n\
+         From: <sip:300@10.0.0.9>;tag=c-tag\r\nTo: {ours}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+    );
+    lab.called.net.send(FAR.parse().unwrap(), lab.called.net.nodes[0].ip, bye.into_bytes());
+    lab.called.net.settle();
+    assert_eq!(lab.called.titles(), ["200 BYE"]);
+    confirm(&mut lab, &reinvite);
+    assert_eq!(lab.called.titles(), ["ACK"]);
+    assert_eq!(lab.progress(), [ReferProgress::Unasked { reason: "the other call is not up".into() }]);
+    assert!(lab.goes_on() && lab.load().referrals == 0);
+}
+
+/// A second call, which the far end has answered with the tag `c-tag`; its INVITE.
+fn consulted(lab: &mut Lab) -> (CallIdentity, Request) {
+    let other = lab.called.net.dial(0, "300");
+    lab.called.net.settle();
+    let invite = lab.request("INVITE");
+    let ok = with_sdp(at(answer(&invite, 200, "c-tag"), FAR.parse().unwrap()), &lab.called.caller.sdp(PCMU));
+    lab.say(&ok);
+    lab.called.titles();
+    (other, invite)
+}
+
 #[test]
 fn what_cannot_be_asked_is_not_sent() {
     let mut lab = Lab::new();
@@ -280,14 +314,12 @@ fn an_anonymous_call_refers_anonymously() {
 #[test]
 fn an_attended_refer_names_the_other_call_as_its_far_end_knows_it() {
     let mut lab = Lab::new();
-    let other = lab.called.net.dial(0, "300");
+    let ringing = lab.called.net.dial(0, "301");
     lab.called.net.settle();
-    let invite = lab.request("INVITE");
-    lab.command(Command::Refer { call: lab.call, target: ReferTarget::Call(other) });
-    assert!(matches!(lab.progress().as_slice(), [ReferProgress::Unasked { .. }]), "it is not answered");
-    let ok = with_sdp(at(answer(&invite, 200, "c-tag"), FAR.parse().unwrap()), &lab.called.caller.sdp(PCMU));
-    lab.say(&ok);
     lab.called.titles();
+    lab.command(Command::Refer { call: lab.call, target: ReferTarget::Call(ringing) });
+    assert!(matches!(lab.progress().as_slice(), [ReferProgress::Unasked { .. }]), "it is not answered");
+    let (other, invite) = consulted(&mut lab);
     lab.command(Command::Refer { call: lab.call, target: ReferTarget::Call(other) });
     let refer = lab.request("REFER");
     let text = refer.headers.get("Refer-To").unwrap();
