@@ -124,9 +124,27 @@ pub fn calls_of(objects: &Objects) -> Vec<Call> {
 fn lines_table(objects: &Objects) -> String {
     let row = |line: &&Properties| {
         let value = |name: &str| line.get(name).map(text).unwrap_or_default();
-        vec![value("Number"), value("State"), value("PhoneNumber"), value("DisplayName"), value("Registrar"), value("LastError")]
+        let names = ["Number", "State", "PhoneNumber", "DisplayName", "Registrar"];
+        names.map(value).into_iter().chain([shared(line), value("LastError")]).collect()
     };
-    table(&["LINE", "STATE", "NUMBER", "NAME", "REGISTRAR", "LAST ERROR"], &lines_of(objects).iter().map(row).collect::<Vec<_>>())
+    let titles = ["LINE", "STATE", "NUMBER", "NAME", "REGISTRAR", "SHARED", "LAST ERROR"];
+    table(&titles, &lines_of(objects).iter().map(row).collect::<Vec<_>>())
+}
+
+/// What the units of a shared line do with it: "1 active <sip:300@example.com>; 2 held", or how far we are with being told.
+fn shared(line: &Properties) -> String {
+    let list = line.get("Appearances").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let one = |appearance: &Json| {
+        let words = appearance.as_array().into_iter().flatten().map(text).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let used: Vec<_> = list.iter().map(one).collect();
+    match line.get("Shared").map(text).as_deref() {
+        None | Some("off") => String::new(),
+        Some("active") if used.is_empty() => "idle".to_owned(),
+        Some("active") => used.join("; "),
+        Some(other) => other.to_owned(),
+    }
 }
 
 fn calls_table(objects: &Objects) -> String {

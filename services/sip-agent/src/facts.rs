@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::LineState;
-use telephone::{CallView, Messages};
+use telephone::{CallView, Messages, SharedLine};
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub struct LineFacts {
     pub source_port: u16,
     /// What waits at its mailbox.
     pub messages: Messages,
+    /// What the units do that share it.
+    pub shared: SharedLine,
 }
 
 impl Facts {
@@ -65,6 +67,7 @@ impl Facts {
             display_name: String::new(),
             source_port: 0,
             messages: Messages::default(),
+            shared: SharedLine::default(),
         };
         Facts {
             phone: PhoneFacts {

@@ -106,6 +106,7 @@ impl<'v> Rows<'v> {
             digit_length_ms: view.number("DTMF_SIGNAL_LEN", 180),
             relay_digits: std::array::from_fn(|index| view.flag(&format!("DTMF_RELAY_{}", index + 1))),
             digit_pause_ms: view.number("DTMF_INTDIGIT_TIM", 90),
+            shared: std::array::from_fn(|index| view.flag(&format!("SHARED_CALL_ENABLE_{}", index + 1))),
             voice_mail: view.flag("VM_SUBSCRIBE_ENABLE"),
             voice_message_counted: view.flag("VOICE_MESSAGE_AVAILABLE"),
             tones: Tones {
@@ -220,6 +221,7 @@ impl<'v> Line<'_, 'v> {
             timer_j: self.milliseconds("SIP_TIMER_J_n"),
             invite_expires: self.number("SIP_INVITE_EXPIRE_n", 0),
             sessions: self.sessions(),
+            shared: self.flag("SHARED_CALL_ENABLE_n"),
             add_rport: self.flag("SIP_ADD_RPORT_n"),
             request_uri_port: self.flag("SIP_REQURI_PORT_n"),
             user_phone: self.flag("ADD_USER_PHONE_n"),

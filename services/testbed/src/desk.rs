@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party, ReferralId};
-use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings};
+use telephone::{CallView, Input, Messages, Output, Phone, Refusal, Request, SharedLine, SoundWish, TelephoneSettings};
 
 /// A telephone and who sits before it.
 pub struct Desk {
@@ -25,6 +25,8 @@ pub struct Desk {
     pub lamps: BTreeMap<String, LampPattern>,
     /// What waits at the lines' mailboxes.
     pub messages: BTreeMap<LineNumber, Messages>,
+    /// What the units of shared lines do.
+    pub shared: BTreeMap<LineNumber, SharedLine>,
     /// Digits keyed and not yet sent.
     pub pending_digits: String,
     /// How many calls have not ended.
@@ -66,6 +68,7 @@ impl Desk {
             calls: BTreeMap::new(),
             lamps: BTreeMap::new(),
             messages: BTreeMap::new(),
+            shared: BTreeMap::new(),
             pending_digits: String::new(),
             calls_up: 0,
             wait: None,
@@ -89,6 +92,9 @@ impl Desk {
                 Output::Lamps(lamps) => self.lamps = lamps,
                 Output::Messages(line, messages) => {
                     self.messages.insert(line, messages);
+                }
+                Output::Shared(line, shared) => {
+                    self.shared.insert(line, shared);
                 }
                 Output::PendingDigits(digits) => self.pending_digits = digits,
                 Output::CallsUp(up) => self.calls_up = up,
@@ -214,7 +220,7 @@ impl Desk {
     /// The one INVITE that was wanted since the last look.
     pub fn dialed(&mut self) -> (CallIdentity, LineNumber, String) {
         match self.commands().as_slice() {
-            [Command::Dial { call, line, target }] => (*call, *line, target.clone()),
+            [Command::Dial { call, line, target, .. }] => (*call, *line, target.clone()),
             other => panic!("one INVITE is expected, not {other:?}"),
         }
     }

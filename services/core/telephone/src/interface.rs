@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
-use sip_stack::{Codec, EndedBy, Party};
+use sip_stack::{Appearance, Codec, EndedBy, Party};
 
 use crate::settings::{TelephoneSettings, ToneSettings};
 
@@ -99,6 +99,8 @@ pub enum Output {
     Lamps(BTreeMap<String, LampPattern>),
     /// What waits at a line's mailbox.
     Messages(LineNumber, Messages),
+    /// What the units do with a line that they share.
+    Shared(LineNumber, SharedLine),
     /// Digits keyed and not yet sent.
     PendingDigits(String),
     /// How many calls have not ended.
@@ -120,6 +122,15 @@ pub struct Messages {
     pub mailbox: SubscriptionProgress,
 }
 
+/// A shared line as people see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedLine {
+    /// Those that are in use, this unit's among them, in the order of their numbers.
+    pub appearances: Vec<Appearance>,
+    /// Whether the server tells us.
+    pub watched: SubscriptionProgress,
+}
+
 /// How far a subscription of a line is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubscriptionProgress {
@@ -130,7 +141,7 @@ pub enum SubscriptionProgress {
     Asking,
     /// The server holds it and says nothing yet.
     Pending,
-    /// The server says what waits.
+    /// The server tells us.
     Active,
     /// Refused for good.
     Refused,
@@ -240,6 +251,8 @@ pub struct CallView {
     pub hold: HoldState,
     /// The far end.
     pub remote: Party,
+    /// The appearance of a shared line that it is, where that is known.
+    pub appearance: Option<u32>,
     /// The SIP Call-ID.
     pub sip_call_id: String,
     /// When it began.
@@ -289,7 +302,7 @@ impl CallDirection {
 /// The states of org.deskphone.Sip1.Call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallState {
-    /// INVITE sent.
+    /// INVITE sent, or it waits for an appearance of its shared line.
     Dialing,
     /// The far end rings.
     Ringback,

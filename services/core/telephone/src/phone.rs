@@ -1,7 +1,7 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
 //! `requests` (the bus); `subscribing` is what the
-//! lines subscribe to, `mailbox` what waits at voice mail servers; `wishes` says what follows from the state for ear, lamps and screens.
+//! lines subscribe to, `mailbox` what waits at voice mail servers, `shared` what the units of a shared line do with it; `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
 mod forward;
@@ -9,6 +9,7 @@ mod hand;
 mod mailbox;
 mod requests;
 mod restore;
+mod shared;
 mod sip;
 mod subscribing;
 mod transfer;
@@ -25,6 +26,7 @@ use crate::desk::Desk;
 use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, SubscriptionProgress, ToneName};
 use crate::settings::{DisconnectionTone, TelephoneSettings};
 use mailbox::Summary;
+use shared::Shared;
 use wishes::Told;
 
 /// Calls that are up at the same time; one more is busy.
@@ -41,6 +43,7 @@ pub struct Phone {
     /// Those that the stack has been asked for.
     subscriptions: BTreeMap<SubscriptionKey, SubscriptionProgress>,
     summaries: [Option<Summary>; LineNumber::COUNT as usize],
+    shared: [Shared; LineNumber::COUNT as usize],
     calls: Vec<Call>,
     desk: Desk,
     hook: Hook,
@@ -65,6 +68,7 @@ impl Phone {
             lines: std::array::from_fn(|_| LineState::Unconfigured),
             subscriptions: BTreeMap::new(),
             summaries: Default::default(),
+            shared: Default::default(),
             calls: Vec::new(),
             desk: Desk::Closed,
             hook: Hook::On,
@@ -116,6 +120,7 @@ impl Phone {
     /// What follows from whatever has happened. Mute is for the call that was `before` the person: another one begins unmuted.
     fn conclude(&mut self, now: Tick, before: Option<CallIdentity>) {
         self.handle_deadlines(now);
+        self.settle_shared(now);
         self.settle_subscriptions();
         if self.desk.call() != before {
             self.muted = false;
@@ -137,7 +142,7 @@ impl Phone {
     }
 
     fn deadline(&self) -> Option<Tick> {
-        self.calls.iter().map(Call::deadline).chain([self.desk.deadline()]).flatten().min()
+        self.calls.iter().map(Call::deadline).chain([self.desk.deadline(), self.shared_deadline()]).flatten().min()
     }
 
     fn handle_deadlines(&mut self, now: Tick) {
@@ -229,12 +234,17 @@ impl Phone {
         }
     }
 
-    /// Sends the INVITE and puts the desk to the new call.
+    /// Sends the INVITE, on a shared line as soon as it is seized, and puts the desk to the new call.
     fn place(&mut self, now: Tick, near: Near, line: LineNumber, target: String) -> CallIdentity {
         let identity = self.identities.next(now);
         let remote = Party { number: target.clone(), ..Party::default() };
-        self.stack(Command::Dial { call: identity, line, target: target.clone() });
-        self.keep(Call::new(identity, line, CallDirection::Outgoing, remote, now));
+        let mut call = Call::new(identity, line, CallDirection::Outgoing, remote, now);
+        if self.is_shared(line) {
+            call.state = State::Seizing { target: target.clone(), left: false };
+        } else {
+            self.stack(Command::Dial { call: identity, line, target: target.clone(), appearance: None });
+        }
+        self.keep(call);
         self.last_dialed = Some((line, target));
         self.keyed_on_hook.clear();
         self.desk = Desk::Call { near, call: identity };
@@ -259,6 +269,14 @@ impl Phone {
             *decided = true;
         }
         self.stack(command);
+    }
+
+    /// CANCEL, refusal or BYE, as the stack finds fit.
+    fn leave(&mut self, identity: CallIdentity) {
+        match self.call_mut(identity).map(|call| &mut call.state) {
+            Some(State::Seizing { left, .. }) => *left = true,
+            Some(_) | None => self.decide(identity, Command::Hangup(identity)),
+        }
     }
 
     fn hold(&mut self, identity: CallIdentity) {

@@ -16,6 +16,7 @@ mod registration;
 mod screening;
 mod servers;
 mod sessions;
+mod shared;
 mod subscriptions;
 mod telephone;
 mod timers;

@@ -165,17 +165,23 @@ impl Far {
 
     /// Tells the subscriber of a SUBSCRIBE what waits at its mailbox.
     pub async fn notify(&self, subscribe: &str, number: u32, summary: &str) {
+        let more = "Subscription-State: active;expires=3600\r\nContent-Type: application/simple-message-summary\r\n";
+        self.notify_with(subscribe, number, more, summary).await;
+    }
+
+    /// NOTIFY number `number` of the subscription that a SUBSCRIBE asks for, with these further header lines.
+    pub async fn notify_with(&self, subscribe: &str, number: u32, more: &str, body: &str) {
         let ours = self.socket.local_addr().unwrap();
+        let event = header(subscribe, "Event");
         let text = format!(
-            "NOTIFY sip:200@{} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bKn{number}\r\nMax-Forwards: 70\r\n\
-             From: {};tag=far\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} NOTIFY\r\nContact: <sip:mailbox@{ours}>\r\n\
-             Event: message-summary\r\nSubscription-State: active;expires=3600\r\n\
-             Content-Type: application/simple-message-summary\r\nContent-Length: {}\r\n\r\n{summary}",
+            "NOTIFY sip:200@{} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bKn{event}{number}\r\nMax-Forwards: 70\r\n\
+             From: {};tag=far\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} NOTIFY\r\nContact: <sip:server@{ours}>\r\n\
+             Event: {event}\r\n{more}Content-Length: {}\r\n\r\n{body}",
             self.phone,
             header(subscribe, "To"),
             header(subscribe, "From"),
             header(subscribe, "Call-ID"),
-            summary.len()
+            body.len()
         );
         self.send(&text).await;
     }

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use agreements::LineNumber;
+use agreements::{LineNumber, Tick};
 use sip_stack::{Command, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
-use super::{Phone, mailbox};
+use super::{Phone, mailbox, shared};
 use crate::interface::SubscriptionProgress;
 
 impl Phone {
@@ -37,6 +37,7 @@ impl Phone {
         if self.settings.voice_mail {
             wanted.push((mailbox::key(line), mailbox::wish()));
         }
+        wanted.extend(self.wanted_of_shared(line));
         wanted
     }
 
@@ -52,7 +53,7 @@ impl Phone {
         self.subscriptions.get(key).copied().unwrap_or_default()
     }
 
-    pub(super) fn handle_subscription(&mut self, key: &SubscriptionKey, state: &SubscriptionState) {
+    pub(super) fn handle_subscription(&mut self, now: Tick, key: &SubscriptionKey, state: &SubscriptionState) {
         // The end of one that nobody wants any more is no news of the next one.
         let Some(progress) = self.subscriptions.get_mut(key) else { return };
         *progress = match state {
@@ -62,6 +63,9 @@ impl Phone {
             SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
             SubscriptionState::Ended => SubscriptionProgress::Off,
         };
+        if *key == shared::seize_key(key.line) {
+            return self.handle_seizing(now, key.line, state);
+        }
         if matches!(state, SubscriptionState::Refused { .. }) {
             self.forget_notified(key);
         }
@@ -77,6 +81,8 @@ impl Phone {
     fn forget_notified(&mut self, key: &SubscriptionKey) {
         if *key == mailbox::key(key.line) {
             self.forget_summary(key.line);
+        } else if *key == shared::watch_key(key.line) {
+            self.forget_appearances(key.line);
         }
     }
 }
