@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   Seizing --> Dialing --180/183--> Ringback --200--> Talking --> Ended --5-6 s--> gone
-//!  (shared line)   \__________________200_______________^            ^
-//!   Incoming --answer, 200 ACKed------------------------^            |
+//!  (shared line)   \_________________200__________________^          ^
+//!   Incoming --answer, 200 ACKed--------------------------^          |
 //!      \_______every state: Ended by us, by them, by the network
 //! ```
 

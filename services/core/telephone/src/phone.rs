@@ -1,7 +1,7 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
-//! `requests` (the bus); `subscribing` is what the
-//! lines subscribe to, `mailbox` what waits at voice mail servers, `shared` what the units of a shared line do with it; `wishes` says what follows from the state for ear, lamps and screens.
+//! `requests` (the bus); `subscribing` is what the lines subscribe to, `mailbox` what waits at voice mail servers, `shared` what the
+//! units of a shared line do with it; `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
 mod forward;

@@ -132,6 +132,20 @@ fn a_second_call_does_not_ask_for_what_the_first_one_has() {
     assert_eq!(desk.commands(), [dial(second, 2)]);
 }
 
+/// A call that has left says nothing of the next one, whatever is told of it again.
+#[test]
+fn a_call_hands_over_the_seizing_once() {
+    let mut desk = desk();
+    let first = dialing(&mut desk);
+    desk.established(first);
+    let second = ask(&mut desk);
+    desk.commands();
+    desk.sip(Event::Dialing { call: first, sip_call_id: "id".into() });
+    assert_eq!(desk.commands(), []);
+    granted(&mut desk);
+    assert_eq!(desk.commands(), [dial(second, 2)]);
+}
+
 #[test]
 fn who_cannot_seize_the_line_hears_it_and_no_invite_leaves() {
     for (event, words) in [

@@ -20,7 +20,7 @@ use sip_wire::AppearanceState;
 
 use super::Phone;
 use crate::call::{Call, State};
-use crate::interface::{CallDirection, CallEnd, Output, SharedLine, ToneName};
+use crate::interface::{CallEnd, Output, SharedLine, ToneName};
 
 /// Event packages of BroadSoft's SIP access side extensions.
 const CALL_INFO: &str = "call-info";
@@ -62,6 +62,11 @@ fn is_free(state: Option<AppearanceState>) -> bool {
     matches!(state, None | Some(AppearanceState::Idle))
 }
 
+/// A call of ours that has got its appearance, and whose INVITE has not left.
+fn is_leaving(call: &Call) -> bool {
+    matches!(call.state, State::Dialing) && call.appearance.is_some() && call.sip_call_id.is_empty()
+}
+
 impl Phone {
     pub(super) fn is_shared(&self, line: LineNumber) -> bool {
         self.settings.shared.get(line.index()).copied().unwrap_or_default()
@@ -100,10 +105,8 @@ impl Phone {
         self.calls.iter().find(|call| call.line == line && matches!(call.state, State::Seizing { .. }))
     }
 
-    /// A call that has got its appearance, and whose INVITE has not left.
     fn has_leaving_call(&self, line: LineNumber) -> bool {
-        let leaves = |call: &Call| matches!(call.state, State::Dialing) && call.appearance.is_some() && call.sip_call_id.is_empty();
-        self.calls.iter().any(|call| call.line == line && leaves(call))
+        self.calls.iter().any(|call| call.line == line && is_leaving(call))
     }
 
     /// Asks for what is needed, gives back what is not, and sends on their way the calls that have got it.
@@ -165,8 +168,7 @@ impl Phone {
     /// The INVITE has left: the appearance is the call's, and the server ends the seizing itself. Giving it back would free the
     /// appearance under the call.
     pub(super) fn hand_over_appearance(&mut self, call: CallIdentity) {
-        let of_shared = |call: &&Call| call.direction == CallDirection::Outgoing && call.appearance.is_some();
-        let Some(line) = self.call(call).filter(of_shared).map(|call| call.line) else { return };
+        let Some(line) = self.call(call).filter(|call| is_leaving(call)).map(|call| call.line) else { return };
         self.set_seized(line, None);
         if self.subscriptions.remove(&seize_key(line)).is_some() {
             self.stack(Command::LetLapse(seize_key(line)));
