@@ -1,4 +1,4 @@
-//! Kamailio: registrar, proxy, mailbox and, where a test wants it, presence server of house.test, with digest authentication.
+//! Kamailio: registrar, proxy, mailbox and, where a test wants it, presence server or server of shared lines of house.test, with digest authentication.
 //! Accounts are in `lab/kamailio/db/subscriber`.
 
 use std::net::UdpSocket;
@@ -44,6 +44,16 @@ impl Registrar {
     /// phone's account (RFC 4662, `lab/kamailio/db/xcap`).
     pub fn start_watching(namespace: &Namespace) -> Registrar {
         Registrar::start_with(namespace, REGISTRAR, &["-A", "WATCHING"])
+    }
+
+    /// One whose accounts' lines several units may share (BroadSoft's call-info and line-seize, by its module sca). Its ways: a line's
+    /// address is that of the Request-URI letter by letter, so that a port in it makes another line; a unit is its Contact, and a
+    /// SUBSCRIBE of its own to call-info, outside a dialog, frees what it had; the NOTIFY of a line-seize says the number alone; an
+    /// appearance that is taken is refused with 480; the first 180 or 183 that has a Contact ends the seizing (noresource), Expires 0
+    /// frees the appearance whatever call has it; no Call-Info is passed on, none is put into an INVITE for the line, and a call
+    /// for the line whose unit names no appearance keeps the one that it was given after its end.
+    pub fn start_sharing(namespace: &Namespace) -> Registrar {
+        Registrar::start_with(namespace, REGISTRAR, &["-A", "SHARED"])
     }
 
     fn start_with(namespace: &Namespace, address: &str, options: &[&str]) -> Registrar {

@@ -24,7 +24,7 @@ else meanwhile, 6 not allowed, 7 no such call, 8 not in this state, 9 line not a
 pub enum Verb {
     /// The phone at a glance
     Status,
-    /// The six lines
+    /// The six lines; SHARED is what the units of a shared line do with it
     Lines,
     /// The calls
     Calls,

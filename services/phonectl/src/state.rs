@@ -150,11 +150,27 @@ fn lines_table(objects: &Objects) -> String {
             why if why.is_empty() => value("FeatureSync"),
             why => format!("{}: {why}", value("FeatureSync")),
         };
-        let names = ["Number", "State", "PhoneNumber", "DisplayName", "Registrar", "LastError"];
-        names.map(value).into_iter().chain([features]).collect()
+        let names = ["Number", "State", "PhoneNumber", "DisplayName", "Registrar"];
+        names.map(value).into_iter().chain([shared(line), value("LastError"), features]).collect()
     };
-    let titles = ["LINE", "STATE", "NUMBER", "NAME", "REGISTRAR", "LAST ERROR", "DND/FWD AT SERVER"];
+    let titles = ["LINE", "STATE", "NUMBER", "NAME", "REGISTRAR", "SHARED", "LAST ERROR", "DND/FWD AT SERVER"];
     table(&titles, &lines_of(objects).iter().map(row).collect::<Vec<_>>())
+}
+
+/// What the units of a shared line do with it: "1 active <sip:300@example.com>; 2 held", or how far we are with being told.
+fn shared(line: &Properties) -> String {
+    let list = line.get("Appearances").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let one = |appearance: &Json| {
+        let words = appearance.as_array().into_iter().flatten().map(text).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let used: Vec<_> = list.iter().map(one).collect();
+    match line.get("Shared").map(text).as_deref() {
+        None | Some("off") => String::new(),
+        Some("active") if used.is_empty() => "idle".to_owned(),
+        Some("active") => used.join("; "),
+        Some(other) => other.to_owned(),
+    }
 }
 
 fn calls_table(objects: &Objects) -> String {

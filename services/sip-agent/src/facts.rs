@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::LineState;
-use telephone::{CallView, FeatureSync, Messages, Watching};
+use telephone::{CallView, FeatureSync, Messages, SharedLine, Watching};
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,8 @@ pub struct LineFacts {
     pub feature_sync: FeatureSync,
     /// Whom it watches.
     pub watching: Watching,
+    /// What the units do that share it.
+    pub shared: SharedLine,
 }
 
 impl Facts {
@@ -71,6 +73,7 @@ impl Facts {
             messages: Messages::default(),
             feature_sync: FeatureSync::default(),
             watching: Watching::default(),
+            shared: SharedLine::default(),
         };
         Facts {
             phone: PhoneFacts {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use sip_stack::{Codec, Command, EndedBy, Event, LineState, Party, ReferralId};
 use telephone::{
-    CallView, FeatureSync, Input, LineFeatures, Messages, Output, Phone, Refusal, Request, SoundWish, TelephoneSettings, Watching,
+    CallView, FeatureSync, Input, LineFeatures, Messages, Output, Phone, Refusal, Request, SharedLine, SoundWish,
+    TelephoneSettings, Watching,
 };
 
 /// A telephone and who sits before it.
@@ -33,6 +34,8 @@ pub struct Desk {
     pub writes: Vec<(LineNumber, LineFeatures)>,
     /// Whom the lines watch.
     pub watching: BTreeMap<LineNumber, Watching>,
+    /// What the units of shared lines do.
+    pub shared: BTreeMap<LineNumber, SharedLine>,
     /// Digits keyed and not yet sent.
     pub pending_digits: String,
     /// How many calls have not ended.
@@ -77,6 +80,7 @@ impl Desk {
             feature_sync: BTreeMap::new(),
             writes: Vec::new(),
             watching: BTreeMap::new(),
+            shared: BTreeMap::new(),
             pending_digits: String::new(),
             calls_up: 0,
             wait: None,
@@ -107,6 +111,9 @@ impl Desk {
                 Output::WriteFeatures(line, rows) => self.writes.push((line, *rows)),
                 Output::Watching(line, watching) => {
                     self.watching.insert(line, watching);
+                }
+                Output::Shared(line, shared) => {
+                    self.shared.insert(line, shared);
                 }
                 Output::PendingDigits(digits) => self.pending_digits = digits,
                 Output::CallsUp(up) => self.calls_up = up,
@@ -237,7 +244,7 @@ impl Desk {
     /// The one INVITE that was wanted since the last look.
     pub fn dialed(&mut self) -> (CallIdentity, LineNumber, String) {
         match self.commands().as_slice() {
-            [Command::Dial { call, line, target }] => (*call, *line, target.clone()),
+            [Command::Dial { call, line, target, .. }] => (*call, *line, target.clone()),
             other => panic!("one INVITE is expected, not {other:?}"),
         }
     }

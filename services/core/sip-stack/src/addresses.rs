@@ -106,6 +106,11 @@ pub(crate) fn own_address(line: &LineSettings) -> NameAddr {
     NameAddr::new(address_of_record(line)).with_display_name(&line.display_name)
 }
 
+/// An appearance of a shared line, for Call-Info.
+pub(crate) fn appearance(line: &LineSettings, index: u32) -> String {
+    format!("<{}>;appearance-index={index}", Uri::builder(Scheme::Sip).host(host(&line.domain)).build())
+}
+
 /// Where we are reached.
 pub(crate) fn contact(line: &LineSettings, local: SocketAddr, transport: Transport) -> NameAddr {
     let uri = Uri::builder(Scheme::Sip).user(&line.user).host(Host::Ip(local.ip())).port(local.port()).build();

@@ -262,6 +262,8 @@ pub enum Command {
         line: LineNumber,
         /// A number, or a SIP URI.
         target: String,
+        /// The appearance of a shared line that it is, which has been seized.
+        appearance: Option<u32>,
     },
     /// The incoming call rings: send 180. Given by telephone when it wants it to ring.
     Ring(CallIdentity),
@@ -317,6 +319,9 @@ pub enum Command {
     },
     /// End it; `SubscriptionState::Ended` when that is done.
     Unsubscribe(SubscriptionKey),
+    /// No more is asked for, and the server is not told: it ends the subscription itself (line-seize, once the INVITE has left), or its
+    /// time runs out; `SubscriptionState::Ended` then.
+    LetLapse(SubscriptionKey),
     /// The SIP function stops: cancel what USE_DEL_REG_CLOSE_n says (B318); `Event::Stopped` when done.
     Stop,
 }
@@ -368,6 +373,13 @@ pub enum Event {
         by: Party,
         /// Why, where that is said.
         why: Option<Diverted>,
+    },
+    /// Which appearance of a shared line it is, as the line's server says; comes right after `Incoming`.
+    Appearance {
+        /// The call.
+        call: CallIdentity,
+        /// 1, 2, ...
+        index: u32,
     },
     /// Our INVITE has left.
     Dialing {

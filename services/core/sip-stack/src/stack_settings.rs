@@ -134,6 +134,8 @@ pub struct LineSettings {
     pub codecs: Vec<Codec>,
     /// OUTBANDDTMF_n: offer RFC 4733 events (B305).
     pub telephone_event: bool,
+    /// SHARED_CALL_ENABLE_n: calls name their appearance in Call-Info.
+    pub shared: bool,
     /// How calls say whose they are.
     pub identity: IdentitySettings,
     /// Rows about one header or one decision each.

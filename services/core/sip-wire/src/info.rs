@@ -49,6 +49,30 @@ pub enum AppearanceState {
     BridgeHeld,
 }
 
+impl AppearanceState {
+    /// As it stands in Call-Info.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AppearanceState::Idle => "idle",
+            AppearanceState::Seized => "seized",
+            AppearanceState::Progressing => "progressing",
+            AppearanceState::Alerting => "alerting",
+            AppearanceState::Active => "active",
+            AppearanceState::Held => "held",
+            AppearanceState::HeldPrivate => "held-private",
+            AppearanceState::BridgeActive => "bridge-active",
+            AppearanceState::BridgeHeld => "bridge-held",
+        }
+    }
+
+    fn of(text: &str) -> Option<AppearanceState> {
+        let calls = [AppearanceState::Seized, AppearanceState::Progressing, AppearanceState::Alerting, AppearanceState::Active];
+        let others = [AppearanceState::Idle, AppearanceState::Held, AppearanceState::HeldPrivate];
+        let several = [AppearanceState::BridgeActive, AppearanceState::BridgeHeld];
+        calls.into_iter().chain(others).chain(several).find(|state| state.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
 impl Info {
     /// `appearance-index`.
     pub fn appearance_index(&self) -> Option<AppearanceIndex> {
@@ -59,18 +83,7 @@ impl Info {
     }
     /// `appearance-state`; none where it is another one.
     pub fn appearance_state(&self) -> Option<AppearanceState> {
-        Some(match self.params.get("appearance-state")?.to_ascii_lowercase().as_str() {
-            "idle" => AppearanceState::Idle,
-            "seized" => AppearanceState::Seized,
-            "progressing" => AppearanceState::Progressing,
-            "alerting" => AppearanceState::Alerting,
-            "active" => AppearanceState::Active,
-            "held" => AppearanceState::Held,
-            "held-private" => AppearanceState::HeldPrivate,
-            "bridge-active" => AppearanceState::BridgeActive,
-            "bridge-held" => AppearanceState::BridgeHeld,
-            _ => return None,
-        })
+        AppearanceState::of(self.params.get("appearance-state")?)
     }
     /// `appearance-uri`: the far end of that appearance, as `"Name" <uri>`.
     pub fn appearance_uri(&self) -> Option<&str> {

@@ -1,9 +1,9 @@
 //! One call as the telephone keeps it. It must not decide anything about other calls: that is the phone's.
 //!
 //! ```text
-//!   Dialing --180/183--> Ringback --200--> Talking --> Ended --5-6 s--> gone
-//!      \__________________200_______________^            ^
-//!   Incoming --answer, 200 ACKed------------^            |
+//!   Seizing --> Dialing --180/183--> Ringback --200--> Talking --> Ended --5-6 s--> gone
+//!  (shared line)   \_________________200__________________^          ^
+//!   Incoming --answer, 200 ACKed--------------------------^          |
 //!      \_______every state: Ended by us, by them, by the network
 //! ```
 
@@ -25,6 +25,11 @@ pub(crate) const DIGITS_MAX: usize = 64;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum State {
+    /// It waits for an appearance of its shared line; the stack does not know it yet. `left`: hung up before it has got there.
+    Seizing {
+        target: String,
+        left: bool,
+    },
     Dialing,
     Ringback {
         early_media: bool,
@@ -54,6 +59,8 @@ pub(crate) struct Call {
     pub direction: CallDirection,
     pub state: State,
     pub remote: Party,
+    /// The appearance of a shared line that it is, where that is known.
+    pub appearance: Option<u32>,
     pub sip_call_id: String,
     pub started: Tick,
     pub answered: Option<Tick>,
@@ -79,6 +86,7 @@ impl Call {
             direction,
             state,
             remote,
+            appearance: None,
             sip_call_id: String::new(),
             started: now,
             answered: None,
@@ -104,7 +112,8 @@ impl Call {
     pub fn is_open(&self) -> bool {
         match self.state {
             State::Talking { hold, pending } => !pending.unwrap_or(hold.local),
-            State::Dialing | State::Ringback { .. } | State::Incoming { .. } | State::Ended { .. } => false,
+            State::Seizing { .. } | State::Dialing | State::Ringback { .. } => false,
+            State::Incoming { .. } | State::Ended { .. } => false,
         }
     }
 
@@ -118,13 +127,13 @@ impl Call {
         match self.state {
             State::Talking { hold, .. } => !hold.local,
             State::Ringback { early_media } => early_media,
-            State::Dialing | State::Incoming { .. } | State::Ended { .. } => false,
+            State::Seizing { .. } | State::Dialing | State::Incoming { .. } | State::Ended { .. } => false,
         }
     }
 
     pub fn shown_state(&self) -> CallState {
         match self.state {
-            State::Dialing => CallState::Dialing,
+            State::Seizing { .. } | State::Dialing => CallState::Dialing,
             State::Ringback { .. } => CallState::Ringback,
             State::Incoming { .. } => CallState::Incoming,
             State::Talking { .. } => CallState::Talking,
@@ -136,7 +145,8 @@ impl Call {
         match self.state {
             State::Incoming { decided: false, answer_at, forward_at } => answer_at.into_iter().chain(forward_at).min(),
             State::Ended { at, .. } => Some((at + LINGER).rounded_up(SWEEP)),
-            State::Incoming { decided: true, .. } | State::Dialing | State::Ringback { .. } | State::Talking { .. } => None,
+            State::Incoming { decided: true, .. } | State::Talking { .. } => None,
+            State::Seizing { .. } | State::Dialing | State::Ringback { .. } => None,
         }
     }
 
@@ -166,11 +176,13 @@ impl Call {
     pub fn view(&self) -> CallView {
         let (ended_at, end) = match &self.state {
             State::Ended { at, end } => (Some(*at), Some(end.clone())),
-            State::Dialing | State::Ringback { .. } | State::Incoming { .. } | State::Talking { .. } => (None, None),
+            State::Seizing { .. } | State::Dialing | State::Ringback { .. } => (None, None),
+            State::Incoming { .. } | State::Talking { .. } => (None, None),
         };
         let hold = match self.state {
             State::Talking { hold, .. } => hold,
-            State::Dialing | State::Ringback { .. } | State::Incoming { .. } | State::Ended { .. } => HoldState::default(),
+            State::Seizing { .. } | State::Dialing | State::Ringback { .. } => HoldState::default(),
+            State::Incoming { .. } | State::Ended { .. } => HoldState::default(),
         };
         CallView {
             identity: self.identity,
@@ -179,6 +191,7 @@ impl Call {
             state: self.shown_state(),
             hold,
             remote: self.remote.clone(),
+            appearance: self.appearance,
             sip_call_id: self.sip_call_id.clone(),
             started_at: self.started,
             answered_at: self.answered,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
-use sip_stack::{Codec, EndedBy, Party};
+use sip_stack::{Appearance, Codec, EndedBy, Party};
 
 use crate::forwarding::LineFeatures;
 use crate::settings::{TelephoneSettings, ToneSettings};
@@ -127,6 +127,8 @@ pub enum Output {
     WriteFeatures(LineNumber, Box<LineFeatures>),
     /// Whom a line watches, and what they do.
     Watching(LineNumber, Watching),
+    /// What the units do with a line that they share.
+    Shared(LineNumber, SharedLine),
     /// Digits keyed and not yet sent.
     PendingDigits(String),
     /// How many calls have not ended.
@@ -213,6 +215,15 @@ impl WatchedState {
             WatchedState::Ringing => "ringing",
         }
     }
+}
+
+/// A shared line as people see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SharedLine {
+    /// Those that are in use, this unit's among them, in the order of their numbers.
+    pub appearances: Vec<Appearance>,
+    /// Whether the server tells us.
+    pub watched: SubscriptionProgress,
 }
 
 /// How far a subscription of a line is.
@@ -335,6 +346,8 @@ pub struct CallView {
     pub hold: HoldState,
     /// The far end.
     pub remote: Party,
+    /// The appearance of a shared line that it is, where that is known.
+    pub appearance: Option<u32>,
     /// The SIP Call-ID.
     pub sip_call_id: String,
     /// When it began.
@@ -384,7 +397,7 @@ impl CallDirection {
 /// The states of org.deskphone.Sip1.Call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallState {
-    /// INVITE sent.
+    /// INVITE sent, or it waits for an appearance of its shared line.
     Dialing,
     /// The far end rings.
     Ringback,

@@ -1,8 +1,8 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
 //! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
 //! `requests` (the bus); `subscribing` is what the lines subscribe to, `mailbox` what waits at voice mail servers, `features` what
-//! servers keep of do-not-disturb and forwarding, `watching` what others' calls do; `wishes` says what follows from the state for
-//! ear, lamps and screens.
+//! servers keep of do-not-disturb and forwarding, `watching` what others' calls do, `shared` what the units of a shared line do with
+//! it; `wishes` says what follows from the state for ear, lamps and screens.
 
 mod digits;
 mod features;
@@ -11,6 +11,7 @@ mod hand;
 mod mailbox;
 mod requests;
 mod restore;
+mod shared;
 mod sip;
 mod subscribing;
 mod transfer;
@@ -30,6 +31,7 @@ use crate::roster::Roster;
 use crate::settings::{DisconnectionTone, TelephoneSettings};
 use features::Features;
 use mailbox::Summary;
+use shared::Shared;
 use wishes::Told;
 
 /// Calls that are up at the same time; one more is busy.
@@ -51,6 +53,7 @@ pub struct Phone {
     features: [Features; LineNumber::COUNT as usize],
     /// What was said in subscriptions to dialogs.
     rosters: BTreeMap<SubscriptionKey, Roster>,
+    shared: [Shared; LineNumber::COUNT as usize],
     calls: Vec<Call>,
     desk: Desk,
     hook: Hook,
@@ -80,6 +83,7 @@ impl Phone {
             summaries: Default::default(),
             features: Default::default(),
             rosters: BTreeMap::new(),
+            shared: Default::default(),
             calls: Vec::new(),
             desk: Desk::Closed,
             hook: Hook::On,
@@ -134,6 +138,7 @@ impl Phone {
     /// What follows from whatever has happened. Mute is for the call that was `before` the person: another one begins unmuted.
     fn conclude(&mut self, now: Tick, before: Option<CallIdentity>) {
         self.handle_deadlines(now);
+        self.settle_shared(now);
         self.settle_subscriptions();
         self.settle_features(now);
         if self.desk.call() != before {
@@ -157,7 +162,7 @@ impl Phone {
 
     fn deadline(&self) -> Option<Tick> {
         let rosters = self.rosters.values().map(Roster::deadline);
-        let of_one = [self.desk.deadline(), self.features_deadline()];
+        let of_one = [self.desk.deadline(), self.features_deadline(), self.shared_deadline()];
         self.calls.iter().map(Call::deadline).chain(of_one).chain(rosters).flatten().min()
     }
 
@@ -251,12 +256,17 @@ impl Phone {
         }
     }
 
-    /// Sends the INVITE and puts the desk to the new call.
+    /// Sends the INVITE, on a shared line as soon as it is seized, and puts the desk to the new call.
     fn place(&mut self, now: Tick, near: Near, line: LineNumber, target: String) -> CallIdentity {
         let identity = self.identities.next(now);
         let remote = Party { number: target.clone(), ..Party::default() };
-        self.stack(Command::Dial { call: identity, line, target: target.clone() });
-        self.keep(Call::new(identity, line, CallDirection::Outgoing, remote, now));
+        let mut call = Call::new(identity, line, CallDirection::Outgoing, remote, now);
+        if self.is_shared(line) {
+            call.state = State::Seizing { target: target.clone(), left: false };
+        } else {
+            self.stack(Command::Dial { call: identity, line, target: target.clone(), appearance: None });
+        }
+        self.keep(call);
         self.last_dialed = Some((line, target));
         self.keyed_on_hook.clear();
         self.desk = Desk::Call { near, call: identity };
@@ -281,6 +291,14 @@ impl Phone {
             *decided = true;
         }
         self.stack(command);
+    }
+
+    /// CANCEL, refusal or BYE, as the stack finds fit.
+    fn leave(&mut self, identity: CallIdentity) {
+        match self.call_mut(identity).map(|call| &mut call.state) {
+            Some(State::Seizing { left, .. }) => *left = true,
+            Some(_) | None => self.decide(identity, Command::Hangup(identity)),
+        }
     }
 
     fn hold(&mut self, identity: CallIdentity) {

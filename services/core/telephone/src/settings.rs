@@ -42,6 +42,8 @@ pub struct TelephoneSettings {
     pub relay_digits: [bool; LineNumber::COUNT as usize],
     /// DTMF_INTDIGIT_TIM in milliseconds (B308).
     pub digit_pause_ms: u32,
+    /// SHARED_CALL_ENABLE_n, by line: other units have it too, and its server deals out its appearances.
+    pub shared: [bool; LineNumber::COUNT as usize],
     /// VM_SUBSCRIBE_ENABLE: registered lines subscribe to their mailboxes.
     pub voice_mail: bool,
     /// VOICE_MESSAGE_AVAILABLE: "Messages-Waiting: yes" counts only with a Voice-Message line (B199).
@@ -133,6 +135,7 @@ impl TelephoneSettings {
             digit_length_ms: 180,
             relay_digits: [false; LineNumber::COUNT as usize],
             digit_pause_ms: 90,
+            shared: [false; LineNumber::COUNT as usize],
             voice_mail: false,
             voice_message_counted: true,
             resource_lists: Default::default(),

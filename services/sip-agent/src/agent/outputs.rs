@@ -188,6 +188,11 @@ impl Agent {
                     shown.watching = watching;
                 }
             }
+            telephone::Output::Shared(line, shared) => {
+                if let Some(shown) = self.facts.line_mut(line) {
+                    shown.shared = shared;
+                }
+            }
             telephone::Output::PendingDigits(digits) => self.facts.phone.pending_digits = digits,
             telephone::Output::CallsUp(up) => self.facts.phone.calls_up = up,
             telephone::Output::Wait(_) => {}

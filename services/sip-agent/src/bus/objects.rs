@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use agreements::{CallIdentity, LineNumber};
 use phone_proto::dbus::call_path;
 use phone_proto::errors::{ErrorKind, HouseError};
-use sip_stack::{Codec, EndedBy, LineState};
+use sip_stack::{Appearance, Codec, EndedBy, LineState};
 use telephone::{CallView, Request, Watched};
 use zbus::object_server::SignalEmitter;
 use zbus::{ObjectPath, OwnedObjectPath, Variant, interface};
@@ -171,6 +171,15 @@ impl Line {
         self.shown.read(|line| line.watching.list.as_str().to_owned())
     }
     #[zbus(property)]
+    fn shared(&self) -> String {
+        self.shown.read(|line| line.shared.watched.as_str().to_owned())
+    }
+    #[zbus(property)]
+    fn appearances(&self) -> Vec<(u32, String, String)> {
+        let shown = |one: &Appearance| (one.index, one.state.as_str().to_owned(), one.far_end.clone());
+        self.shown.read(|line| line.shared.appearances.iter().map(shown).collect())
+    }
+    #[zbus(property)]
     fn last_error(&self) -> String {
         self.shown.read(|line| match &line.state {
             LineState::Registering { last_error: why } | LineState::Failed { reason: why } => why.clone(),
@@ -260,6 +269,10 @@ impl Call {
     #[zbus(property)]
     fn remote_uri(&self) -> String {
         self.shown.read(|call| call.remote.uri.clone())
+    }
+    #[zbus(property)]
+    fn appearance(&self) -> u32 {
+        self.shown.read(|call| call.appearance.unwrap_or(0))
     }
     #[zbus(property)]
     fn sip_call_id(&self) -> String {

@@ -17,6 +17,7 @@ mod registration;
 mod screening;
 mod servers;
 mod sessions;
+mod shared;
 mod subscriptions;
 mod telephone;
 mod timers;

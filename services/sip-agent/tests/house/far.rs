@@ -168,19 +168,24 @@ impl Far {
         self.notify_of(subscribe, number, ("", "application/simple-message-summary"), summary).await;
     }
 
-    /// A NOTIFY in any subscription: further headers, the body's type and the body.
+    /// A NOTIFY of a subscription that stands: further headers, the body's type and the body.
     pub async fn notify_of(&self, subscribe: &str, number: u32, (more, content_type): (&str, &str), body: &str) {
+        let more = format!("Subscription-State: active;expires=3600\r\n{more}Content-Type: {content_type}\r\n");
+        self.notify_with(subscribe, number, &more, body).await;
+    }
+
+    /// NOTIFY number `number` of the subscription that a SUBSCRIBE asks for, with these further header lines.
+    pub async fn notify_with(&self, subscribe: &str, number: u32, more: &str, body: &str) {
         let ours = self.socket.local_addr().unwrap();
+        let event = header(subscribe, "Event");
         let text = format!(
-            "NOTIFY sip:200@{} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bKn{number}\r\nMax-Forwards: 70\r\n\
+            "NOTIFY sip:200@{} SIP/2.0\r\nVia: SIP/2.0/UDP {ours};branch=z9hG4bKn{event}{number}\r\nMax-Forwards: 70\r\n\
              From: {};tag=far\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} NOTIFY\r\nContact: <sip:server@{ours}>\r\n\
-             Event: {}\r\nSubscription-State: active;expires=3600\r\n{more}Content-Type: {content_type}\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+             Event: {event}\r\n{more}Content-Length: {}\r\n\r\n{body}",
             self.phone,
             header(subscribe, "To"),
             header(subscribe, "From"),
             header(subscribe, "Call-ID"),
-            header(subscribe, "Event"),
             body.len()
         );
         self.send(&text).await;

@@ -168,7 +168,7 @@ impl Net {
     /// Dials from line 1.
     pub fn dial(&mut self, node: usize, target: &str) -> CallIdentity {
         let call = self.fresh_call();
-        self.command(node, Command::Dial { call, line: LineNumber::new(1).unwrap(), target: target.to_owned() });
+        self.command(node, Command::Dial { call, line: LineNumber::new(1).unwrap(), target: target.to_owned(), appearance: None });
         call
     }
 

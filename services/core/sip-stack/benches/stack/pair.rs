@@ -116,7 +116,7 @@ impl Pair {
     fn dial(&mut self) -> CallIdentity {
         self.calls += 1;
         let call = CallIdentity::from_parts(1, self.calls.into());
-        self.command(0, Command::Dial { call, line: LineNumber::new(1).unwrap(), target: "200".to_owned() });
+        self.command(0, Command::Dial { call, line: LineNumber::new(1).unwrap(), target: "200".to_owned(), appearance: None });
         call
     }
 

@@ -24,17 +24,31 @@ use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Acknowledged, Machine, Owner, Route};
 
+/// Who has a call made, and as what.
+struct Made {
+    correlation: Correlation,
+    referred: Option<Box<Referred>>,
+    appearance: Option<u32>,
+}
+
 /// The user ended it.
 const ENDED_HERE: &str = "ended here";
 
 impl Stack {
     /// `Command::Dial`. Whatever is wrong ends the call with the reason.
-    pub(super) fn dial(&mut self, identity: CallIdentity, line: LineNumber, target: &str, correlation: Correlation) {
+    pub(super) fn dial(
+        &mut self,
+        identity: CallIdentity,
+        line: LineNumber,
+        target: &str,
+        (correlation, appearance): (Correlation, Option<u32>),
+    ) {
         if self.core.calls.contains_key(&identity) {
             return;
         }
         let target = |own: &LineSettings| addresses::dialled(own, target);
-        if let Err((code, reason)) = self.try_dial(identity, line, target, (correlation, None)) {
+        let made = Made { correlation, referred: None, appearance };
+        if let Err((code, reason)) = self.try_dial(identity, line, target, made) {
             self.tell(Event::Ended { call: identity, code, reason, by: EndedBy::Local });
         }
     }
@@ -48,7 +62,7 @@ impl Stack {
         referred: Referred,
         correlation: Correlation,
     ) {
-        let made = (correlation, Some(Box::new(referred)));
+        let made = Made { correlation, referred: Some(Box::new(referred)), appearance: None };
         if let Err((code, reason)) = self.try_dial(identity, line, |_| Ok(target), made) {
             self.note_referred_end(identity, code, false);
             self.tell(Event::Ended { call: identity, code, reason, by: EndedBy::Local });
@@ -60,7 +74,7 @@ impl Stack {
         identity: CallIdentity,
         line: LineNumber,
         target: impl FnOnce(&LineSettings) -> Result<sip_wire::Uri, String>,
-        (correlation, referred): (Correlation, Option<Box<Referred>>),
+        made: Made,
     ) -> Result<(), (u16, String)> {
         let plain = |reason: &str| (0, reason.to_owned());
         let settings = self.settings().ok_or_else(|| plain("there are no settings yet"))?;
@@ -78,15 +92,13 @@ impl Stack {
             Located::Nowhere(reason) => return Err((0, reason)),
             Located::Asked(query) => {
                 let mut call = Call::new(identity, line, true, State::Locating { query, target });
-                (call.correlation, call.referred) = (correlation, referred);
-                call.anonymous = own.identity.anonymous;
+                call.made(made, own);
                 self.put_call(call);
             }
             Located::At(routes) => {
                 let route = routes.first;
                 let mut call = Call::new(identity, line, true, State::Preparing { target, routes, told_ringback: None });
-                (call.correlation, call.referred) = (correlation, referred);
-                call.anonymous = own.identity.anonymous;
+                call.made(made, own);
                 self.prepare(call, route, &settings);
             }
         }
@@ -191,6 +203,7 @@ impl Stack {
         }
         self.add_abilities(headers);
         identity::declare(headers, own, call.anonymous);
+        self.name_appearance(headers, call);
         self.add_supported(headers, call.line);
         call.interval.ask(headers, &own.sessions);
         if let Some(referred) = &call.referred {
@@ -363,6 +376,13 @@ impl Stack {
             }
             None => self.end(call, 0, "too many requests are open", EndedBy::Local),
         }
+    }
+}
+
+impl Call {
+    fn made(&mut self, made: Made, own: &LineSettings) {
+        (self.correlation, self.referred, self.appearance) = (made.correlation, made.referred, made.appearance);
+        self.anonymous = own.identity.anonymous;
     }
 }
 

@@ -98,6 +98,7 @@ impl Stack {
         }
         self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id, replaces });
         self.tell_diverted(identity, arrived);
+        self.learn_appearance(&mut call, arrived);
         call
     }
 
@@ -166,25 +167,20 @@ impl Stack {
             return self.ring_reliably(call, &request, &settings);
         }
         let mut response = self.response(&request, StatusCode::RINGING, &call.local_tag);
-        self.add_dialog_headers(&mut response, &request, call.line, call.flow);
+        self.add_dialog_headers(&mut response, &request, &call);
         self.respond(invite, &response);
         self.put_call(call);
     }
 
     /// What a response that makes a dialog carries (RFC 3261 12.1.1).
-    pub(super) fn add_dialog_headers(
-        &self,
-        response: &mut Response,
-        request: &Request,
-        line: agreements::LineNumber,
-        flow: Option<crate::interface::FlowId>,
-    ) {
+    pub(super) fn add_dialog_headers(&self, response: &mut Response, request: &Request, call: &Call) {
         response.headers.copy(HeaderName::RECORD_ROUTE, &request.headers);
-        if let Some(contact) = flow.and_then(|flow| self.contact_on(line, flow)) {
+        if let Some(contact) = call.flow.and_then(|flow| self.contact_on(call.line, flow)) {
             response.headers.push(HeaderName::CONTACT, contact);
         }
         self.add_abilities(&mut response.headers);
-        self.add_supported(&mut response.headers, line);
+        self.add_supported(&mut response.headers, call.line);
+        self.name_appearance(&mut response.headers, call);
     }
 
     /// `Command::Answer`: 200 as soon as media is ready.
@@ -226,7 +222,7 @@ impl Stack {
         let offer_open = offered.body.is_none() && !done;
         let body = (!done).then(|| offered.body.unwrap_or_else(|| media.offer(settings, own, media.wish())));
         let mut response = self.response(&request, StatusCode::OK, &call.local_tag);
-        self.add_dialog_headers(&mut response, &request, call.line, call.flow);
+        self.add_dialog_headers(&mut response, &request, &call);
         if let Some(body) = body {
             add_sdp(&mut response.headers, &mut response.body, body);
         }

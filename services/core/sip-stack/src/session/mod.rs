@@ -2,7 +2,7 @@
 //! its file: `dial`, `early`, `redirected` and `takeback` (ours until answered), `incoming`, `reliable` and `forward` (theirs until
 //! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh` and `unanswered` (answered), `leaving` (ended for people, not yet
 //! for the network); `moving` is where the phone's address is another, `sound` what all ask of media, `interval` what RFC 4028 agrees,
-//! `replaced` where a call takes the place of another.
+//! `replaced` where a call takes the place of another, `shared` which appearance of a shared line it is.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
@@ -28,6 +28,7 @@ mod reinvite;
 pub(crate) mod relay;
 mod reliable;
 mod replaced;
+mod shared;
 mod sound;
 mod takeback;
 mod talking;
@@ -73,6 +74,8 @@ pub(crate) struct Call {
     flow: Option<FlowId>,
     /// Ours, and made without saying whose it is (BLOCK_CALLER_ID_n).
     anonymous: bool,
+    /// The appearance of a shared line that it is.
+    appearance: Option<u32>,
     /// Ours, and somebody else has asked for it.
     referred: Option<Box<Referred>>,
     /// Ours: whom else it may be made to.
@@ -210,6 +213,7 @@ impl Call {
             port_tries: 0,
             flow: None,
             anonymous: false,
+            appearance: None,
             referred: None,
             elsewhere: redirected::Elsewhere::default(),
             interval: SessionInterval::default(),
@@ -279,7 +283,7 @@ impl Stack {
     /// What the user wants.
     pub(crate) fn on_command(&mut self, command: Command, correlation: Correlation) {
         match command {
-            Command::Dial { call, line, target } => self.dial(call, line, &target, correlation),
+            Command::Dial { call, line, target, appearance } => self.dial(call, line, &target, (correlation, appearance)),
             Command::Ring(call) => self.ring(call),
             Command::Answer(call) => self.answer(call),
             Command::Reject(call, status) => self.reject(call, status),
@@ -297,6 +301,7 @@ impl Stack {
             }
             Command::Subscribe { key, wish, body } => self.subscribe(key, wish, body),
             Command::Unsubscribe(key) => self.unsubscribe(&key),
+            Command::LetLapse(key) => self.let_lapse(&key),
             Command::Stop => self.stop(),
         }
     }

@@ -145,6 +145,7 @@ impl Stack {
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
         identity::declare(&mut request.headers, own, call.anonymous);
+        self.name_appearance(&mut request.headers, call);
         call.interval.ask_again(&mut request.headers, &own.sessions);
         add_sdp(&mut request.headers, &mut request.body, sdp);
         call.auth.sign(&mut request, own, &mut self.random);

@@ -82,7 +82,7 @@ impl Stack {
         let first = self.random.u32() >> 1;
         let rseq = if call.reliable.last == 0 { first.max(1) } else { call.reliable.last.saturating_add(1) };
         let mut response = self.response(request, StatusCode::RINGING, &call.local_tag);
-        self.add_dialog_headers(&mut response, request, call.line, call.flow);
+        self.add_dialog_headers(&mut response, request, call);
         response.headers.push(HeaderName::REQUIRE, RELIABLE);
         response.headers.push(HeaderName::RSEQ, rseq);
         if let Some(body) = body {

@@ -156,7 +156,7 @@ impl Stack {
         settings: &StackSettings,
     ) {
         let mut response = self.response(request, StatusCode::OK, &call.local_tag);
-        self.add_dialog_headers(&mut response, request, call.line, call.flow);
+        self.add_dialog_headers(&mut response, request, call);
         if let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, call.line)) {
             identity::conceal_contact(&mut response.headers, own, call.anonymous);
         }

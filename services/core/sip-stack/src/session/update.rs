@@ -102,7 +102,7 @@ impl Stack {
         settings: &StackSettings,
     ) {
         let mut response: Response = self.response(request, StatusCode::OK, &call.local_tag);
-        self.add_dialog_headers(&mut response, request, call.line, call.flow);
+        self.add_dialog_headers(&mut response, request, call);
         if let Some(body) = body {
             add_sdp(&mut response.headers, &mut response.body, body);
         }

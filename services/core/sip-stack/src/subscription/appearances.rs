@@ -1,10 +1,11 @@
-//! Appearances of a shared call (package call-info): a server says in Call-Info of its NOTIFYs how far each of them is. What is
-//! known is kept here, because a NOTIFY may say only what has changed; what it means for lamps and keys is others' affair.
+//! Appearances of a shared call (packages call-info and line-seize): a server says in Call-Info of its NOTIFYs how far each of them
+//! is. What is known is kept here, because a NOTIFY may say only what has changed; what it means for lamps and keys is others'
+//! affair.
 
 use serde::{Deserialize, Serialize};
 use sip_wire::{AppearanceIndex, AppearanceState, Headers, Info};
 
-use super::SubscriptionId;
+use super::{Subscription, SubscriptionId};
 use crate::interface::Event;
 use crate::stack::Stack;
 
@@ -35,10 +36,11 @@ pub struct Appearances {
 
 impl Appearances {
     /// With what a NOTIFY says: what speaks of all that are not named (`*`) is the whole, everything else what has changed. A state
-    /// that nobody knows says nothing.
-    fn with(&self, said: &[Info]) -> Appearances {
+    /// that nobody knows says nothing. `unsaid`: what one is whose state does not stand there.
+    fn with(&self, said: &[Info], unsaid: Option<AppearanceState>) -> Appearances {
         let mut all = self.clone();
-        let states = || said.iter().filter_map(|info| Some((info.appearance_index()?, info.appearance_state()?, info)));
+        let state = |info: &Info| if info.params.get("appearance-state").is_some() { info.appearance_state() } else { unsaid };
+        let states = || said.iter().filter_map(|info| Some((info.appearance_index()?, state(info)?, info)));
         if let Some((_, state, _)) = states().find(|(index, ..)| *index == AppearanceIndex::All) {
             all = Appearances { named: Vec::new(), others: Some(state) };
         }
@@ -66,11 +68,21 @@ impl Appearances {
     }
 }
 
+impl Subscription {
+    /// The appearance that the server has given to a line-seize; it may be another one than was asked for.
+    pub(super) fn seized(&self) -> Option<u32> {
+        self.wish.appearance?;
+        self.appearances.named.iter().find(|one| one.state != AppearanceState::Idle).map(|one| one.index)
+    }
+}
+
 impl Stack {
     /// Tells what a NOTIFY has changed.
     pub(super) fn take_appearances(&mut self, id: SubscriptionId, headers: &Headers) {
         let Some(subscription) = self.subscription(id).filter(|one| !one.unwanted) else { return };
-        let appearances = subscription.appearances.with(&headers.call_info().unwrap_or_default());
+        // Kamailio's sca names the number alone.
+        let unsaid = subscription.wish.appearance.map(|_| AppearanceState::Seized);
+        let appearances = subscription.appearances.with(&headers.call_info().unwrap_or_default(), unsaid);
         if appearances == subscription.appearances {
             return;
         }
@@ -92,20 +104,24 @@ mod tests {
     #[test]
     fn what_names_all_others_is_the_whole_and_everything_else_a_change() {
         let first =
-            Appearances::default().with(&said(&["appearance-index=2;appearance-state=active;appearance-uri=\"<sip:a@b>\""]));
+            Appearances::default().with(&said(&["appearance-index=2;appearance-state=active;appearance-uri=\"<sip:a@b>\""]), None);
         assert_eq!((first.state(2), first.state(1)), (Some(AppearanceState::Active), None));
         assert_eq!(first.named[0].far_end, "<sip:a@b>");
-        let second = first.with(&said(&["appearance-index=1;appearance-state=seized", "appearance-index=3;appearance-state=odd"]));
+        let second = first.with(
+            &said(&["appearance-index=1;appearance-state=seized", "appearance-index=3;appearance-state=odd", "appearance-index=3"]),
+            None,
+        );
         let states = [1, 2, 3].map(|index| second.state(index));
         assert_eq!(states, [Some(AppearanceState::Seized), Some(AppearanceState::Active), None]);
-        let third = second.with(&said(&["appearance-index=*;appearance-state=idle", "appearance-index=1;appearance-state=held"]));
+        let third =
+            second.with(&said(&["appearance-index=*;appearance-state=idle", "appearance-index=1;appearance-state=held"]), None);
         assert_eq!([1, 2].map(|index| third.state(index)), [Some(AppearanceState::Held), Some(AppearanceState::Idle)]);
-        assert_eq!(third.with(&said(&["purpose=icon"])), third);
+        assert_eq!(third.with(&said(&["purpose=icon"]), None), third);
     }
 
     #[test]
     fn appearances_are_bounded() {
         let many = (0..500).map(|index| format!("<sip:h>;appearance-index={index};appearance-state=held").parse().unwrap());
-        assert_eq!(Appearances::default().with(&many.collect::<Vec<_>>()).named.len(), MOST);
+        assert_eq!(Appearances::default().with(&many.collect::<Vec<_>>(), None).named.len(), MOST);
     }
 }

@@ -16,6 +16,8 @@ use crate::transaction::{Owner, Route, TransactionId};
 
 /// The option tag of RFC 4662.
 pub(super) const EVENTLIST: &str = "eventlist";
+/// Packages of the server that the line's calls go through: it deals out the appearances of a shared line.
+const OF_CALLS: [&str; 2] = ["call-info", "line-seize"];
 /// A server that grants less is asked this often at most.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(1);
 /// A refresh that leaves at the last moment (a rate of 100 percent) gets its answer before the subscription counts as run out.
@@ -28,9 +30,11 @@ impl SubscriptionWish {
     }
 }
 
-/// The line's presence server, where new subscriptions go to it; an outbound proxy comes before it (its row says so).
-fn presence_hop(line: &LineSettings) -> Option<Hop> {
-    let presence = line.presence.as_ref().filter(|_| line.outbound_proxy.is_none())?;
+/// The line's presence server, where a new subscription goes to it; an outbound proxy comes before it (its row says so), and what the
+/// server of its calls alone knows is asked of that one.
+fn presence_hop(line: &LineSettings, event: &str) -> Option<Hop> {
+    let elsewhere = line.outbound_proxy.is_some() || OF_CALLS.contains(&event);
+    let presence = line.presence.as_ref().filter(|_| !elsewhere)?;
     Some(addresses::with_second(addresses::hop_of(presence), line.second_presence))
 }
 
@@ -112,7 +116,7 @@ impl Stack {
         self.core.timers.disarm_all(TimerOwner::Subscription(id));
         let Some(subscription) = self.core.subscriptions.all.get_mut(&id) else { return };
         subscription.rename(&mut self.random);
-        let (line, resource) = (subscription.key.line, subscription.key.resource.clone());
+        let SubscriptionKey { line, event, resource } = subscription.key.clone();
         self.set_stage(id, Stage::Waiting);
         let usable = |own: &&LineSettings| own.enabled && !own.user.is_empty();
         let Some(own) = line_of(&settings, line).filter(usable).filter(|_| !self.core.stopping) else { return };
@@ -127,7 +131,7 @@ impl Stack {
             Err(reason) => return self.refuse_subscription(id, reason),
         };
         // Without a presence server it is a request like any other outside dialogs (RFC 3608 6.1).
-        let Some(hop) = presence_hop(own).or_else(|| self.call_hop(line, own, &target)) else {
+        let Some(hop) = presence_hop(own, &event).or_else(|| self.call_hop(line, own, &target)) else {
             return self.refuse_subscription(id, "the address leads nowhere".to_owned());
         };
         match self.locate(line, &hop, Asker::Subscription(id)) {
@@ -188,9 +192,11 @@ impl Stack {
     /// Sends the SUBSCRIBE that makes the dialog, also once more with credentials or a longer time.
     pub(super) fn send_first_subscribe(&mut self, id: SubscriptionId, route: Route) {
         let Some(settings) = self.settings() else { return };
-        let Some(line) = self.subscription(id).map(|subscription| subscription.key.line) else { return };
+        let Some(SubscriptionKey { line, event, .. }) = self.subscription(id).map(|subscription| subscription.key.clone()) else {
+            return;
+        };
         let Some(own) = line_of(&settings, line) else { return };
-        let routes = if presence_hop(own).is_some() { Vec::new() } else { self.call_routes(line, own) };
+        let routes = if presence_hop(own, &event).is_some() { Vec::new() } else { self.call_routes(line, own) };
         let request = self.subscription(id).and_then(|subscription| subscription.first_request(own, routes));
         let sent = request.and_then(|request| self.send_subscribe(id, route, request));
         match sent {
@@ -236,7 +242,7 @@ impl Stack {
         request.headers.push(HeaderName::CONTACT, contact);
         let subscription = self.core.subscriptions.all.get_mut(&id)?;
         subscription.stale = false;
-        subscription.fill(&mut request);
+        subscription.fill(&mut request, own);
         subscription.auth.sign(&mut request, own, &mut self.random);
         self.add_abilities(&mut request.headers);
         self.start_client(Owner::Subscription(id), line, route, request)
@@ -278,17 +284,15 @@ impl Subscription {
     }
 
     /// Event, time, abilities, and the oldest body that waits. The last SUBSCRIBE carries none: it is no state that is changed.
-    fn fill(&self, request: &mut Request) {
+    fn fill(&self, request: &mut Request, own: &LineSettings) {
         let headers = &mut request.headers;
         headers.push(HeaderName::EVENT, &self.key.event);
         headers.push(HeaderName::EXPIRES, if self.unwanted { 0 } else { self.expires });
         if !self.wish.accept.is_empty() {
             headers.push(HeaderName::ACCEPT, self.wish.accept.join(", "));
         }
-        if let Some(index) = self.wish.appearance
-            && let Ok(own) = headers.from()
-        {
-            headers.push(HeaderName::CALL_INFO, format!("<{}>;appearance-index={index}", own.uri.bare()));
+        if let Some(index) = self.seized().or(self.wish.appearance) {
+            headers.push(HeaderName::CALL_INFO, addresses::appearance(own, index));
         }
         if self.wish.takes_lists() {
             headers.push(HeaderName::SUPPORTED, EVENTLIST);

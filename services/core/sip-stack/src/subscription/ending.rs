@@ -134,6 +134,21 @@ impl Stack {
         }
     }
 
+    /// `Command::LetLapse`. What the server does not hold yet is forgotten.
+    pub(crate) fn let_lapse(&mut self, key: &SubscriptionKey) {
+        let Some(id) = self.core.subscriptions.find(key) else { return };
+        let Some(subscription) = self.subscription(id) else { return };
+        (subscription.unwanted, subscription.lapsing) = (true, true);
+        match subscription.standing() {
+            Some(standing) => standing.open = None,
+            None => return self.drop_subscription(id),
+        }
+        for timer in [Timer::SubscribeRefresh, Timer::SubscribeRetry] {
+            self.core.timers.disarm(TimerOwner::Subscription(id), timer);
+        }
+        self.touch();
+    }
+
     /// `Command::Stop`: all of them.
     pub(crate) fn end_subscriptions(&mut self) {
         let all: Vec<SubscriptionId> = self.core.subscriptions.all.keys().copied().collect();
@@ -174,6 +189,7 @@ impl Stack {
             (Timer::NotifyLost, Stage::Standing(_)) => {
                 self.subscribe_anew(id, "the server has renewed the subscription and says nothing".to_owned());
             }
+            (_, Stage::Standing(_)) if subscription.lapsing => {}
             (_, Stage::Standing(standing)) if standing.open.is_none() => self.refresh_subscription(id),
             (_, Stage::Waiting) => self.begin_subscription(id),
             (_, Stage::Locating { .. } | Stage::Asking { .. } | Stage::Standing(_) | Stage::Refused { .. }) => {}
@@ -193,7 +209,7 @@ impl Stack {
     }
 
     fn say_goodbye(&mut self, id: SubscriptionId, own: &LineSettings) {
-        let Some(subscription) = self.core.subscriptions.all.get_mut(&id) else { return };
+        let Some(subscription) = self.core.subscriptions.all.get_mut(&id).filter(|one| !one.lapsing) else { return };
         let (line, event) = (subscription.key.line, subscription.key.event.clone());
         let Some(standing) = subscription.standing() else { return };
         let (mut goodbye, remote) = (standing.dialog.request(Method::SUBSCRIBE), standing.dialog.peer.remote);

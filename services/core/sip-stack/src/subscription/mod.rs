@@ -13,6 +13,7 @@
 //!      405, 489, 501: the server does not know the package; asked again with waits that grow to a day
 //!      Unsubscribe: Expires 0 in the dialog; gone with the last NOTIFY
 //!      wished for once (line-seize): whatever ends or fails is told as Refused, and it is gone
+//!      LetLapse: says no more; gone with the last NOTIFY, or when it has run out
 //! ```
 //!
 //! Only a NOTIFY makes the dialog (RFC 6665 4.4.1). Of a forked SUBSCRIBE the first notifier is taken, which 4.1.4 allows; the
@@ -116,6 +117,8 @@ pub(crate) struct Subscription {
     last_error: String,
     /// It ends as soon as the server can be told.
     unwanted: bool,
+    /// It is unwanted, and its end is the server's affair.
+    lapsing: bool,
     /// The last state that was told.
     told: Option<SubscriptionState>,
     /// Of a shared call, as far as the server has said.
@@ -142,6 +145,7 @@ impl Subscription {
             renewed: None,
             last_error: String::new(),
             unwanted: false,
+            lapsing: false,
             told: None,
             appearances: Appearances::default(),
         }
@@ -198,7 +202,7 @@ impl Subscription {
 
     /// Whether another SUBSCRIBE has something to say.
     fn has_news(&self) -> bool {
-        self.unwanted || self.stale || !self.bodies.is_empty()
+        !self.lapsing && (self.unwanted || self.stale || !self.bodies.is_empty())
     }
 
     fn keep_body(&mut self, body: SubscribeBody) {

@@ -103,6 +103,7 @@ fn line(index: u16) -> LineSettings {
         sdp_user: String::new(),
         codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
         telephone_event: true,
+        shared: false,
         identity: Default::default(),
         details: Default::default(),
     }

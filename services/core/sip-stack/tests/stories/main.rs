@@ -27,6 +27,7 @@ mod script;
 mod servers;
 mod serving;
 mod sessions;
+mod shared;
 mod storms;
 mod streams;
 mod subscribing;

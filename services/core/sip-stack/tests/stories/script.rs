@@ -301,7 +301,7 @@ impl Stage {
                 let call = CallIdentity::from_parts(2, self.calls.len() as u128 + 1);
                 self.calls.push(call);
                 let target = script.pick(&["200", "sip:200@10.0.0.9", "sip:200@host.invalid", "", "tel:+1"]).to_owned();
-                Command::Dial { call, line, target }
+                Command::Dial { call, line, target, appearance: None }
             }
             2 => Command::Ring(call),
             3 => Command::Answer(call),

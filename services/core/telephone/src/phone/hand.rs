@@ -100,7 +100,7 @@ impl Phone {
         let ends = self.desk_call().filter(|call| call.is_up() && !call.is_held()).map(|call| call.identity);
         self.desk = Desk::Closed;
         if let Some(call) = ends.filter(|call| self.partner(*call).is_none()) {
-            self.stack(Command::Hangup(call));
+            self.leave(call);
             self.end_call_before(call);
         }
     }
@@ -167,7 +167,7 @@ impl Phone {
         if open && (self.settings.auto_call_hold || self.partner(identity).is_some()) {
             self.hold(identity);
         } else {
-            self.stack(Command::Hangup(identity));
+            self.leave(identity);
             self.end_call_before(identity);
         }
     }

@@ -69,14 +69,14 @@ impl Phone {
         Ok(())
     }
 
-    /// CANCEL, refusal or BYE, as the stack finds fit; the person hears nothing of it any more.
+    /// The person hears nothing of it any more.
     pub(super) fn end_call(&mut self, identity: CallIdentity) {
         if let Desk::Call { near, call } = self.desk
             && call == identity
         {
             self.rest(near);
         }
-        self.decide(identity, Command::Hangup(identity));
+        self.leave(identity);
         self.end_call_before(identity);
     }
 

@@ -16,7 +16,9 @@ impl Phone {
         self.settings = settings;
         let before = self.desk.call();
         let known = |call: &Call| calls.iter().any(|view| view.call == call.identity);
-        let lost: Vec<_> = self.calls.iter().filter(|call| call.is_up() && !known(call)).map(|call| call.identity).collect();
+        // One that waits for its line has not been told to the stack.
+        let left = |call: &Call| call.is_up() && !matches!(call.state, State::Seizing { .. });
+        let lost: Vec<_> = self.calls.iter().filter(|call| left(call) && !known(call)).map(|call| call.identity).collect();
         for call in lost {
             let reason = "the call ended while sip-agent started again".to_owned();
             self.handle_ended(now, call, CallEnd { code: 0, reason, by: EndedBy::Network });
@@ -44,7 +46,7 @@ impl Phone {
             (CallStage::Talking, State::Talking { hold, .. }) => {
                 *hold = HoldState { local: view.held_by_us, remote: view.held_by_them };
             }
-            (CallStage::Talking, State::Dialing | State::Ringback { .. } | State::Incoming { .. }) => {
+            (CallStage::Talking, State::Seizing { .. } | State::Dialing | State::Ringback { .. } | State::Incoming { .. }) => {
                 self.handle_established(now, view.call, view.remote.clone(), view.codec);
             }
             (CallStage::Dialing | CallStage::Ringback | CallStage::Incoming, _) | (CallStage::Talking, State::Ended { .. }) => {}

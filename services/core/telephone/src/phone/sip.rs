@@ -26,7 +26,13 @@ impl Phone {
                     None => self.handle_incoming(now, call, line, remote, sip_call_id),
                 }
             }
+            Event::Appearance { call, index } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.appearance = Some(index);
+                }
+            }
             Event::Dialing { call, sip_call_id } => {
+                self.hand_over_appearance(call);
                 if let Some(call) = self.call_mut(call) {
                     call.sip_call_id = sip_call_id;
                 }
@@ -43,12 +49,11 @@ impl Phone {
             }
             Event::HoldFailed { call, .. } => self.settle_hold(call, None),
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
-            Event::Subscription { key, state } => self.handle_subscription(&key, &state),
+            Event::Subscription { key, state } => self.handle_subscription(now, &key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(now, &key, &content_type, &body),
             Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
             Event::Refer { call, progress } => self.handle_transferred(call, &progress),
-            // Nobody here asks for them yet.
-            Event::Appearances { .. } => {}
+            Event::Appearances { key, appearances } => self.handle_appearances(&key, appearances),
             Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
         }
     }

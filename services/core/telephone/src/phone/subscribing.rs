@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use agreements::{LineNumber, Tick};
 use sip_stack::{Command, LineState, SubscriptionKey, SubscriptionState, SubscriptionWish};
 
-use super::{Phone, features, mailbox, watching};
+use super::{Phone, features, mailbox, shared, watching};
 use crate::interface::SubscriptionProgress;
 
 impl Phone {
@@ -41,6 +41,7 @@ impl Phone {
             wanted.push((features::key(line), features::wish()));
         }
         wanted.extend(self.list_key(line).map(|key| (key, watching::wish())));
+        wanted.extend(self.wanted_of_shared(line));
         wanted
     }
 
@@ -56,7 +57,7 @@ impl Phone {
         self.subscriptions.get(key).copied().unwrap_or_default()
     }
 
-    pub(super) fn handle_subscription(&mut self, key: &SubscriptionKey, state: &SubscriptionState) {
+    pub(super) fn handle_subscription(&mut self, now: Tick, key: &SubscriptionKey, state: &SubscriptionState) {
         // The end of one that nobody wants any more is no news of the next one.
         let Some(progress) = self.subscriptions.get_mut(key) else { return };
         *progress = match state {
@@ -66,6 +67,9 @@ impl Phone {
             SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
             SubscriptionState::Ended => SubscriptionProgress::Off,
         };
+        if *key == shared::seize_key(key.line) {
+            return self.handle_seizing(now, key.line, state);
+        }
         match state {
             SubscriptionState::Refused { .. } => self.forget_notified(key),
             SubscriptionState::Asking { .. } => self.lose_sight(key),
@@ -95,6 +99,8 @@ impl Phone {
             self.forget_summary(key.line);
         } else if *key == features::key(key.line) {
             self.forget_features(key.line);
+        } else if *key == shared::watch_key(key.line) {
+            self.forget_appearances(key.line);
         }
         self.forget_dialogs(key);
     }

@@ -8,7 +8,9 @@ use agreements::{CallIdentity, LampPattern, LineNumber};
 use super::Phone;
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallState, CallView, FeatureSync, Messages, Near, Output, SoundWish, ToneName, ToneWish, Watching};
+use crate::interface::{
+    CallState, CallView, FeatureSync, Messages, Near, Output, SharedLine, SoundWish, ToneName, ToneWish, Watching,
+};
 
 /// What was last given out; empty after a start, so that everything is said.
 #[derive(Default)]
@@ -19,6 +21,7 @@ pub(super) struct Told {
     pub(super) messages: [Option<Messages>; LineNumber::COUNT as usize],
     pub(super) feature_sync: [Option<FeatureSync>; LineNumber::COUNT as usize],
     pub(super) watching: [Option<Watching>; LineNumber::COUNT as usize],
+    pub(super) shared: [Option<SharedLine>; LineNumber::COUNT as usize],
     pending_digits: Option<String>,
     calls_up: Option<u32>,
 }
@@ -31,6 +34,7 @@ impl Phone {
         self.settle_messages();
         self.settle_feature_sync();
         self.settle_watching();
+        self.settle_shared_lines();
         let up = u32::try_from(self.calls_up()).unwrap_or(u32::MAX);
         if self.told.calls_up != Some(up) {
             self.told.calls_up = Some(up);
@@ -96,7 +100,7 @@ impl Phone {
 
     fn tone(&self) -> Option<ToneName> {
         match &self.desk {
-            Desk::DialTone { .. } => Some(ToneName::Dial),
+            Desk::DialTone { line, .. } => self.dial_tone(*line),
             Desk::Tone { tone, .. } => Some(*tone),
             Desk::Call { .. } => match self.desk_call().map(|call| &call.state) {
                 Some(State::Ringback { early_media: false }) => Some(ToneName::Ringback),
@@ -153,11 +157,11 @@ impl Phone {
         } else if calls().any(Call::is_held) {
             LampPattern::FlashSlow
         } else {
-            LampPattern::Off
+            self.shared_lamp(line)
         }
     }
 
-    fn dialing_line(&self) -> Option<LineNumber> {
+    pub(super) fn dialing_line(&self) -> Option<LineNumber> {
         match &self.desk {
             Desk::DialTone { line, .. } | Desk::Collecting { line, .. } => Some(*line),
             Desk::Closed | Desk::Call { .. } | Desk::Tone { .. } | Desk::Silent { .. } => None,

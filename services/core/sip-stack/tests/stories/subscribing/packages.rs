@@ -128,7 +128,7 @@ fn seize() -> Package {
 fn a_seized_appearance_is_held_for_as_long_as_it_is_wanted() {
     let mut package = seize();
     let first = package.stands(15);
-    assert_eq!(first.headers.get("Call-Info"), Some("<sip:200@10.0.0.9>;appearance-index=2"));
+    assert_eq!(first.headers.get("Call-Info"), Some("<sip:10.0.0.9>;appearance-index=2"));
     assert_eq!(first.headers.expires().unwrap(), Some(15));
     package.lab.seconds(14);
     let again = package.lab.subscribe();
@@ -169,6 +169,69 @@ fn a_seize_that_runs_out_at_the_server_is_over() {
     assert!(matches!(package.state(), SubscriptionState::Refused { .. }));
     package.lab.seconds(600);
     assert!(package.lab.quiet());
+}
+
+/// The server may give another one, and names it without a state (Kamailio's sca): it is that one which is given back.
+#[test]
+fn the_appearance_that_the_server_gives_is_the_one_that_is_given_back() {
+    let mut package = seize();
+    let first = package.stands(15);
+    package.notify(&first, "active", ("Call-Info: <sip:10.0.0.9>;appearance-index=5\r\n", ""), "");
+    assert_eq!(package.appearances().pop().unwrap().state(5), Some(AppearanceState::Seized));
+    package.lab.command(Command::Unsubscribe(package.key.clone()));
+    let last = package.lab.subscribe();
+    assert_eq!(last.headers.get("Call-Info"), Some("<sip:10.0.0.9>;appearance-index=5"));
+}
+
+/// The call has it: the server ends the seizing, or nobody does.
+#[test]
+fn a_seize_that_lapses_is_neither_renewed_nor_given_back() {
+    for ended in [true, false] {
+        let mut package = seize();
+        let first = package.stands(15);
+        package.lab.command(Command::LetLapse(package.key.clone()));
+        assert!(package.lab.quiet());
+        if ended {
+            // Also when the server has prolonged it meanwhile.
+            package.notify(&first, "active;expires=15", ("", ""), "");
+            package.notify(&first, "terminated;reason=noresource", ("", ""), "");
+            assert_eq!(package.state(), SubscriptionState::Ended);
+        }
+        assert_eq!(package.lab.net.restart(0), Start::Restored);
+        package.lab.seconds(60);
+        assert!(package.lab.quiet(), "{ended}");
+        assert_eq!(package.lab.net.nodes[0].stack.load().subscriptions, 0, "{ended}");
+        package.subscribe(None);
+        assert_ne!(package.lab.subscribe().headers.call_id().unwrap(), first.headers.call_id().unwrap());
+    }
+}
+
+/// A renewal that is under way then is answered in vain, whatever the answer.
+#[test]
+fn the_answer_to_a_renewal_wakes_no_seize_that_lapses() {
+    for code in [200, 401, 481, 500] {
+        let mut package = seize();
+        package.stands(15);
+        package.lab.seconds(14);
+        let again = package.lab.subscribe();
+        package.lab.command(Command::LetLapse(package.key.clone()));
+        match code {
+            200 => package.lab.grant(&again, 15),
+            _ => package.lab.refuse(&again, code, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]),
+        }
+        package.lab.seconds(60);
+        assert!(package.lab.quiet(), "{code}");
+        assert_eq!(package.lab.net.nodes[0].stack.load().subscriptions, 0, "{code}");
+    }
+}
+
+/// Nothing stands yet: there is nothing to wait for.
+#[test]
+fn what_the_server_does_not_hold_does_not_lapse() {
+    let mut package = seize();
+    package.lab.subscribe();
+    package.lab.command(Command::LetLapse(package.key.clone()));
+    assert_eq!(package.state(), SubscriptionState::Ended);
 }
 
 // Features that the server keeps as well.
