@@ -6,12 +6,14 @@
 
 mod call;
 mod desk;
+pub mod dial_plan;
 mod forwarding;
 mod interface;
 mod phone;
 mod screening;
 mod settings;
 
+pub use dial_plan::DialPlan;
 pub use forwarding::{LineForwarding, NoAnswer};
 pub use interface::*;
 pub use phone::{CALLS_MAX, Phone};
