@@ -35,6 +35,7 @@ const KEYS: &[&str] = &[
     "transfer",
     "conference",
     "redial",
+    "flash",
     "message",
     "forward",
     "cancel",

@@ -209,8 +209,8 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
 /// shape of what is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
-    assert_eq!(SNAPSHOT_FORMAT, 3);
-    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-3.bin")));
+    assert_eq!(SNAPSHOT_FORMAT, 4);
+    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-4.bin")));
     assert_eq!(start, Start::Restored);
     let calls = stack.calls();
     assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");
