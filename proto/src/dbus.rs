@@ -63,6 +63,7 @@ mod proxies {
     #[proxy(interface = "org.deskphone.Sip1.Phone", default_service = "org.deskphone.Sip1", default_path = "/org/deskphone/Sip1")]
     pub trait Phone {
         fn dial(&self, number: &str, line: u8, options: Options<'_>) -> zbus::Result<OwnedObjectPath>;
+        fn call_mailbox(&self, line: u8, options: Options<'_>) -> zbus::Result<OwnedObjectPath>;
         #[zbus(property(emits_changed_signal = "false"))]
         fn epoch(&self) -> zbus::Result<u64>;
         #[zbus(property(emits_changed_signal = "false"))]
@@ -90,6 +91,7 @@ mod proxies {
         fn hold(&self, options: Options<'_>) -> zbus::Result<()>;
         fn resume(&self, options: Options<'_>) -> zbus::Result<()>;
         fn send_digits(&self, digits: &str, options: Options<'_>) -> zbus::Result<()>;
+        fn send_flash_hook(&self, options: Options<'_>) -> zbus::Result<()>;
         fn transfer(&self, target: &str, options: Options<'_>) -> zbus::Result<()>;
         fn transfer_to(&self, other: &ObjectPath<'_>, options: Options<'_>) -> zbus::Result<()>;
         #[zbus(signal)]

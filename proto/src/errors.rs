@@ -79,6 +79,8 @@ error_table! {
     ServiceUnavailable, Unavailable, 13;
     /// Too many at once.
     Busy, ResourceExhausted, 14;
+    /// The dial plan does not let the number be called.
+    NumberDenied, PermissionDenied, 15;
     /// A defect of ours; the text says where.
     Internal, Internal, 70;
 }

@@ -21,6 +21,17 @@ fn refused(phone: &Phone, verb: &[&str]) -> i32 {
     output.status.code().unwrap_or_default()
 }
 
+/// Sets it, and waits until sip-agent goes by it.
+async fn in_effect(phone: &Phone, change: &str) {
+    let revision = document(phone, &["settings", "set", change])["revision"].as_u64();
+    assert!(revision.is_some(), "{change}");
+    let applied = async |phone: &Phone| {
+        let shown = phone.facts("org.deskphone.Sip1", "org.deskphone.Sip1.Phone").await["AppliedRevision"].as_u64();
+        (shown >= revision).then_some(())
+    };
+    phone.until(change, applied).await;
+}
+
 #[tokio::test]
 async fn every_verb_answers_with_one_document_or_its_exit_code() {
     if !may_make_namespaces() {
@@ -50,7 +61,7 @@ async fn every_verb_answers_with_one_document_or_its_exit_code() {
 
     assert!(!document(&phone, &["call", "100"]).is_null());
     phone.call_in("talking").await;
-    for verb in [&["dtmf", "12#"][..], &["hold"]] {
+    for verb in [&["dtmf", "12#"][..], &["flash"], &["hold"]] {
         assert!(!document(&phone, verb).is_null(), "{verb:?}");
     }
     phone.call_that("on hold", |call| call.hold == "local").await;
@@ -66,6 +77,11 @@ async fn every_verb_answers_with_one_document_or_its_exit_code() {
         assert!(document(&phone, &["board", "hook", hook]).is_object());
     }
     phone.call_in("ended").await;
+    in_effect(&phone, "VM_NUMBER_1=100").await;
+    assert!(!document(&phone, &["mailbox"]).is_null());
+    phone.call_in("talking").await;
+    document(&phone, &["hangup"]);
+    phone.call_in("ended").await;
 
     assert_eq!(refused(&phone, &["board", "key", "any"]), 2);
     assert_eq!(refused(&phone, &["board", "cable", "loose"]), 2);
@@ -73,7 +89,11 @@ async fn every_verb_answers_with_one_document_or_its_exit_code() {
     assert_eq!(refused(&phone, &["settings", "set", "SIP_SRC_PORT_1=99999"]), 4);
     assert_eq!(refused(&phone, &["settings", "set", "DISPLAY_NAME_2=Late", "--expected", "1"]), 5);
     assert_eq!(refused(&phone, &["hangup", "--call", "NOSUCHCALL"]), 7);
+    assert_eq!(refused(&phone, &["mailbox", "--line", "2"]), 8);
+    assert_eq!(refused(&phone, &["flash"]), 8);
     assert_eq!(refused(&phone, &["call", "100", "--line", "5"]), 9);
+    in_effect(&phone, "DIAL_PLAN_1=1xx!").await;
+    assert_eq!(refused(&phone, &["call", "100"]), 15);
     document(&phone, &["settings", "set", "PROVISION_ENABLE=N"]);
     assert_eq!(refused(&phone, &["provision", "now"]), 12);
     phone.stop().await;

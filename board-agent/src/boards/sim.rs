@@ -36,6 +36,7 @@ const KEYS: &[&str] = &[
     "transfer",
     "conference",
     "redial",
+    "flash",
     "message",
     "forward",
     "cancel",

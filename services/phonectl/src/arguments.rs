@@ -18,7 +18,7 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 2 wrong argument, 3 unknown parameter, 4 value or file refused, 5 changed by somebody \
 else meanwhile, 6 not allowed, 7 no such call, 8 not in this state, 9 line not available, 10 not ready, 11 store failed, \
-12 provisioning disabled, 13 service not on the bus, 14 busy, 70 defect";
+12 provisioning disabled, 13 service not on the bus, 14 busy, 15 denied by the dial plan, 70 defect";
 
 #[derive(Subcommand)]
 pub enum Verb {
@@ -30,10 +30,16 @@ pub enum Verb {
     Calls,
     /// Whom the lines watch (resource lists), and what they do
     Watched,
-    /// Call a number
+    /// Call a number, as the dial plan of the line has it, or a SIP URI as it is
     Call {
         number: String,
         /// From this line; 0 is the first registered one
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=6))]
+        line: u8,
+    },
+    /// Call the voice mail number of a line
+    Mailbox {
+        /// Of this line; 0 is the one with messages waiting, else the default line
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=6))]
         line: u8,
     },
@@ -52,6 +58,8 @@ pub enum Verb {
         #[command(flatten)]
         which: Which,
     },
+    /// Tell the far end of a call that the hook was flashed
+    Flash(Which),
     /// Have the far end of a call talk with somebody else: with NUMBER, or with the far end of another call
     Transfer {
         #[arg(required_unless_present = "to_call")]

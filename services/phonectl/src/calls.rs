@@ -3,8 +3,8 @@
 use phone_proto::dbus::{CallProxy, Options, PhoneProxy, SIP_NAME};
 use phone_proto::errors::ErrorKind;
 use serde_json::json;
-use zbus::ObjectPath;
 use zbus::proxy::CacheProperties;
+use zbus::{ObjectPath, OwnedObjectPath};
 
 use crate::arguments::Which;
 use crate::bus;
@@ -15,9 +15,26 @@ use crate::state::{Call, calls_of};
 /// `phonectl call`
 pub async fn dial(output: &mut Output, number: &str, line: u8) -> Result<(), Failure> {
     let connection = bus::connect().await?;
-    let failed = |error| Failure::of_call(SIP_NAME, error);
-    let phone = PhoneProxy::builder(&connection).cache_properties(CacheProperties::No).build().await.map_err(failed)?;
-    let path = phone.dial(number, line, Options::new()).await.map_err(failed)?;
+    let path = phone(&connection).await?.dial(number, line, Options::new()).await.map_err(failed)?;
+    made(output, &path)
+}
+
+/// `phonectl mailbox`
+pub async fn mailbox(output: &mut Output, line: u8) -> Result<(), Failure> {
+    let connection = bus::connect().await?;
+    let path = phone(&connection).await?.call_mailbox(line, Options::new()).await.map_err(failed)?;
+    made(output, &path)
+}
+
+async fn phone(connection: &zbus::Connection) -> Result<PhoneProxy<'_>, Failure> {
+    PhoneProxy::builder(connection).cache_properties(CacheProperties::No).build().await.map_err(failed)
+}
+
+fn failed(error: zbus::Error) -> Failure {
+    Failure::of_call(SIP_NAME, error)
+}
+
+fn made(output: &mut Output, path: &OwnedObjectPath) -> Result<(), Failure> {
     let identity = path.as_str().rsplit('/').next().unwrap_or_default();
     output.result(&json!({"call": identity, "path": path.as_str()}), || identity.to_owned())
 }
@@ -57,6 +74,13 @@ pub async fn digits(output: &mut Output, digits: &str, which: &Which) -> Result<
     call.done(output, outcome)
 }
 
+/// `phonectl flash`
+pub async fn flash(output: &mut Output, which: &Which) -> Result<(), Failure> {
+    let call = choose(which, "is in conversation", |call| call.text("State") == "talking" && !is_held_here(call)).await?;
+    let outcome = call.proxy().await?.send_flash_hook(Options::new()).await;
+    call.done(output, outcome)
+}
+
 /// `phonectl transfer`
 pub async fn transfer(output: &mut Output, number: &str, which: &Which) -> Result<(), Failure> {
     let call = choose(which, "can be transferred", |call| call.text("State") == "talking").await?;
@@ -88,13 +112,12 @@ struct Chosen {
 
 impl Chosen {
     async fn proxy(&self) -> Result<CallProxy<'_>, Failure> {
-        let failed = |error| Failure::of_call(SIP_NAME, error);
         let builder = CallProxy::builder(&self.connection).path(self.call.path.as_str());
         builder.cache_properties(CacheProperties::No).build().await.map_err(failed)
     }
 
     fn done(&self, output: &mut Output, outcome: zbus::Result<()>) -> Result<(), Failure> {
-        outcome.map_err(|error| Failure::of_call(SIP_NAME, error))?;
+        outcome.map_err(failed)?;
         output.result(&json!({"call": self.call.identity, "path": self.call.path}), String::new)
     }
 }

@@ -129,7 +129,7 @@ async fn each_layer_says_why_its_value_is_in_effect_or_not() {
     let layers: Vec<&str> = reasons.iter().map(|(layer, _)| layer.as_str()).collect();
     assert_eq!(layers, ["user", "dealer", "factory"]);
     assert!(reasons[0].1.contains("in effect") && reasons[1].1.contains("comes first"), "{reasons:?}");
-    let (_, notes) = proxy.reasons("VM_NUMBER_1").await.unwrap();
+    let (_, notes) = proxy.reasons("KEY_PAD_TONE").await.unwrap();
     assert!(notes.iter().any(|note| note.contains("no effect in this version")), "{notes:?}");
 }
 

@@ -322,12 +322,14 @@ fn is_switched_on(now: Tick, kept: &[(String, OwnedFd)]) -> bool {
 fn named(request: &Request) -> (&'static str, String) {
     match request {
         Request::Dial { .. } => ("dial", String::new()),
+        Request::CallMailbox { .. } => ("call mailbox", String::new()),
         Request::Answer(call) => ("answer", call.to_string()),
         Request::Reject(call) => ("reject", call.to_string()),
         Request::Hangup(call) => ("hangup", call.to_string()),
         Request::Hold(call) => ("hold", call.to_string()),
         Request::Resume(call) => ("resume", call.to_string()),
         Request::SendDigits(call, _) => ("send digits", call.to_string()),
+        Request::SendFlashHook(call) => ("send flash hook", call.to_string()),
         Request::Transfer(call, _) => ("transfer", call.to_string()),
         Request::TransferTo { call, .. } => ("transfer to a call", call.to_string()),
         Request::Register(_) => ("register", String::new()),
@@ -339,6 +341,7 @@ fn refused(refusal: Refusal) -> HouseError {
         Refusal::InvalidArgument(_) => ErrorKind::InvalidArgument,
         Refusal::NoSuchCall(_) => ErrorKind::NoSuchObject,
         Refusal::WrongState(_) => ErrorKind::WrongState,
+        Refusal::NumberDenied(_) => ErrorKind::NumberDenied,
         Refusal::LineUnavailable(_) => ErrorKind::LineUnavailable,
         Refusal::Busy(_) => ErrorKind::Busy,
     };

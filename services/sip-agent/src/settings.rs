@@ -2,6 +2,7 @@
 //! it reads one map and decides nothing about when.
 
 mod details;
+mod dialing;
 mod forwarding;
 mod identity;
 mod screening;
@@ -90,6 +91,8 @@ impl<'v> Rows<'v> {
         TelephoneSettings {
             first_digit: seconds("FIRSTDIGIT_TIM"),
             inter_digit: seconds("INTDIGIT_TIM"),
+            macro_digit: seconds("MACRODIGIT_TIM"),
+            dial_plans: self.dial_plans(),
             pound_ends_dialing: view.flag("POUND_KEY_DELIMITER_ENABLE"),
             default_line: line,
             auto_answer: view.flag("AUTO_ANSWER_ENABLE"),
@@ -107,6 +110,9 @@ impl<'v> Rows<'v> {
             relay_digits: std::array::from_fn(|index| view.flag(&format!("DTMF_RELAY_{}", index + 1))),
             digit_pause_ms: view.number("DTMF_INTDIGIT_TIM", 90),
             shared: std::array::from_fn(|index| view.flag(&format!("SHARED_CALL_ENABLE_{}", index + 1))),
+            flash_ends_call: view.flag("FLASH_RECALL_TERMINATE"),
+            flash_hook: self.flash_hook(),
+            mailbox_numbers: self.mailbox_numbers(),
             voice_mail: view.flag("VM_SUBSCRIBE_ENABLE"),
             voice_message_counted: view.flag("VOICE_MESSAGE_AVAILABLE"),
             resource_lists: std::array::from_fn(|index| view.text(&format!("RESOURCELIST_URI_{}", index + 1)).to_owned()),

@@ -84,6 +84,7 @@ impl SettingsBackend for ProvisioningAgent {
                 ErrorKind::NoSuchObject
                 | ErrorKind::WrongState
                 | ErrorKind::LineUnavailable
+                | ErrorKind::NumberDenied
                 | ErrorKind::NotReady
                 | ErrorKind::ProvisioningDisabled
                 | ErrorKind::ServiceUnavailable

@@ -129,6 +129,7 @@ fn refusal(error: HouseError) -> ImportError {
         | ErrorKind::AccessDenied
         | ErrorKind::NoSuchObject
         | ErrorKind::LineUnavailable
+        | ErrorKind::NumberDenied
         | ErrorKind::NotReady
         | ErrorKind::StoreFailed
         | ErrorKind::ProvisioningDisabled

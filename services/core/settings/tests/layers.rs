@@ -499,7 +499,7 @@ fn an_explanation_has_the_promised_form() -> Result<(), serde_json::Error> {
     let factory = serde_json::json!({"layer": "factory", "value": "5", "source": "catalogue", "line": 0, "time": 0,
         "reason": "in effect: no layer has another"});
     assert_eq!(json, serde_json::json!({"name": "INTDIGIT_TIM", "effective": "5", "layer": "factory", "layers": [factory]}));
-    let notes = Layers::new().explain("VM_NUMBER_1").map(|one| one.notes);
+    let notes = Layers::new().explain("KEY_PAD_TONE").map(|one| one.notes);
     assert!(notes.is_some_and(|notes| notes.iter().any(|note| note.contains("no effect in this version"))));
     Ok(())
 }

@@ -284,6 +284,15 @@ pub enum Command {
     Hangup(CallIdentity),
     /// Tells the far end these digits by INFO, one after the other (DTMF_RELAY_n, B305). Too many at a time are dropped.
     SendDigits(CallIdentity, Vec<RelayedDigit>),
+    /// Tells the far end of a flash hook by INFO, in its turn among the digits (FLASHHOOK_CONTENT_TYPE, B309).
+    SendFlashHook {
+        /// The call.
+        call: CallIdentity,
+        /// How it is said.
+        form: FlashHookForm,
+        /// How long it shall last, in milliseconds, where the form says so.
+        duration_ms: u32,
+    },
     /// Asks the far end of an answered call to call somebody else (REFER), after whatever re-INVITE of the call is wanted or
     /// under way; the outcome comes as `Event::Refer`. The call goes on.
     Refer {
@@ -344,6 +353,15 @@ pub struct RelayedDigit {
     pub digit: char,
     /// How long it shall sound, in milliseconds.
     pub duration_ms: u32,
+}
+
+/// How an INFO says that the hook was flashed (decision 32).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FlashHookForm {
+    /// As a digit is told, with the event 16.
+    DtmfRelay,
+    /// As an event of BroadSoft's.
+    BroadSoft,
 }
 
 /// What has happened.

@@ -57,8 +57,14 @@ pub enum Request {
     Dial {
         /// From here.
         line: Option<LineNumber>,
-        /// A number or a SIP URI.
+        /// A number, to which the line's dial plan applies, or a SIP URI.
         target: String,
+    },
+    /// Calls the voice mail number of this line, else of one with messages waiting, the default line first. The answer names the
+    /// call.
+    CallMailbox {
+        /// From here.
+        line: Option<LineNumber>,
     },
     /// Answers an incoming call.
     Answer(CallIdentity),
@@ -72,6 +78,8 @@ pub enum Request {
     Resume(CallIdentity),
     /// Sends digits to the far end.
     SendDigits(CallIdentity, String),
+    /// Tells the far end of an answered call of a flash hook (B309).
+    SendFlashHook(CallIdentity),
     /// Has the far end of an answered call talk with somebody else: a number or a SIP URI.
     Transfer(CallIdentity, String),
     /// Has the far ends of two answered calls talk with each other: the first one calls the second one, in the place of that call.
@@ -97,6 +105,9 @@ pub enum Refusal {
     /// The call is in a state in which this cannot be done.
     #[error("{0}")]
     WrongState(String),
+    /// The dial plan does not let it be called.
+    #[error("{0}")]
+    NumberDenied(String),
     /// Not registered, disabled or unconfigured.
     #[error("{0}")]
     LineUnavailable(String),

@@ -6,6 +6,7 @@
 
 mod call;
 mod desk;
+pub mod dial_plan;
 mod forwarding;
 mod interface;
 mod phone;
@@ -13,6 +14,7 @@ mod roster;
 mod screening;
 mod settings;
 
+pub use dial_plan::DialPlan;
 pub use forwarding::{Forward, LineFeatures, LineForwarding};
 pub use interface::*;
 pub use phone::{CALLS_MAX, Phone};

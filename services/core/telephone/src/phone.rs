@@ -1,11 +1,13 @@
 //! The telephone itself: its state, its one entrance per kind of input, and `poll`. The rules are beside it, one file per side
-//! they come from: `hand` (hook and keys), `sip` (events of the stack), `transfer` (calls that come instead of others),
-//! `requests` (the bus); `subscribing` is what the lines subscribe to, `mailbox` what waits at voice mail servers, `features` what
-//! servers keep of do-not-disturb and forwarding, `watching` what others' calls do, `shared` what the units of a shared line do with
-//! it; `wishes` says what follows from the state for ear, lamps and screens.
+//! they come from: `hand` (hook and keys), `dialing` (from digits to a call), `flash` (the Flash key), `sip` (events of the stack),
+//! `transfer` (calls that come instead of others), `requests` (the bus); `subscribing` is what the lines subscribe to, `mailbox` what
+//! waits at voice mail servers, `features` what servers keep of do-not-disturb and forwarding, `watching` what others' calls do,
+//! `shared` what the units of a shared line do with it; `wishes` says what follows from the state for ear, lamps and screens.
 
+mod dialing;
 mod digits;
 mod features;
+mod flash;
 mod forward;
 mod hand;
 mod mailbox;
@@ -22,11 +24,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use agreements::{CallIdentity, Correlation, Hook, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
-use sip_stack::{Command, LineState, Party, SubscriptionKey};
+use sip_stack::{Command, LineState, SubscriptionKey};
 
 use crate::call::{Call, State};
 use crate::desk::Desk;
-use crate::interface::{CallDirection, Input, Near, Output, Refusal, Request, SubscriptionProgress, ToneName};
+use crate::interface::{Input, Near, Output, Refusal, Request, SubscriptionProgress, ToneName};
 use crate::roster::Roster;
 use crate::settings::{DisconnectionTone, TelephoneSettings};
 use features::Features;
@@ -59,6 +61,7 @@ pub struct Phone {
     hook: Hook,
     /// Digits keyed while nobody is at the phone; lifting the handset dials them (B206).
     keyed_on_hook: String,
+    /// As it was keyed or asked for: the line's dial plan changes it anew each time it is dialed.
     last_dialed: Option<(LineNumber, String)>,
     muted: bool,
     #[serde(skip)]
@@ -256,23 +259,6 @@ impl Phone {
         }
     }
 
-    /// Sends the INVITE, on a shared line as soon as it is seized, and puts the desk to the new call.
-    fn place(&mut self, now: Tick, near: Near, line: LineNumber, target: String) -> CallIdentity {
-        let identity = self.identities.next(now);
-        let remote = Party { number: target.clone(), ..Party::default() };
-        let mut call = Call::new(identity, line, CallDirection::Outgoing, remote, now);
-        if self.is_shared(line) {
-            call.state = State::Seizing { target: target.clone(), left: false };
-        } else {
-            self.stack(Command::Dial { call: identity, line, target: target.clone(), appearance: None });
-        }
-        self.keep(call);
-        self.last_dialed = Some((line, target));
-        self.keyed_on_hook.clear();
-        self.desk = Desk::Call { near, call: identity };
-        identity
-    }
-
     /// Answers an incoming call, or talks again on a held one, at the desk.
     fn take(&mut self, identity: CallIdentity, near: Near) {
         let Some(call) = self.call(identity) else { return };
@@ -321,14 +307,6 @@ impl Phone {
             Some(line) => Desk::DialTone { near, line, until: now + self.settings.first_digit },
             None => self.disconnect_tone(now, near),
         };
-    }
-
-    fn dial_keyed(&mut self, now: Tick, near: Near, line: LineNumber, digits: String) {
-        if self.usable(line) && self.calls_up() < CALLS_MAX {
-            self.place(now, near, line, digits);
-        } else {
-            self.desk = self.disconnect_tone(now, near);
-        }
     }
 
     /// B292, B293.

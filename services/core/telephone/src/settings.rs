@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
+use sip_stack::FlashHookForm;
 
+use crate::dial_plan::DialPlan;
 use crate::forwarding::{LineFeatures, LineForwarding};
 use crate::screening::Screening;
 
@@ -16,6 +18,10 @@ pub struct TelephoneSettings {
     pub first_digit: Duration,
     /// INTDIGIT_TIM: the pause after a digit that starts dialing (B193).
     pub inter_digit: Duration,
+    /// MACRODIGIT_TIM: the pause that T in a dial plan stands for (B228).
+    pub macro_digit: Duration,
+    /// DIAL_PLAN_n and DIAL_PLAN_NOT_MATCH_ENABLE_n, by line (B219).
+    pub dial_plans: [DialPlan; LineNumber::COUNT as usize],
     /// POUND_KEY_DELIMITER_ENABLE: # ends dialing, but not as the first digit (B194, C27).
     pub pound_ends_dialing: bool,
     /// DEFAULT_LINE_SELECT: where a call leaves when nobody said which line.
@@ -44,6 +50,12 @@ pub struct TelephoneSettings {
     pub digit_pause_ms: u32,
     /// SHARED_CALL_ENABLE_n, by line: other units have it too, and its server deals out its appearances.
     pub shared: [bool; LineNumber::COUNT as usize],
+    /// FLASH_RECALL_TERMINATE: the Flash key ends the conversation, or else tells the far end of a flash hook (B309).
+    pub flash_ends_call: bool,
+    /// FLASHHOOK_CONTENT_TYPE.
+    pub flash_hook: FlashHookForm,
+    /// VM_NUMBER_n, by line; empty: there is none.
+    pub mailbox_numbers: [String; LineNumber::COUNT as usize],
     /// VM_SUBSCRIBE_ENABLE: registered lines subscribe to their mailboxes.
     pub voice_mail: bool,
     /// VOICE_MESSAGE_AVAILABLE: "Messages-Waiting: yes" counts only with a Voice-Message line (B199).
@@ -122,6 +134,8 @@ impl TelephoneSettings {
         TelephoneSettings {
             first_digit: Duration::from_secs(30),
             inter_digit: Duration::from_secs(5),
+            macro_digit: Duration::from_secs(5),
+            dial_plans: Default::default(),
             pound_ends_dialing: true,
             default_line,
             auto_answer: false,
@@ -136,6 +150,9 @@ impl TelephoneSettings {
             relay_digits: [false; LineNumber::COUNT as usize],
             digit_pause_ms: 90,
             shared: [false; LineNumber::COUNT as usize],
+            flash_ends_call: true,
+            flash_hook: FlashHookForm::DtmfRelay,
+            mailbox_numbers: Default::default(),
             voice_mail: false,
             voice_message_counted: true,
             resource_lists: Default::default(),

@@ -40,6 +40,7 @@ enum Happening {
     Transfer,
     Transferred,
     NotTransferred,
+    FlashHook,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -61,6 +62,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::Transfer),
         Just(Happening::NotTransferred),
         Just(Happening::Transferred),
+        Just(Happening::FlashHook),
     ]
 }
 
@@ -76,6 +78,8 @@ fn step() -> impl Strategy<Value = Step> {
         Just("mute"),
         Just("hold"),
         Just("redial"),
+        Just("message"),
+        Just("flash"),
         Just("cancel"),
         Just("enter"),
     ];
@@ -110,6 +114,7 @@ fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
         Happening::Hold(local, remote) => desk.hold_changed(call, local, remote),
         Happening::HoldFailed => desk.sip(Event::HoldFailed { call, status: 488, reason: String::new() }),
         Happening::Ended(code) => desk.ended(call, code, EndedBy::Remote),
+        Happening::FlashHook => ask(Request::SendFlashHook(call)),
         Happening::Transfer => ask(Request::Transfer(call, "500".into())),
         Happening::NotTransferred => {
             let progress = ReferProgress::Failed { status: 486, reason: String::new() };
@@ -147,7 +152,7 @@ fn take(desk: &mut Desk, step: Step) {
 fn check(desk: &Desk) {
     let up = desk.calls.values().filter(|call| call.state != CallState::Ended).count();
     assert_eq!(desk.calls_up as usize, up);
-    // One more may take the place of another.
+    // One more while it takes the place of another one.
     assert!(up <= CALLS_MAX + 1, "{up}");
     if let Some(heard) = desk.sound.heard {
         let call = desk.view(heard);
@@ -175,6 +180,10 @@ fn obey(desk: &mut Desk, seizing: Seizing) {
             Command::Dial { call, .. } | Command::AcceptReferral { call, .. } => (call, None),
             Command::SendDigits(call, ref digits) => {
                 assert!(!digits.is_empty() && desk.view(call).state == CallState::Talking);
+                (call, None)
+            }
+            Command::SendFlashHook { call, .. } => {
+                assert_eq!(desk.view(call).state, CallState::Talking);
                 (call, None)
             }
             Command::Reject(call, status) => (call, Some(status)),
@@ -206,11 +215,12 @@ fn obey(desk: &mut Desk, seizing: Seizing) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn whatever_happens_the_wishes_stay_sensible(steps in prop::collection::vec(step(), 1..60), auto_call_hold: bool, auto_answer: bool, relay: bool, away: bool, shared: bool, seizing in seizing()) {
+    fn whatever_happens_the_wishes_stay_sensible(steps in prop::collection::vec(step(), 1..60), auto_call_hold: bool, auto_answer: bool, relay: bool, away: bool, flash_ends_call: bool, shared: bool, seizing in seizing()) {
         let relay_digits = [relay; 6];
-        let mut settings = TelephoneSettings { auto_call_hold, auto_answer, relay_digits, shared: [shared; 6], ..factory() };
+        let mut settings = TelephoneSettings { auto_call_hold, auto_answer, relay_digits, flash_ends_call, shared: [shared; 6], ..factory() };
         let no_answer = Forward { enabled: away, to: "4711".into() };
         settings.forwarding[0] = LineForwarding { no_answer, rings: 2, ..LineForwarding::default() };
+        settings.mailbox_numbers[0] = "1001".into();
         let mut desk = Desk::new(settings);
         desk.sip(Event::Line(line(2), registered()));
         for step in steps {

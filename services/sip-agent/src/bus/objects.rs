@@ -41,19 +41,28 @@ pub(super) struct Phone {
     pub counter: Counter,
 }
 
+impl Phone {
+    /// The object of the call that is made; it is there when this returns.
+    async fn call(&self, request: Request, options: &Options) -> Result<OwnedObjectPath, HouseError> {
+        let internal = |text: String| HouseError::new(ErrorKind::Internal, text);
+        let made = self.counter.ask(request, options).await?;
+        let call = made.ok_or_else(|| internal("the new call has no identity".to_owned()))?;
+        self.counter.appears(call).await?;
+        OwnedObjectPath::try_from(call_path(&call.to_string())).map_err(|error| internal(error.to_string()))
+    }
+}
+
 #[interface(name = "org.deskphone.Sip1.Phone")]
 impl Phone {
     #[zbus(out_args("call"))]
     async fn dial(&self, number: String, line: u8, options: Options) -> Result<OwnedObjectPath, HouseError> {
-        let line = match line {
-            0 => None,
-            line => Some(line_number(line)?),
-        };
-        let internal = |text: String| HouseError::new(ErrorKind::Internal, text);
-        let made = self.counter.ask(Request::Dial { line, target: number }, &options).await?;
-        let call = made.ok_or_else(|| internal("the new call has no identity".to_owned()))?;
-        self.counter.appears(call).await?;
-        OwnedObjectPath::try_from(call_path(&call.to_string())).map_err(|error| internal(error.to_string()))
+        let line = chosen_line(line)?;
+        self.call(Request::Dial { line, target: number }, &options).await
+    }
+    #[zbus(out_args("call"))]
+    async fn call_mailbox(&self, line: u8, options: Options) -> Result<OwnedObjectPath, HouseError> {
+        let line = chosen_line(line)?;
+        self.call(Request::CallMailbox { line }, &options).await
     }
     #[zbus(property)]
     fn epoch(&self) -> u64 {
@@ -79,6 +88,11 @@ impl Phone {
     fn resync_requests(&self) -> u64 {
         self.shown.read(|phone| phone.resync_requests)
     }
+}
+
+/// 0: whoever asks leaves it to the phone.
+fn chosen_line(line: u8) -> Result<Option<LineNumber>, HouseError> {
+    if line == 0 { Ok(None) } else { line_number(line).map(Some) }
 }
 
 fn line_number(line: u8) -> Result<LineNumber, HouseError> {
@@ -230,6 +244,9 @@ impl Call {
     }
     async fn send_digits(&self, digits: String, options: Options) -> Result<(), HouseError> {
         self.ask(|call| Request::SendDigits(call, digits), &options).await
+    }
+    async fn send_flash_hook(&self, options: Options) -> Result<(), HouseError> {
+        self.ask(Request::SendFlashHook, &options).await
     }
     async fn transfer(&self, target: String, options: Options) -> Result<(), HouseError> {
         self.ask(|call| Request::Transfer(call, target), &options).await

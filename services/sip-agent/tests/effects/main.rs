@@ -6,6 +6,7 @@ mod calls;
 mod codecs;
 mod configured;
 mod details;
+mod dialing;
 mod digits;
 mod failing;
 mod features;

@@ -289,7 +289,10 @@ impl Stack {
             Command::Reject(call, status) => self.reject(call, status),
             Command::Forward { call, to, why } => self.forward(call, &to, why),
             Command::Hangup(call) => self.hang_up(call),
-            Command::SendDigits(call, digits) => self.relay(call, &digits),
+            Command::SendDigits(call, digits) => self.relay(call, digits.into_iter().map(relay::Signal::Digit)),
+            Command::SendFlashHook { call, form, duration_ms } => {
+                self.relay(call, std::iter::once(relay::Signal::FlashHook { form, duration_ms }));
+            }
             Command::Refer { call, target } => self.refer(call, target),
             Command::AcceptReferral { referral, call } => self.accept_referral(referral, call, correlation),
             Command::DeclineReferral(referral) => self.decline_referral(referral),

@@ -1,8 +1,8 @@
-//! Digits as messages (B305).
+//! Digits and flash hooks as messages (B305, B309).
 
 use std::time::Duration;
 
-use sip_stack::{CallStage, Command, EndedBy, RelayedDigit};
+use sip_stack::{CallStage, Command, EndedBy, FlashHookForm, RelayedDigit};
 use sip_wire::{Message, Request};
 use testbed::virtual_net::peer::{answer, body, requests, response_with};
 
@@ -20,6 +20,11 @@ fn talking() -> Dialled {
 fn key(dialled: &mut Dialled, digits: &str) {
     let digits = digits.chars().map(|digit| RelayedDigit { digit, duration_ms: 180 }).collect();
     dialled.net.command(0, Command::SendDigits(dialled.call, digits));
+    dialled.net.settle();
+}
+
+fn flash(dialled: &mut Dialled, form: FlashHookForm) {
+    dialled.net.command(0, Command::SendFlashHook { call: dialled.call, form, duration_ms: 180 });
     dialled.net.settle();
 }
 
@@ -49,6 +54,47 @@ fn a_digit_is_told_by_an_info_of_the_dialog() {
     assert_eq!(info.headers.call_id().unwrap(), dialled.invite.headers.call_id().unwrap());
     assert_eq!(info.headers.to().unwrap().tag(), Some("f"));
     assert_eq!(info.headers.cseq().unwrap().number, 2);
+}
+
+/// B309, decision 32.
+#[test]
+fn a_flash_hook_is_told_as_a_digit_or_as_an_event() {
+    for (form, content_type, said) in [
+        (FlashHookForm::DtmfRelay, "application/dtmf-relay", "Signal=16\r\nDuration=180\r\n"),
+        (FlashHookForm::BroadSoft, "application/broadsoft;version=1.0", "event flashhook\r\n"),
+    ] {
+        let mut dialled = talking();
+        flash(&mut dialled, form);
+        let info = info(&dialled.got()).unwrap();
+        assert_eq!((info.headers.get("Content-Type"), body(&info.body).as_str()), (Some(content_type), said));
+        assert_eq!((info.headers.to().unwrap().tag(), info.headers.cseq().unwrap().number), (Some("f"), 2));
+        dialled.send(answer(&info, 200, "f"));
+        assert!(dialled.titles().is_empty());
+    }
+}
+
+/// A recall and the digits for whoever answers it stay in their order.
+#[test]
+fn a_flash_hook_waits_for_its_turn_among_the_digits() {
+    let mut dialled = talking();
+    key(&mut dialled, "1");
+    flash(&mut dialled, FlashHookForm::BroadSoft);
+    key(&mut dialled, "2");
+    let bodies = std::iter::from_fn(|| {
+        let info = info(&dialled.got())?;
+        dialled.send(answer(&info, 200, "f"));
+        Some(body(&info.body))
+    });
+    let bodies: Vec<String> = bodies.map(|body| body.lines().next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(bodies, ["Signal=1", "event flashhook", "Signal=2"]);
+}
+
+#[test]
+fn a_flash_hook_of_a_call_that_is_not_answered_goes_nowhere() {
+    let mut dialled = Dialled::new();
+    flash(&mut dialled, FlashHookForm::DtmfRelay);
+    dialled.say_with_sdp(200, "f", 40_000);
+    assert_eq!(dialled.titles(), ["ACK"]);
 }
 
 /// In their order, each after the answer to the one before; a lost one is repeated.

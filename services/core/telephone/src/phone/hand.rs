@@ -17,6 +17,8 @@ enum Key {
     Mute,
     Hold,
     Redial,
+    Message,
+    Flash,
     Cancel,
     Enter,
 }
@@ -31,6 +33,8 @@ impl Key {
             "mute" => Some(Key::Mute),
             "hold" => Some(Key::Hold),
             "redial" => Some(Key::Redial),
+            "message" => Some(Key::Message),
+            "flash" => Some(Key::Flash),
             "cancel" => Some(Key::Cancel),
             "enter" => Some(Key::Enter),
             _ => Key::from_number(name),
@@ -71,6 +75,8 @@ impl Phone {
             Some(Key::Mute) => self.muted = !self.muted && self.desk.call().is_some(),
             Some(Key::Hold) => self.handle_hold_key(),
             Some(Key::Redial) => self.handle_redial_key(now),
+            Some(Key::Message) => self.handle_message_key(now),
+            Some(Key::Flash) => self.handle_flash_key(now),
             Some(Key::Cancel) => self.handle_cancel_key(now),
             Some(Key::Enter) => self.handle_enter_key(now),
             None => {}
@@ -106,15 +112,14 @@ impl Phone {
     }
 
     fn handle_digit(&mut self, now: Tick, digit: char) {
-        let until = now + self.settings.inter_digit;
         match std::mem::take(&mut self.desk) {
-            Desk::DialTone { near, line, .. } => self.desk = Desk::Collecting { near, line, digits: digit.into(), until },
+            Desk::DialTone { near, line, .. } => self.collect(now, near, line, digit.into()),
             Desk::Collecting { near, line, digits, .. } if digit == '#' && self.settings.pound_ends_dialing => {
                 self.dial_keyed(now, near, line, digits);
             }
             Desk::Collecting { near, line, mut digits, .. } => {
                 push_keyed(&mut digits, digit);
-                self.desk = Desk::Collecting { near, line, digits, until };
+                self.collect(now, near, line, digits);
             }
             Desk::Closed => push_keyed(&mut self.keyed_on_hook, digit),
             Desk::Call { near, call } => {
@@ -149,10 +154,7 @@ impl Phone {
         }
         let keyed = match std::mem::take(&mut self.desk) {
             Desk::Closed => std::mem::take(&mut self.keyed_on_hook),
-            Desk::Collecting { digits, until, .. } if self.usable(line) => {
-                self.desk = Desk::Collecting { near, line, digits, until };
-                return;
-            }
+            Desk::Collecting { digits, .. } if self.usable(line) => return self.collect(now, near, line, digits),
             Desk::DialTone { .. } | Desk::Collecting { .. } | Desk::Call { .. } | Desk::Tone { .. } | Desk::Silent { .. } => {
                 String::new()
             }
@@ -206,6 +208,18 @@ impl Phone {
         if let Some((line, number)) = self.last_dialed.clone().filter(|_| idle && self.calls_up() < CALLS_MAX) {
             let near = self.default_near();
             self.dial_keyed(now, near, line, number);
+        }
+    }
+
+    /// Hands-free, or in what is in hand; a conversation is not left for it.
+    fn handle_message_key(&mut self, now: Tick) {
+        if self.desk.call().is_some() {
+            return;
+        }
+        let (near, line) = (self.default_near(), self.mailbox_line());
+        match self.mailbox_number(line).map(str::to_owned).filter(|_| self.can_call(line)) {
+            Some(number) => drop(self.place(now, near, line, number)),
+            None => self.desk = self.disconnect_tone(now, near),
         }
     }
 

@@ -64,6 +64,17 @@ impl Phone {
         LineNumber::all().any(|line| self.messages(line).waiting)
     }
 
+    /// Whose mailbox is called when nobody says it: the default line's, unless messages wait at others only.
+    pub(super) fn mailbox_line(&self) -> LineNumber {
+        let default = self.settings.default_line;
+        std::iter::once(default).chain(LineNumber::all()).find(|line| self.messages(*line).waiting).unwrap_or(default)
+    }
+
+    /// VM_NUMBER_n; none where it is empty. The dial plan does not apply to it.
+    pub(super) fn mailbox_number(&self, line: LineNumber) -> Option<&str> {
+        self.settings.mailbox_numbers.get(line.index()).map(String::as_str).filter(|number| !number.is_empty())
+    }
+
     /// Gives out what has changed.
     pub(super) fn settle_messages(&mut self) {
         for line in LineNumber::all() {

@@ -15,12 +15,14 @@ impl Phone {
     pub(super) fn handle_request(&mut self, now: Tick, request: Request) -> Result<Option<CallIdentity>, Refusal> {
         match request {
             Request::Dial { line, target } => self.dial(now, line, target).map(Some),
+            Request::CallMailbox { line } => self.call_mailbox(now, line).map(Some),
             Request::Answer(call) => self.answer(call).map(|()| None),
             Request::Reject(call) => self.reject(call).map(|()| None),
             Request::Hangup(call) => self.hang_up(call).map(|()| None),
             Request::Hold(call) => self.hold_asked(call).map(|()| None),
             Request::Resume(call) => self.resume_asked(call).map(|()| None),
             Request::SendDigits(call, digits) => self.send_digits(call, &digits).map(|()| None),
+            Request::SendFlashHook(call) => self.flash_hook_asked(call).map(|()| None),
             Request::Transfer(call, target) => self.transfer(call, target).map(|()| None),
             Request::TransferTo { call, other } => self.transfer_to(call, other).map(|()| None),
             Request::Register(line) => self.register(line).map(|()| None),
@@ -30,15 +32,34 @@ impl Phone {
     fn dial(&mut self, now: Tick, line: Option<LineNumber>, target: String) -> Result<CallIdentity, Refusal> {
         check_target(&target)?;
         let line = match line {
-            Some(line) if self.usable(line) => line,
-            Some(line) => return Err(self.unavailable(line)),
+            Some(line) => line,
             None => self.line_out().ok_or_else(|| Refusal::LineUnavailable("no line is registered".into()))?,
         };
+        let denied =
+            || Refusal::NumberDenied(format!("the dial plan of line {line} does not let {target} be called (DIAL_PLAN_{line})"));
+        let number = self.planned(line, &target).ok_or_else(denied)?;
+        let call = self.call_asked(now, line, number)?;
+        self.last_dialed = Some((line, target));
+        Ok(call)
+    }
+
+    fn call_mailbox(&mut self, now: Tick, line: Option<LineNumber>) -> Result<CallIdentity, Refusal> {
+        let line = line.unwrap_or_else(|| self.mailbox_line());
+        let none = || Refusal::WrongState(format!("line {line} has no voice mail number (VM_NUMBER_{line})"));
+        let number = self.mailbox_number(line).ok_or_else(none)?.to_owned();
+        self.call_asked(now, line, number)
+    }
+
+    /// At the desk, which a conversation leaves for it.
+    fn call_asked(&mut self, now: Tick, line: LineNumber, number: String) -> Result<CallIdentity, Refusal> {
+        if !self.usable(line) {
+            return Err(self.unavailable(line));
+        }
         if self.calls_up() >= CALLS_MAX {
             return Err(Refusal::Busy(format!("{CALLS_MAX} calls are up")));
         }
         self.free_desk(None)?;
-        Ok(self.place(now, self.default_near(), line, target))
+        Ok(self.place(now, self.default_near(), line, number))
     }
 
     fn answer(&mut self, identity: CallIdentity) -> Result<(), Refusal> {
@@ -111,6 +132,15 @@ impl Phone {
             return Err(Refusal::Busy(format!("at most {DIGITS_MAX} digits wait to be sent")));
         }
         self.give_digits(identity, digits.chars());
+        Ok(())
+    }
+
+    fn flash_hook_asked(&mut self, identity: CallIdentity) -> Result<(), Refusal> {
+        let call = self.existing(identity)?;
+        if !call.is_open() {
+            return Err(wrong_state(call, "sent a flash hook"));
+        }
+        self.send_flash_hook(identity);
         Ok(())
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::{
-    CallStage, Command, Diverted, Event, Input, LineState, RefreshMethod, RelayedDigit, StackSettings, SubscriptionKey,
-    SubscriptionWish,
+    CallStage, Command, Diverted, Event, FlashHookForm, Input, LineState, RefreshMethod, RelayedDigit, StackSettings,
+    SubscriptionKey, SubscriptionWish,
 };
 use sip_wire::parse_datagram;
 use testbed::virtual_net::{MediaMode, Net, PERFECT};
@@ -115,6 +115,10 @@ impl Play {
             (Act::Digits(count), Some(call)) => {
                 let digits = vec![RelayedDigit { digit: '5', duration_ms: 100 }; count.into()];
                 self.net.command(number, Command::SendDigits(call, digits));
+            }
+            (Act::Flash, Some(call)) => {
+                let flash = Command::SendFlashHook { call, form: FlashHookForm::BroadSoft, duration_ms: 0 };
+                self.net.command(number, flash);
             }
             (Act::Register, _) => self.net.command(number, Command::Register(LineNumber::new(1).unwrap())),
             (Act::Subscribe, _) => {
