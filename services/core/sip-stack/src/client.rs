@@ -200,6 +200,10 @@ impl Stack {
 
     /// The network says that an address cannot be reached: requests that were never answered there are lost.
     pub(crate) fn on_unreachable(&mut self, flow: crate::interface::FlowId, remote: std::net::SocketAddr) {
+        // Nothing is known of the way there: what was to be said is said again from the next address.
+        if self.is_gone(flow) {
+            return;
+        }
         let route = Route { flow, remote };
         let hit: Vec<TransactionId> =
             self.core.transactions.iter().filter(|(_, transaction)| transaction.route == route).map(|(id, _)| id).collect();

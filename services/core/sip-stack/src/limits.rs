@@ -16,7 +16,8 @@ const SERVER_PER_SECOND: u32 = 20_000;
 const MOST_SOURCES: usize = 256;
 /// The window.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Calls at a time, ended ones that wait for their last answers included.
+/// Calls at a time. Ended ones that wait for their last answers do not count: a far end may make many of one call (forked answers), and
+/// the table of transactions bounds them.
 pub(crate) const MOST_CALLS: usize = 48;
 
 /// Who sends a request.

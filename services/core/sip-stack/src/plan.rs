@@ -26,6 +26,13 @@ impl Stack {
         self.plan_flows(&new);
         self.plan_registrations(old.as_deref(), &new);
         self.plan_subscriptions(old.as_deref(), &new);
+        // A socket that was to be closed and is wanted again is there at once.
+        for line in LineNumber::all() {
+            if self.core.flows.any_up(line).is_some() {
+                self.on_line_reachable(line);
+                self.on_subscriptions_reachable(line);
+            }
+        }
         LineNumber::all().for_each(|line| self.plan_keep_alive(line));
         self.move_calls();
     }

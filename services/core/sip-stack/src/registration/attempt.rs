@@ -55,6 +55,8 @@ impl Stack {
             let Some(own) = self.core.registrations.get(&line) else { continue };
             match own.activity {
                 Activity::Trying { transaction } => self.send_request_of(transaction),
+                // B211: a link that flaps is nobody who asks for another try.
+                Activity::Refused { .. } | Activity::Off => {}
                 _ if own.cseq == 0 && own.last_error.is_empty() => {}
                 _ => self.register_at_once(line),
             }

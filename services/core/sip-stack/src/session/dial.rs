@@ -14,7 +14,6 @@ use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
 use crate::identity;
 use crate::interface::{EndedBy, Event, LineSettings, QueryId, StackSettings};
-use crate::limits::MOST_CALLS;
 use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaMismatch, no_playable_codec, usable_codecs};
 use crate::referral::{Referred, add_referred};
@@ -80,7 +79,7 @@ impl Stack {
         let settings = self.settings().ok_or_else(|| plain("there are no settings yet"))?;
         let own = line_of(&settings, line).filter(|own| own.enabled && !own.user.is_empty() && !self.core.stopping);
         let own = own.ok_or_else(|| plain("the line is not in use"))?;
-        if self.core.calls.len() >= MOST_CALLS {
+        if self.is_full() {
             return Err(plain("there are too many calls"));
         }
         if usable_codecs(&settings, own).is_empty() {

@@ -20,7 +20,7 @@ impl Stack {
         if inviting.several && (refusal.is_none() || silence.is_some()) {
             self.on_server_failed(call.line, inviting.route.remote, silence);
         }
-        let heard = inviting.told_ringback.is_some() || !inviting.early.is_empty();
+        let heard = !inviting.early.is_empty();
         if call.ended || inviting.cancel != Cancel::No || heard {
             return Some(call);
         }

@@ -6,12 +6,11 @@ use agreements::CallIdentity;
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
 use super::reinvite::Ours;
-use super::reliable::knows_reliable;
+use super::reliable::{knows_reliable, requires_reliable};
 use super::talking::Answered;
 use super::{Call, Exchange, Offered, SessionInterval, State, Talking, add_sdp, sdp_of, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
-use crate::limits::MOST_CALLS;
 use crate::media::{MediaMismatch, MediaSession, Offer, no_playable_codec, usable_codecs};
 use crate::receive::Arrived;
 use crate::stack::{Stack, line_of};
@@ -32,7 +31,7 @@ impl Stack {
         self.respond_status(id, StatusCode::TRYING, "");
         let Some(settings) = self.settings() else { return };
         let Some(own) = line_of(&settings, arrived.line) else { return };
-        if self.core.stopping || self.core.calls.len() >= MOST_CALLS {
+        if self.core.stopping || self.is_full() {
             return self.refuse_full(id, &arrived.request);
         }
         let Ok(sdp) = sdp_of(&arrived.request.headers, &arrived.request.body) else {
@@ -164,7 +163,13 @@ impl Stack {
         let again = if own.sessions.ring_again > 0 { Duration::from_secs(own.sessions.ring_again.into()) } else { RING_AGAIN };
         self.arm(TimerOwner::Call(identity), Timer::RingAgain, again);
         if own.sessions.reliable && knows_reliable(&request.headers) {
-            return self.ring_reliably(call, &request, &settings);
+            if !offered.moved {
+                return self.ring_reliably(call, &request, &settings);
+            }
+            // Its PRACK would go to the old address (RFC 3261 12.1.2: the first 18x says where), so it is not asked for.
+            if requires_reliable(&request.headers) {
+                return self.put_call(call);
+            }
         }
         let mut response = self.response(&request, StatusCode::RINGING, &call.local_tag);
         self.add_dialog_headers(&mut response, &request, &call);
@@ -180,7 +185,9 @@ impl Stack {
         }
         self.add_abilities(&mut response.headers);
         self.add_supported(&mut response.headers, call.line);
-        self.name_appearance(&mut response.headers, call);
+        if request.method.is_invite() {
+            self.name_appearance(&mut response.headers, call);
+        }
     }
 
     /// `Command::Answer`: 200 as soon as media is ready.

@@ -44,6 +44,7 @@ use sip_wire::{CSeq, HeaderName, MediaType, Method, Request, StatusCode, Uri};
 use crate::auth::AuthSession;
 use crate::dialog::Dialog;
 use crate::interface::{CallMedia, Command, EndedBy, Event, FlowId, Output, Party, QueryId, StackSettings};
+use crate::limits::MOST_CALLS;
 use crate::locate::{Asker, Located, Routes};
 use crate::media::{MediaSession, Offer};
 use crate::referral::Referred;
@@ -223,6 +224,25 @@ impl Call {
         }
     }
 
+    /// The 2xx of ours that waits for its ACK.
+    fn unacked(&self) -> Option<&Unacked> {
+        match &self.state {
+            State::Talking(talking) => talking.unacked.as_ref(),
+            State::Leaving(Leaving::AwaitingAck { unacked, .. }) => Some(unacked),
+            State::Leaving(Leaving::Bye { .. }) | State::Offered(_) => None,
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => None,
+        }
+    }
+
+    fn unacked_mut(&mut self) -> Option<&mut Unacked> {
+        match &mut self.state {
+            State::Talking(talking) => talking.unacked.as_mut(),
+            State::Leaving(Leaving::AwaitingAck { unacked, .. }) => Some(unacked),
+            State::Leaving(Leaving::Bye { .. }) | State::Offered(_) => None,
+            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => None,
+        }
+    }
+
     /// Answered, and not over.
     pub(crate) fn is_talking(&self) -> bool {
         matches!(self.state, State::Talking(_))
@@ -313,6 +333,11 @@ impl Stack {
     fn name_call(&mut self) -> CallIdentity {
         let random = u128::from(self.random.u64()) << 64 | u128::from(self.random.u64());
         CallIdentity::from_parts(self.now.0 / 1_000_000, random)
+    }
+
+    /// Whether no more calls have room.
+    fn is_full(&self) -> bool {
+        self.core.calls.values().filter(|call| !call.ended).count() >= MOST_CALLS
     }
 
     /// Takes a call out to work on it; whoever takes it puts it back or lets it go.

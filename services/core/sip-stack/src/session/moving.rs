@@ -20,16 +20,16 @@
 
 use std::time::Duration;
 
-use agreements::CallIdentity;
+use agreements::{CallIdentity, LineNumber};
 use sip_wire::{Method, Uri};
 
 use super::reinvite::{Ours, Why};
 use super::{Call, Exchange, Inviting, Leaving, State, follow_up};
-use crate::interface::{Event, FlowId, StackSettings};
+use crate::interface::{EndedBy, Event, FlowId, StackSettings};
 use crate::locate::Routes;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
-use crate::transaction::{ClientKey, Owner, Route};
+use crate::transaction::{ClientKey, Machine, Owner, Route, Transaction};
 
 /// How long a call of theirs rings on at the new address at most: that its caller has given up is not heard there.
 const RINGS_ON: Duration = Duration::from_secs(30);
@@ -38,6 +38,7 @@ impl Stack {
     /// Sockets or addresses are others: calls that have lost theirs go on at the new ones, each as soon as nothing is in the way.
     pub(crate) fn move_calls(&mut self) {
         let Some(settings) = self.settings() else { return };
+        self.move_answers();
         let lost = |call: &Call| Some((call.identity, self.new_home(call)?));
         let calls: Vec<(CallIdentity, FlowId)> = self.core.calls.values().filter_map(lost).collect();
         for (identity, home) in calls {
@@ -48,6 +49,30 @@ impl Stack {
                 State::Offered(_) => self.ring_on(call, home, &settings),
                 State::Leaving(_) => self.leave_again(call, home),
                 State::Locating { .. } => self.put_call(call),
+            }
+        }
+    }
+
+    /// Final answers to INVITEs of theirs that are repeated until their ACK comes.
+    fn move_answers(&mut self) {
+        let flows = &self.core.flows;
+        let home = |line: LineNumber, route: Route| {
+            let old = flows.find(route.flow).filter(|_| self.is_gone(route.flow))?;
+            flows.up(line, old.wanted.ip())
+        };
+        let theirs = |transaction: &Transaction| matches!(transaction.machine, Machine::ServerInvite(_));
+        let invites = self.core.transactions.iter().filter(|(_, transaction)| theirs(transaction));
+        let invites: Vec<_> = invites.filter_map(|(id, one)| Some((id, home(one.line, one.route)?))).collect();
+        let calls = self.core.calls.values().filter_map(|call| Some((call.identity, home(call.line, call.unacked()?.route)?)));
+        let calls: Vec<_> = calls.collect();
+        for (id, flow) in invites {
+            if let Some(invite) = self.core.transactions.find_mut(id) {
+                invite.route.flow = flow;
+            }
+        }
+        for (identity, flow) in calls {
+            if let Some(unacked) = self.core.calls.get_mut(&identity).and_then(Call::unacked_mut) {
+                unacked.route.flow = flow;
             }
         }
     }
@@ -98,6 +123,10 @@ impl Stack {
                 self.cancel_from(home, &call, &inviting);
                 if call.ended {
                     return self.let_go(call);
+                }
+                if call.appearance.is_some() {
+                    // The CANCEL frees the appearance at the server, and without one the other units do not see the call.
+                    return self.end(call, 0, "the phone has another address, and the line is a shared one", EndedBy::Network);
                 }
                 call.elsewhere.note_number(inviting.last_number());
                 (inviting.target, Routes { first: inviting.route, others: inviting.others }, inviting.told_ringback)

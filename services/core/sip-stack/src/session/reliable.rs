@@ -52,6 +52,11 @@ pub(super) fn knows_reliable(headers: &Headers) -> bool {
     tags.into_iter().flatten().flatten().any(|tag| tag.eq_ignore_ascii_case(RELIABLE))
 }
 
+/// It wants no 18x without one.
+pub(super) fn requires_reliable(headers: &Headers) -> bool {
+    headers.require().into_iter().flatten().any(|tag| tag.eq_ignore_ascii_case(RELIABLE))
+}
+
 impl Stack {
     /// 180 with Require and RSeq; not while another one is open, and where it must offer not before media is ready.
     pub(super) fn ring_reliably(&mut self, mut call: Call, request: &Request, settings: &StackSettings) {

@@ -24,7 +24,7 @@ use crate::transaction::{Route, TransactionId};
 pub(crate) struct Unacked {
     /// Of the INVITE.
     number: u32,
-    route: Route,
+    pub(super) route: Route,
     #[serde(with = "serde_bytes")]
     response: Vec<u8>,
     /// The present value of the repetition, and its ceiling.

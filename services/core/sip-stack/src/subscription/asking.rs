@@ -5,7 +5,9 @@ use std::time::Duration;
 use agreements::LineNumber;
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
 
-use super::{Stage, Standing, SubscribeBody, Subscription, SubscriptionId, SubscriptionKey, SubscriptionState, SubscriptionWish};
+use super::{
+    Appearances, Stage, Standing, SubscribeBody, Subscription, SubscriptionId, SubscriptionKey, SubscriptionState, SubscriptionWish,
+};
 use crate::addresses::{self, Hop};
 use crate::interface::{Event, LineSettings, QueryId};
 use crate::locate::{Asker, Located, Routes};
@@ -116,6 +118,10 @@ impl Stack {
         self.core.timers.disarm_all(TimerOwner::Subscription(id));
         let Some(subscription) = self.core.subscriptions.all.get_mut(&id) else { return };
         subscription.rename(&mut self.random);
+        if subscription.wish.appearance.is_some() {
+            // What another dialog was given is free again.
+            subscription.appearances = Appearances::default();
+        }
         let SubscriptionKey { line, event, resource } = subscription.key.clone();
         self.set_stage(id, Stage::Waiting);
         let usable = |own: &&LineSettings| own.enabled && !own.user.is_empty();

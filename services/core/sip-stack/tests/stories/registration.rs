@@ -266,6 +266,9 @@ fn after_403_no_register_follows() {
     let first = lab.register();
     lab.refuse(&first, 403, &[]);
     assert!(matches!(lab.line(), LineState::Failed { reason } if reason.contains("403")));
+    lab.net.input(0, Input::LinkUp);
+    lab.net.settle();
+    assert!(lab.net.titles(REGISTRAR.parse().unwrap()).is_empty(), "a link that flaps is no person who asks for it");
     lab.net.run_for(Duration::from_secs(86_400));
     assert!(lab.net.titles(lab.registrar).is_empty());
     lab.net.command(0, Command::Register(LineNumber::new(1).unwrap()));

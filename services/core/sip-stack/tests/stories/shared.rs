@@ -161,3 +161,27 @@ fn nothing_is_named_where_the_line_is_not_shared_or_no_server_has_named_it() {
         assert_eq!(called_from(shared, from, headers), nothing, "{headers}");
     }
 }
+
+/// Kamailio's sca frees the appearance with the CANCEL and gives none to the next INVITE of the same call: nobody else would see it.
+#[test]
+fn a_call_of_ours_that_rings_ends_where_the_address_changes() {
+    let mut net = Net::new();
+    let server = net.peer(SERVER);
+    net.stack(given(true));
+    net.settle();
+    let call = net.fresh_call();
+    let line = agreements::LineNumber::new(1).unwrap();
+    net.command(0, Command::Dial { call, line, target: "300".into(), appearance: Some(3) });
+    net.settle();
+    let invite = one(&net.received(server), "INVITE");
+    net.send(server, net.nodes[0].ip, at(answer(&invite, 180, "f"), server).to_bytes());
+    net.settle();
+    let mut other = given(true);
+    other.addresses = vec!["10.0.0.101".parse().unwrap()];
+    net.input(0, sip_stack::Input::Settings(Box::new(other)));
+    net.settle();
+    let got = net.received(server);
+    assert_eq!((requests(&got, "CANCEL").len(), requests(&got, "INVITE").len()), (1, 0));
+    let (_, reason, by) = net.nodes[0].ended().unwrap();
+    assert!(by == sip_stack::EndedBy::Network && reason.contains("shared"), "{reason}");
+}

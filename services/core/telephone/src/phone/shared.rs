@@ -187,7 +187,12 @@ impl Phone {
     /// How far the seizing is; the stack has forgotten it when it is refused or ended.
     pub(super) fn handle_seizing(&mut self, now: Tick, line: LineNumber, state: &SubscriptionState) {
         match state {
-            SubscriptionState::Asking { .. } | SubscriptionState::Pending => {}
+            // It may be asked anew, from another address: what was given before is not ours any more.
+            SubscriptionState::Asking { .. } | SubscriptionState::Pending => {
+                if let Some(seized) = self.shared.get_mut(line.index()).and_then(|shared| shared.seized.as_mut()) {
+                    seized.asked_until.get_or_insert(now + PATIENCE);
+                }
+            }
             SubscriptionState::Active => {
                 if let Some(seized) = self.shared.get_mut(line.index()).and_then(|shared| shared.seized.as_mut()) {
                     seized.asked_until = None;
