@@ -176,6 +176,9 @@ impl Agent {
         }
         self.head.revision = revision;
         self.apply_settings(now);
+        if whole {
+            self.forget_written(now);
+        }
         self.tell_written(now);
         self.sockets.drop_kept();
         tracing::info!(revision, "the settings are in effect");
@@ -225,6 +228,8 @@ impl Agent {
 
     /// What became of a media state.
     pub fn media_outcome(&mut self, now: Tick, generation: u64, outcome: Outcome) {
+        // Nothing of the state has come into effect: the others are to be asked for without the call whose port is taken.
+        self.media_differs |= matches!(outcome, Outcome::PortTaken(_));
         for ready in self.plan.outcome(generation, outcome) {
             if let Err(refusal) = &ready.result {
                 tracing::warn!(call = %ready.call, ?refusal, "no media");

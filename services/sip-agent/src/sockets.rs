@@ -129,9 +129,12 @@ impl Sockets {
     pub fn send(&mut self, flow: FlowId, remote: SocketAddr, bytes: &[u8]) -> io::Result<()> {
         let Some(line) = self.open.get(&flow) else { return Err(io::ErrorKind::NotConnected.into()) };
         match send_at_once(&line.socket, remote, bytes) {
-            // What the network has said of an earlier message is told now, and this one has not left.
-            Err(_) if note_undelivered(&mut self.unreachable, flow, &line.socket) => send_at_once(&line.socket, remote, bytes),
-            sent => sent,
+            Ok(()) => Ok(()),
+            // The error may be one of an earlier message: that is told now, and this one has not left.
+            Err(_) => {
+                note_undelivered(&mut self.unreachable, flow, &line.socket);
+                send_at_once(&line.socket, remote, bytes)
+            }
         }
     }
 
@@ -151,7 +154,7 @@ impl Sockets {
                 match received {
                     Ok(remote) => return Poll::Ready(Received { flow: *flow, remote, bytes: buffer.filled().to_vec() }),
                     Err(_) => note_undelivered(&mut self.unreachable, *flow, &line.socket),
-                };
+                }
             }
         }
         Poll::Pending
@@ -171,11 +174,9 @@ fn send_at_once(socket: &UdpSocket, remote: SocketAddr, bytes: &[u8]) -> io::Res
     }
 }
 
-/// Whether an error was about messages that have left earlier.
-fn note_undelivered(unreachable: &mut Vec<(FlowId, SocketAddr)>, flow: FlowId, socket: &UdpSocket) -> bool {
-    let before = unreachable.len();
+/// What the network has said of messages that have left earlier.
+fn note_undelivered(unreachable: &mut Vec<(FlowId, SocketAddr)>, flow: FlowId, socket: &UdpSocket) {
     unreachable.extend(undelivered::take(socket).into_iter().map(|remote| (flow, remote)));
-    unreachable.len() > before
 }
 
 fn adopt(fd: OwnedFd) -> io::Result<UdpSocket> {

@@ -257,3 +257,15 @@ fn a_restarted_phone_still_knows_that_they_are_being_joined() {
     progress(&mut after, first, ReferProgress::Succeeded);
     assert_eq!(after.commands(), [Command::Hangup(first), Command::Hangup(second)]);
 }
+
+/// FLASH_RECALL_TERMINATE: the far end of the second call needs its dialog until it has been replaced.
+#[test]
+fn flash_leaves_a_call_that_is_being_joined() {
+    let (mut desk, first, second) = joining();
+    desk.key("flash");
+    assert_eq!((desk.commands(), desk.tone()), (vec![Command::Hold(second)], Some("dial")));
+    desk.hold_changed(second, true, false);
+    desk.ended(second, 0, EndedBy::Remote);
+    progress(&mut desk, first, ReferProgress::Succeeded);
+    assert_eq!(desk.commands(), [Command::Hangup(first)]);
+}

@@ -1,8 +1,11 @@
 //! Shared lines (SHARED_CALL_ENABLE_n, B181): a call of ours waits for an appearance, and people see what the other units do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
-use agreements::CallIdentity;
-use sip_stack::{Appearance, Appearances, Command, EndedBy, Event, Party, SubscriptionKey, SubscriptionState, SubscriptionWish};
+use agreements::{CallIdentity, Correlation};
+use sip_stack::{
+    Appearance, Appearances, CallMedia, CallStage, CallView, Command, EndedBy, Event, Party, SubscriptionKey, SubscriptionState,
+    SubscriptionWish,
+};
 use sip_wire::AppearanceState;
 use telephone::{CallState, Input, Phone, Request, SharedLine, SubscriptionProgress, TelephoneSettings};
 use testbed::desk::{Desk, factory, line, registered};
@@ -347,10 +350,10 @@ fn people_see_the_appearances_in_use_until_the_server_refuses_to_tell() {
     assert_eq!((&desk.shared[&line(1)], desk.lamp("line-1")), (&shown(SubscriptionProgress::Refused, &[]), "off"));
 }
 
-fn restart(desk: &Desk) -> Desk {
+fn restart(desk: &Desk, calls: &[CallView]) -> Desk {
     let bytes = postcard::to_stdvec(&desk.phone).unwrap();
     let mut phone: Phone = postcard::from_bytes(&bytes).unwrap();
-    phone.restored(desk.now, shared(), &[]);
+    phone.restored(desk.now, shared(), calls);
     Desk::of(phone, desk.now)
 }
 
@@ -358,7 +361,7 @@ fn restart(desk: &Desk) -> Desk {
 fn a_restart_forgets_neither_the_units_nor_the_call_that_waits() {
     let mut desk = beside(&[one(1, AppearanceState::Active)]);
     let call = ask(&mut desk);
-    let mut desk = restart(&desk);
+    let mut desk = restart(&desk, &[]);
     assert_eq!((desk.view(call).state, desk.commands()), (CallState::Dialing, vec![]));
     assert_eq!(desk.shared[&line(1)].appearances, [one(1, AppearanceState::Active)]);
     granted(&mut desk);
@@ -386,4 +389,47 @@ fn redial_seizes_again() {
     desk.commands();
     desk.key("redial");
     assert_eq!(desk.commands(), [seize(1)]);
+}
+
+/// The stack names the call before its INVITE has left: giving the appearance back now would free it under the call.
+#[test]
+fn a_restart_while_the_invite_waits_for_media_keeps_the_appearance() {
+    let mut desk = desk();
+    let call = ask(&mut desk);
+    granted(&mut desk);
+    assert_eq!(desk.commands(), [seize(1), dial(call, 1)]);
+    let view = CallView {
+        call,
+        line: line(1),
+        outgoing: true,
+        stage: CallStage::Dialing,
+        held_by_us: false,
+        held_by_them: false,
+        remote: Party::default(),
+        sip_call_id: "id".into(),
+        codec: None,
+        media: CallMedia { call, line: line(1), generation: 1, legs: Vec::new() },
+        correlation: Correlation::default(),
+    };
+    let mut after = restart(&desk, &[view]);
+    assert_eq!(after.commands(), []);
+    after.sip(Event::Dialing { call, sip_call_id: "id".into() });
+    assert_eq!(after.commands(), [Command::LetLapse(key("line-seize"))]);
+}
+
+/// From another address it is asked for anew: until it is given, no INVITE may leave.
+#[test]
+fn an_appearance_that_is_asked_for_anew_is_not_ours() {
+    let mut desk = desk();
+    desk.lift();
+    granted(&mut desk);
+    assert_eq!(desk.tone(), Some("dial"));
+    desk.sip(state("line-seize", SubscriptionState::Asking { last_error: String::new() }));
+    assert_eq!(desk.tone(), None);
+    desk.commands();
+    desk.keys(&["1", "0", "0", "pound"]);
+    assert_eq!(desk.commands(), []);
+    granted(&mut desk);
+    let call = *desk.calls.keys().next().unwrap();
+    assert_eq!(desk.commands(), [dial(call, 1)]);
 }

@@ -65,6 +65,14 @@ impl Agent {
         self.settle(now);
     }
 
+    /// The owner of the settings has come back with older ones: what was saved since then is lost.
+    pub(super) fn forget_written(&mut self, now: Tick) {
+        let revision = self.head.revision;
+        for (line, _) in self.written.extract_if(.., |(_, of)| *of > revision).collect::<Vec<_>>() {
+            self.phone.handle(now, telephone::Input::FeaturesWritten(line, Written::Failed));
+        }
+    }
+
     /// Those whose settings are in effect.
     pub(super) fn tell_written(&mut self, now: Tick) {
         let revision = self.head.revision;

@@ -2,6 +2,7 @@
 //! change, objects added and removed, digits as signals. It runs beside the driver and never holds it up.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
 
 use agreements::CallIdentity;
 use phone_proto::dbus::{SIP_NAME, SIP_PATH, call_path, line_path};
@@ -17,6 +18,8 @@ use crate::facts::{Facts, LineFacts, PhoneFacts};
 
 /// After each change the bus rests so many times as long as it took: a fifth of the time is the most that it gets.
 const REST: u32 = 4;
+/// A bus that is slow for another reason is no flood: who has dialed waits for the call to appear.
+const REST_AT_MOST: Duration = Duration::from_millis(100);
 
 /// One object on the bus and what was last said of it.
 struct Object<I, T> {
@@ -86,7 +89,7 @@ impl Publisher {
                 let begin = Instant::now();
                 self.level(facts).await?;
                 // In a flood of calls the telephone comes first; what is skipped is no fact any more.
-                tokio::time::sleep(begin.elapsed() * REST).await;
+                tokio::time::sleep((begin.elapsed() * REST).min(REST_AT_MOST)).await;
             }
         }
     }

@@ -86,7 +86,7 @@ async fn reconcile(
             }
             Err(status) => {
                 let wait = trouble.wait(&status);
-                again = (!quiet).then_some(wait);
+                again = Some(wait);
                 let given_up = trouble.lasted() || !is_away(&status);
                 given_up.then(|| Outcome::Failed(format!("media-engine: {}", status.message())))
             }

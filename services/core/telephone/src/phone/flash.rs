@@ -14,7 +14,12 @@ impl Phone {
         let (identity, line, answered) = (call.identity, call.line, call.is_open());
         if self.settings.flash_ends_call {
             let near = self.desk.near().unwrap_or(Near::Handset);
-            self.end_call(identity);
+            if self.partner(identity).is_none() {
+                self.end_call(identity);
+            } else if answered {
+                // It is being joined with another one, which needs it until that is done.
+                self.hold(identity);
+            }
             self.offer_dial_tone(now, near, Some(line));
         } else if answered {
             self.send_flash_hook(identity);

@@ -4,8 +4,8 @@
 use agreements::Tick;
 use sip_stack::{CallStage, CallView, EndedBy};
 
-use super::Phone;
 use super::wishes::Told;
+use super::{Phone, shared};
 use crate::call::{Call, State};
 use crate::interface::{CallDirection, CallEnd, HoldState};
 use crate::settings::TelephoneSettings;
@@ -40,7 +40,10 @@ impl Phone {
             }
         }
         let Some(call) = self.call_mut(view.call).filter(|call| call.is_up()) else { return };
-        call.sip_call_id.clone_from(&view.sip_call_id);
+        // The stack has a name for it before the INVITE leaves; with its event the appearance of a shared line is handed over.
+        if !shared::is_leaving(call) {
+            call.sip_call_id.clone_from(&view.sip_call_id);
+        }
         match (view.stage, &mut call.state) {
             (CallStage::Ringback, State::Dialing) => call.state = State::Ringback { early_media: false },
             (CallStage::Talking, State::Talking { hold, .. }) => {

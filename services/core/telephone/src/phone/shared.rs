@@ -20,7 +20,7 @@ use sip_wire::AppearanceState;
 
 use super::Phone;
 use crate::call::{Call, State};
-use crate::interface::{CallEnd, Output, SharedLine, ToneName};
+use crate::interface::{CallEnd, Output, SharedLine, SubscriptionProgress, ToneName};
 
 /// Event packages of BroadSoft's SIP access side extensions.
 const CALL_INFO: &str = "call-info";
@@ -63,7 +63,7 @@ fn is_free(state: Option<AppearanceState>) -> bool {
 }
 
 /// A call of ours that has got its appearance, and whose INVITE has not left.
-fn is_leaving(call: &Call) -> bool {
+pub(super) fn is_leaving(call: &Call) -> bool {
     matches!(call.state, State::Dialing) && call.appearance.is_some() && call.sip_call_id.is_empty()
 }
 
@@ -74,7 +74,8 @@ impl Phone {
 
     /// Whether a person may dial on it: an appearance is ours where one is needed.
     pub(super) fn is_seized(&self, line: LineNumber) -> bool {
-        !self.is_shared(line) || self.seized(line).is_some_and(|seized| seized.asked_until.is_none())
+        let granted = self.seized(line).is_some_and(|seized| seized.asked_until.is_none());
+        !self.is_shared(line) || granted && self.progress(&seize_key(line)) == SubscriptionProgress::Active
     }
 
     fn seized(&self, line: LineNumber) -> Option<&Seized> {
