@@ -80,8 +80,10 @@ impl Keeper {
     /// Writes the snapshot; after this a restart goes on from here.
     pub fn write(&mut self, phone: &Phone, stack: &[u8]) {
         let Some(slots) = &mut self.slots else { return };
-        let written = match encode(&self.head, phone, stack) {
-            Ok(bytes) => slots.write(FORMAT, &bytes).map_err(|error| error.to_string()),
+        let written = match postcard::to_stdvec(phone) {
+            Ok(phone) => {
+                slots.write(FORMAT, &[&length(&self.head), &self.head, &length(&phone), &phone, stack]).map_err(|e| e.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = written {
@@ -90,19 +92,12 @@ impl Keeper {
     }
 }
 
-/// Three pieces, the first two with their lengths before them (32 bits, little endian).
-fn encode(head: &[u8], phone: &Phone, stack: &[u8]) -> postcard::Result<Vec<u8>> {
-    let phone = postcard::to_stdvec(phone)?;
-    let mut bytes = Vec::with_capacity(8 + head.len() + phone.len() + stack.len());
-    for piece in [head, phone.as_slice()] {
-        let length = u32::try_from(piece.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(piece);
-    }
-    bytes.extend_from_slice(stack);
-    Ok(bytes)
+/// Stands before a piece: 32 bits, little endian. A longer one is more than a snapshot takes.
+fn length(piece: &[u8]) -> [u8; 4] {
+    u32::try_from(piece.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
+/// Head, telephone and stack; the first two with their lengths before them.
 fn decode(bytes: &[u8]) -> Option<(Head, Phone, Vec<u8>)> {
     let (head, rest) = piece(bytes)?;
     let (phone, stack) = piece(rest)?;
@@ -179,9 +174,9 @@ mod tests {
     fn another_version_and_broken_bytes_mean_a_cold_start() {
         let mut slots = Slots::create().unwrap();
         assert!(legacy(&slots, at(0)).is_none());
-        slots.write(FORMAT + 1, b"from the future").unwrap();
+        slots.write(FORMAT + 1, &[b"from the future"]).unwrap();
         assert!(legacy(&slots, at(0)).is_none());
-        slots.write(FORMAT, &[0xff; 100]).unwrap();
+        slots.write(FORMAT, &[&[0xff; 100]]).unwrap();
         assert!(legacy(&slots, at(0)).is_none());
     }
 

@@ -17,6 +17,8 @@ use crate::transaction::{
     Answered, ClientKey, Machine, Owner, Route, ServerInvite, ServerKey, ServerRequest, Timing, Transaction, TransactionId,
 };
 
+/// Requests that are over are kept so much longer than they have to be, at most.
+const SWEEP: Duration = Duration::from_millis(500);
 /// What 503 suggests to wait, in seconds.
 const BUSY_RETRY: u32 = 10;
 
@@ -235,10 +237,10 @@ impl Stack {
         }
     }
 
-    /// Timer I or J of some of them.
+    /// Timer I or J of some of them. On a busy server one ends each moment: they are swept together.
     pub(crate) fn sweep_settled(&mut self) {
         if let Some(next) = self.core.settled.sweep(self.now) {
-            self.core.timers.arm(TimerOwner::Stack, Timer::Settled, next);
+            self.core.timers.arm(TimerOwner::Stack, Timer::Settled, next.max(self.now + SWEEP));
         }
     }
 

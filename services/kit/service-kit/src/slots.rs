@@ -97,21 +97,23 @@ impl Slots {
         self.newest().map(|slot| (slot.format, slot.payload))
     }
 
-    /// Replaces the older snapshot; after it returns, a reader sees this one.
+    /// Replaces the older snapshot with these pieces, one after the other; after it returns, a reader sees this one.
     ///
     /// # Errors
     /// `TooLong`, or the memory is exhausted.
-    pub fn write(&mut self, format: u16, payload: &[u8]) -> Result<(), SlotError> {
-        let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= LONGEST);
-        let length = length.ok_or(SlotError::TooLong(payload.len()))?;
+    pub fn write(&mut self, format: u16, pieces: &[&[u8]]) -> Result<(), SlotError> {
+        let sum = pieces.iter().map(|piece| piece.len()).fold(0, usize::saturating_add);
+        let length = u32::try_from(sum).ok().filter(|_| sum <= LONGEST).ok_or(SlotError::TooLong(sum))?;
         let generation = self.generation.wrapping_add(1);
-        let mut bytes = Vec::with_capacity(HEADER + payload.len());
-        bytes.extend_from_slice(&generation.to_le_bytes());
-        bytes.extend_from_slice(&format.to_le_bytes());
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(&checksum(generation, format, length, payload).to_le_bytes());
-        bytes.extend_from_slice(payload);
-        self.file.write_all_at(&bytes, offset(generation))?;
+        let mut header = [0; HEADER];
+        let fields = generation.to_le_bytes().into_iter().chain(format.to_le_bytes()).chain(length.to_le_bytes());
+        let fields = fields.chain(checksum(generation, format, length, pieces).to_le_bytes());
+        header.iter_mut().zip(fields).for_each(|(octet, field)| *octet = field);
+        let mut at = offset(generation);
+        for piece in std::iter::once(header.as_slice()).chain(pieces.iter().copied()) {
+            self.file.write_all_at(piece, at)?;
+            at += piece.len() as u64;
+        }
         self.generation = generation;
         Ok(())
     }
@@ -143,7 +145,7 @@ impl Slots {
         let length = u32::from_le_bytes(*length);
         let mut payload = vec![0; usize::try_from(length).ok().filter(|length| *length <= LONGEST && generation != 0)?];
         self.file.read_exact_at(&mut payload, at + HEADER as u64).ok()?;
-        let whole = checksum(generation, format, length, &payload) == u32::from_le_bytes(*crc);
+        let whole = checksum(generation, format, length, &[payload.as_slice()]) == u32::from_le_bytes(*crc);
         whole.then_some(Slot { generation, format, payload })
     }
 }
@@ -152,12 +154,12 @@ fn offset(generation: u64) -> u64 {
     MAGIC.len() as u64 + (generation % 2) * SLOT
 }
 
-fn checksum(generation: u64, format: u16, length: u32, payload: &[u8]) -> u32 {
+fn checksum(generation: u64, format: u16, length: u32, pieces: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&generation.to_le_bytes());
     hasher.update(&format.to_le_bytes());
     hasher.update(&length.to_le_bytes());
-    hasher.update(payload);
+    pieces.iter().for_each(|piece| hasher.update(piece));
     hasher.finalize()
 }
 
@@ -174,19 +176,19 @@ mod tests {
         let mut slots = Slots::create().unwrap();
         assert_eq!(slots.read(), None);
         for number in 1..=9_u8 {
-            slots.write(2, &vec![number; 1000 * usize::from(number)]).unwrap();
+            slots.write(2, &[&[number], &vec![number; 1000 * usize::from(number) - 1]]).unwrap();
             assert_eq!(again(&slots).read(), Some((2, vec![number; 1000 * usize::from(number)])));
         }
         let mut restarted = again(&slots);
-        restarted.write(3, b"after").unwrap();
+        restarted.write(3, &[b"after"]).unwrap();
         assert_eq!(slots.read(), Some((3, b"after".to_vec())));
     }
 
     #[test]
     fn a_write_that_was_cut_off_leaves_the_one_before() {
         let mut slots = Slots::create().unwrap();
-        slots.write(1, b"whole").unwrap();
-        slots.write(1, b"torn, and longer").unwrap();
+        slots.write(1, &[b"whole"]).unwrap();
+        slots.write(1, &[b"torn, and longer"]).unwrap();
         slots.file.write_all_at(b"X", offset(2) + HEADER as u64 + 3).unwrap();
         assert_eq!(again(&slots).read(), Some((1, b"whole".to_vec())));
     }
@@ -210,8 +212,8 @@ mod tests {
     #[test]
     fn a_snapshot_is_bounded_and_can_be_forgotten() {
         let mut slots = Slots::create().unwrap();
-        assert!(matches!(slots.write(1, &vec![0; LONGEST + 1]), Err(SlotError::TooLong(_))));
-        slots.write(1, &vec![7; LONGEST]).unwrap();
+        assert!(matches!(slots.write(1, &[&[0], &vec![0; LONGEST]]), Err(SlotError::TooLong(_))));
+        slots.write(1, &[&vec![7; LONGEST]]).unwrap();
         slots.clear().unwrap();
         assert_eq!(slots.read(), None);
     }

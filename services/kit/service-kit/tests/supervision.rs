@@ -21,7 +21,7 @@ async fn child_counts_its_lives() {
     let mut kept = fdstore::take();
     let mut slots = Slots::open_or_create("lives", &mut kept).unwrap();
     let lives = slots.read().map_or(0, |(format, bytes)| if format == 7 { bytes[0] } else { 0 });
-    slots.write(7, &[lives + 1]).unwrap();
+    slots.write(7, &[&[lives + 1]]).unwrap();
     notify::status(&format!("life {}\nand no second line", lives + 1));
     notify::Watchdog::from_environment().due().await;
     notify::alive();
