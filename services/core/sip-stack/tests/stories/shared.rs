@@ -28,8 +28,8 @@ fn call_info(request: &Request) -> Option<&str> {
     request.headers.get("Call-Info")
 }
 
-/// A call of ours that talks; what came of it for the server.
-fn dialled(shared: bool, appearance: Option<u32>) -> (Net, agreements::CallIdentity, Request) {
+/// A call of ours that the server has heard of.
+fn dialing(shared: bool, appearance: Option<u32>) -> (Net, agreements::CallIdentity, Request) {
     let mut net = Net::new();
     let server = net.peer(SERVER);
     net.stack(given(shared));
@@ -39,6 +39,13 @@ fn dialled(shared: bool, appearance: Option<u32>) -> (Net, agreements::CallIdent
     net.command(0, Command::Dial { call, line, target: "300".into(), appearance });
     net.settle();
     let invite = one(&net.received(server), "INVITE");
+    (net, call, invite)
+}
+
+/// A call of ours that talks.
+fn dialled(shared: bool, appearance: Option<u32>) -> (Net, agreements::CallIdentity, Request) {
+    let (mut net, call, invite) = dialing(shared, appearance);
+    let server = SERVER.parse().unwrap();
     net.send(server, net.nodes[0].ip, with_sdp(at(answer(&invite, 200, "f"), server), &format!("{SDP}{PCMU}")).to_bytes());
     net.settle();
     assert!(net.nodes[0].has_established());
@@ -165,15 +172,8 @@ fn nothing_is_named_where_the_line_is_not_shared_or_no_server_has_named_it() {
 /// Kamailio's sca frees the appearance with the CANCEL and gives none to the next INVITE of the same call: nobody else would see it.
 #[test]
 fn a_call_of_ours_that_rings_ends_where_the_address_changes() {
-    let mut net = Net::new();
-    let server = net.peer(SERVER);
-    net.stack(given(true));
-    net.settle();
-    let call = net.fresh_call();
-    let line = agreements::LineNumber::new(1).unwrap();
-    net.command(0, Command::Dial { call, line, target: "300".into(), appearance: Some(3) });
-    net.settle();
-    let invite = one(&net.received(server), "INVITE");
+    let (mut net, _, invite) = dialing(true, Some(3));
+    let server = SERVER.parse().unwrap();
     net.send(server, net.nodes[0].ip, at(answer(&invite, 180, "f"), server).to_bytes());
     net.settle();
     let mut other = given(true);
