@@ -38,6 +38,13 @@ impl Namespace {
         let namespace = Namespace { name, far: std::sync::OnceLock::new() };
         let inside = |arguments: &[&str]| ip(&[&["-n", &namespace.name], arguments].concat());
         inside(&["link", "set", "lo", "up"]);
+        // Without a search for duplicates the IPv6 addresses of a link are there at once. With one they come up to two seconds later, and
+        // a browser gives up the request that is under way at that moment (ERR_NETWORK_CHANGED).
+        let at_once = || match std::fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0") {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        };
+        namespace.inside(at_once).expect("IPv6 addresses at once, where there is IPv6");
         inside(&["link", "add", LINK, "type", "veth", "peer", "name", "v1"]);
         inside(&["link", "set", "v1", "up"]);
         inside(&["link", "set", LINK, "up"]);

@@ -16,7 +16,7 @@ use telephone::Phone;
 use crate::settings::BoardFacts;
 
 /// Counts up with every change of what is written here or in the telephone; the stack has its own number inside.
-const FORMAT: u16 = 4;
+const FORMAT: u16 = 5;
 /// The name in the supervisor's store.
 const NAME: &str = "sip-snapshot";
 /// A life shorter than this ended quickly. Longer than the restart and the wait for the first retransmission of what killed it.

@@ -99,6 +99,11 @@ impl Stack {
                 Step::Pass => outcome = response.map(Outcome::Response),
                 Step::TimedOut => outcome = Some(Outcome::Lost("no answer")),
                 Step::Unreachable => outcome = Some(Outcome::Lost("the network cannot reach the server")),
+                Step::Refused => {
+                    for id in self.core.transactions.note_refused(id) {
+                        self.end_transaction(id);
+                    }
+                }
                 Step::Settle(response, after) => self.settle_server(id, response, after),
                 Step::End => request = self.end_transaction(id),
             }

@@ -244,10 +244,9 @@ impl Stack {
         }
     }
 
-    /// Whether another copy of this request is being served, or was (RFC 3261 8.2.2.2).
-    pub(crate) fn is_merged(&self, id: TransactionId, request: &Request) -> bool {
+    /// Whether another copy of this open request is being served, or was (RFC 3261 8.2.2.2).
+    pub(crate) fn is_merged(&self, request: &Request) -> bool {
         let key = merge_key(request);
-        self.core.settled.has_copy(&key)
-            || self.core.transactions.iter().any(|(other, transaction)| other != id && transaction.merge_key == key)
+        self.core.settled.has_copy(&key) || self.core.transactions.copies(&key) > 1
     }
 }

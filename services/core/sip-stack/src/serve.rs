@@ -38,7 +38,7 @@ impl Stack {
         if arrived.request.method.is_cancel() {
             return self.on_cancel(id, key, &arrived.request);
         }
-        match self.inspect(id, &arrived) {
+        match self.inspect(&arrived) {
             Err(Refusal::Status(status)) => self.refuse_request(id, status),
             Err(Refusal::BadExtension(tags)) => self.refuse_extension(id, &arrived.request, &tags),
             Ok(()) => self.deliver(id, arrived),
@@ -58,7 +58,7 @@ impl Stack {
     }
 
     /// RFC 3261 8.2.1 to 8.2.3, in that order.
-    fn inspect(&self, id: TransactionId, arrived: &Arrived) -> Result<(), Refusal> {
+    fn inspect(&self, arrived: &Arrived) -> Result<(), Refusal> {
         let request = &arrived.request;
         if KNOWN_UNSERVED.contains(&request.method) {
             return Err(Refusal::Status(StatusCode::METHOD_NOT_ALLOWED));
@@ -72,7 +72,7 @@ impl Stack {
         let Ok(hops) = request.headers.max_forwards() else { return Err(Refusal::Status(StatusCode::BAD_REQUEST)) };
         let in_dialog = request.headers.to().is_ok_and(|to| to.tag().is_some());
         if !in_dialog {
-            self.inspect_first(id, arrived, hops)?;
+            self.inspect_first(arrived, hops)?;
         }
         let mut wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
         let known = self.supported(arrived.line);
@@ -85,7 +85,7 @@ impl Stack {
     }
 
     /// What only a request outside dialogs is asked: is it for us, and is it the only copy?
-    fn inspect_first(&self, id: TransactionId, arrived: &Arrived, hops: Option<u8>) -> Result<(), Refusal> {
+    fn inspect_first(&self, arrived: &Arrived, hops: Option<u8>) -> Result<(), Refusal> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, arrived.line));
         if !own.is_some_and(|own| is_for(own, &arrived.request)) {
             // We are no proxy, but whoever has used up its hops looks for a loop.
@@ -95,7 +95,7 @@ impl Stack {
         if own.is_some_and(|own| details::is_misaddressed(own, &arrived.request)) {
             return Err(Refusal::Status(StatusCode::NOT_FOUND));
         }
-        if self.is_merged(id, &arrived.request) {
+        if self.is_merged(&arrived.request) {
             return Err(Refusal::Status(StatusCode::LOOP_DETECTED));
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::interface::{Output, StackSettings};
 use crate::stack::{Core, Stack};
 
 /// Grows whenever a type that is stored changes its shape.
-pub const SNAPSHOT_FORMAT: u16 = 4;
+pub const SNAPSHOT_FORMAT: u16 = 5;
 
 /// Why a snapshot cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber, Tick};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::interface::{FlowId, QueryId};
 use crate::referral::ReferralId;
@@ -158,7 +158,7 @@ pub(crate) enum TimerOwner {
 }
 
 /// All deadlines that are set.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default)]
 pub(crate) struct TimerTable {
     deadlines: BTreeMap<(TimerOwner, Timer), Tick>,
     due: BTreeSet<(Tick, TimerOwner, Timer)>,
@@ -218,6 +218,20 @@ impl TimerTable {
     /// Whether one is set.
     pub(crate) fn is_armed(&self, owner: TimerOwner, timer: Timer) -> bool {
         self.deadlines.contains_key(&(owner, timer))
+    }
+}
+
+impl Serialize for TimerTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.deadlines.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for TimerTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TimerTable, D::Error> {
+        let deadlines: Vec<((TimerOwner, Timer), Tick)> = Vec::deserialize(deserializer)?;
+        let due = deadlines.iter().map(|((owner, timer), at)| (*at, *owner, *timer)).collect();
+        Ok(TimerTable { deadlines: deadlines.into_iter().collect(), due })
     }
 }
 

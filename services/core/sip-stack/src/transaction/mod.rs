@@ -110,6 +110,8 @@ pub(crate) enum Step {
     TimedOut,
     /// Tell the owner that the network cannot deliver.
     Unreachable,
+    /// Nothing more is wanted of their INVITE but its ACK, or its answer once more.
+    Refused,
     /// The transaction is over but for repetitions: they get these bytes (none: nothing) for so long.
     Settle(Vec<u8>, Duration),
     /// The transaction is over.

@@ -67,7 +67,7 @@ impl ServerInvite {
             }
             (ServerInvite::Proceeding { .. }, 300..) => {
                 *self = ServerInvite::Completed { response: bytes.clone(), interval: timing.t1 };
-                vec![Step::Send(bytes), Step::Arm(Timer::G, timing.t1), Step::Arm(Timer::H, timing.h)]
+                vec![Step::Send(bytes), Step::Arm(Timer::G, timing.t1), Step::Arm(Timer::H, timing.h), Step::Refused]
             }
             (ServerInvite::Accepted, 200..300) => vec![Step::Send(bytes)],
             (ServerInvite::Completed { .. } | ServerInvite::Accepted, _) => Vec::new(),

@@ -1,13 +1,15 @@
 //! All transactions and how messages find theirs. Bounded by count and by octets: a table that is full takes no new request of
-//! theirs, one source cannot fill it alone, and all strangers together leave room for those whom the phone knows.
+//! theirs, one source cannot fill it alone, and all strangers together leave room for those whom the phone knows. A refused INVITE
+//! that waits for its ACK takes nobody's place: little of it is kept, and where there are too many, the oldest go early.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use sip_wire::{Headers, Request};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sip_wire::{HeaderName, Headers, Request};
 
-use super::{Transaction, TransactionId};
+use super::{Machine, ServerInvite, Transaction, TransactionId};
 use crate::limits::Standing;
 
 /// Requests of strangers that may be open at a time, all sources together.
@@ -20,6 +22,23 @@ const MOST_OCTETS: usize = 1 << 20;
 const OCTETS_KEPT_FREE: usize = 1 << 20;
 /// Of one address that is no server of the line.
 const MOST_PER_SOURCE: usize = 128;
+/// Refused INVITEs that wait for their ACK, all sources together: a burst of a server's calls is refused before the first ACK is read.
+const MOST_REFUSED: usize = 2_048;
+/// Octets of all of them: one has about 900.
+const MOST_REFUSED_OCTETS: usize = 4 << 20;
+/// Of the newest, how many a snapshot holds: it is written anew with each message. The INVITE of an older one that comes again after a
+/// restart is a new one.
+const REFUSED_KEPT: usize = 32;
+/// What is needed of a refused INVITE: how its answer finds back, and whether a PRACK that crosses it is for it (RFC 3262 3).
+const NEEDED_OF_REFUSED: [HeaderName; 7] = [
+    HeaderName::VIA,
+    HeaderName::FROM,
+    HeaderName::TO,
+    HeaderName::CALL_ID,
+    HeaderName::CSEQ,
+    HeaderName::SUPPORTED,
+    HeaderName::REQUIRE,
+];
 /// Requests of ours.
 const MOST_CLIENT: usize = 256;
 
@@ -107,16 +126,21 @@ enum Key {
 }
 
 /// All transactions.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default)]
 pub(crate) struct TransactionTable {
     next: u64,
     all: BTreeMap<TransactionId, (Key, Transaction)>,
     clients: BTreeMap<ClientKey, TransactionId>,
     servers: BTreeMap<ServerKey, TransactionId>,
+    /// Those of `servers` that were refused and have no ACK yet.
+    refused: BTreeSet<TransactionId>,
+    /// How many of `servers` have this merge key.
+    copies: BTreeMap<String, usize>,
     sources: BTreeMap<IpAddr, usize>,
-    /// Of their requests. A snapshot does not hold it: a flood does not outlive a restart.
-    #[serde(skip)]
+    /// Of their open requests.
     octets: usize,
+    /// Of the refused ones.
+    refused_octets: usize,
 }
 
 /// Where a request really came from, as its top Via has noted: not where its answers go, which `maddr` chooses freely.
@@ -131,6 +155,29 @@ fn octets_of(request: &Request) -> usize {
     lines.fold(request.body.len().saturating_add(request.uri.as_str().len()), usize::saturating_add)
 }
 
+/// The same of a refused INVITE, with the answer that is repeated.
+fn octets_of_refused(transaction: &Transaction) -> usize {
+    let answer = match &transaction.machine {
+        Machine::ServerInvite(ServerInvite::Completed { response, .. }) => response.len(),
+        Machine::ServerInvite(_) | Machine::ServerRequest(_) | Machine::ClientInvite(_) | Machine::ClientRequest(_) => 0,
+    };
+    octets_of(&transaction.request).saturating_add(answer)
+}
+
+fn count<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
+    let number = counts.entry(key).or_insert(0);
+    *number = number.saturating_add(1);
+}
+
+fn uncount<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+    if let Some(number) = counts.get_mut(key) {
+        *number = number.saturating_sub(1);
+        if *number == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
 impl TransactionTable {
     /// A name for one that is to come.
     pub(crate) fn reserve(&mut self) -> TransactionId {
@@ -143,9 +190,13 @@ impl TransactionTable {
         if self.clients.len() >= MOST_CLIENT || self.clients.contains_key(&key) {
             return false;
         }
+        self.put_client(id, key, transaction);
+        true
+    }
+
+    fn put_client(&mut self, id: TransactionId, key: ClientKey, transaction: Transaction) {
         self.clients.insert(key.clone(), id);
         self.all.insert(id, (Key::Client(key), transaction));
-        true
     }
 
     fn has_room_for(&self, source: IpAddr, octets: usize, standing: Standing) -> bool {
@@ -153,23 +204,54 @@ impl TransactionTable {
             Standing::Server | Standing::Known => (MOST_SERVER + KEPT_FREE, MOST_OCTETS + OCTETS_KEPT_FREE),
             Standing::Stranger => (MOST_SERVER, MOST_OCTETS),
         };
-        let room = self.servers.len() < most && self.octets.saturating_add(octets) <= most_octets;
+        let open = self.servers.len().saturating_sub(self.refused.len());
+        let room = open < most && self.octets.saturating_add(octets) <= most_octets;
         let share = standing == Standing::Server || self.sources.get(&source).copied().unwrap_or(0) < MOST_PER_SOURCE;
         room && share
     }
 
     /// Theirs. None when there is no room, or the key is in use.
     pub(crate) fn insert_server(&mut self, key: ServerKey, transaction: Transaction, standing: Standing) -> Option<TransactionId> {
-        let (source, octets) = (source_of(&transaction), octets_of(&transaction.request));
-        if !self.has_room_for(source, octets, standing) || self.servers.contains_key(&key) {
+        if !self.has_room_for(source_of(&transaction), octets_of(&transaction.request), standing) || self.servers.contains_key(&key)
+        {
             return None;
         }
         let id = self.reserve();
-        *self.sources.entry(source).or_insert(0) += 1;
-        self.octets = self.octets.saturating_add(octets);
+        self.put_server(id, key, transaction);
+        Some(id)
+    }
+
+    fn put_server(&mut self, id: TransactionId, key: ServerKey, transaction: Transaction) {
+        count(&mut self.sources, source_of(&transaction));
+        count(&mut self.copies, transaction.merge_key.clone());
+        self.octets = self.octets.saturating_add(octets_of(&transaction.request));
         self.servers.insert(key.clone(), id);
         self.all.insert(id, (Key::Server(key), transaction));
-        Some(id)
+    }
+
+    /// An INVITE of theirs has been refused: what is needed no more of it goes. Where there are too many of them, those that have
+    /// waited longest for their ACK: they are to be ended.
+    pub(crate) fn note_refused(&mut self, id: TransactionId) -> Vec<TransactionId> {
+        let Some((_, transaction)) = self.all.get_mut(&id) else { return Vec::new() };
+        let whole = &transaction.request;
+        self.octets = self.octets.saturating_sub(octets_of(whole));
+        let mut needed = Request::new(whole.method.clone(), whole.uri.clone());
+        NEEDED_OF_REFUSED.into_iter().for_each(|name| needed.headers.copy(name, &whole.headers));
+        transaction.request = Arc::new(needed);
+        self.refused_octets = self.refused_octets.saturating_add(octets_of_refused(transaction));
+        self.refused.insert(id);
+        let mut left = self.refused_octets;
+        let mut too_many = self.refused.len().saturating_sub(MOST_REFUSED);
+        let mut over = Vec::new();
+        for id in &self.refused {
+            if too_many == 0 && left <= MOST_REFUSED_OCTETS {
+                break;
+            }
+            too_many = too_many.saturating_sub(1);
+            left = left.saturating_sub(self.all.get(id).map_or(0, |(_, transaction)| octets_of_refused(transaction)));
+            over.push(*id);
+        }
+        over
     }
 
     /// One.
@@ -213,20 +295,21 @@ impl TransactionTable {
             }
             Key::Server(key) => {
                 self.servers.remove(key);
-                self.forget_source(source_of(&transaction));
-                self.octets = self.octets.saturating_sub(octets_of(&transaction.request));
+                uncount(&mut self.sources, &source_of(&transaction));
+                uncount(&mut self.copies, &transaction.merge_key);
+                if self.refused.remove(&id) {
+                    self.refused_octets = self.refused_octets.saturating_sub(octets_of_refused(&transaction));
+                } else {
+                    self.octets = self.octets.saturating_sub(octets_of(&transaction.request));
+                }
             }
         }
         Some((key, transaction))
     }
 
-    fn forget_source(&mut self, source: IpAddr) {
-        if let Some(open) = self.sources.get_mut(&source) {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
-                self.sources.remove(&source);
-            }
-        }
+    /// How many open requests of theirs are copies of this one over several paths, itself among them (RFC 3261 8.2.2.2).
+    pub(crate) fn copies(&self, merge_key: &str) -> usize {
+        self.copies.get(merge_key).copied().unwrap_or(0)
     }
 
     /// All of them.
@@ -237,5 +320,32 @@ impl TransactionTable {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.all.len()
+    }
+}
+
+impl Serialize for TransactionTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let first = self.refused.iter().rev().nth(REFUSED_KEPT - 1).copied();
+        let kept = |id: &TransactionId| !self.refused.contains(id) || first.is_none_or(|first| *id >= first);
+        let all: Vec<_> = self.all.iter().filter(|(id, _)| kept(id)).collect();
+        (self.next, all).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TransactionTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TransactionTable, D::Error> {
+        let (next, all) = <(u64, Vec<(TransactionId, (Key, Transaction))>)>::deserialize(deserializer)?;
+        let mut table = TransactionTable { next, ..TransactionTable::default() };
+        for (id, (key, transaction)) in all {
+            let refused = matches!(transaction.machine, Machine::ServerInvite(ServerInvite::Completed { .. }));
+            match key {
+                Key::Client(key) => table.put_client(id, key, transaction),
+                Key::Server(key) => table.put_server(id, key, transaction),
+            }
+            if refused {
+                table.note_refused(id);
+            }
+        }
+        Ok(table)
     }
 }

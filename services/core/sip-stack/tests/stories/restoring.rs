@@ -1,5 +1,6 @@
 //! Snapshot and restore in every state of a call: same identities, same flows, same media, and the call goes on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use agreements::{LineNumber, Tick};
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 use sip_stack::{
     CallStage, Command, Event, Input, LineState, ReferTarget, SNAPSHOT_FORMAT, Stack, Start, SubscriptionKey, SubscriptionWish,
 };
-use testbed::virtual_net::peer::{PCMU, requests, response_with};
+use testbed::virtual_net::peer::{Caller, PCMU, requests, response_with};
 use testbed::virtual_net::{Faults, MediaMode, Net};
 
 use crate::calls::{pair, pair_on, talking};
@@ -166,6 +167,34 @@ fn a_request_that_is_repeated_after_a_restart_gets_its_answer_again() {
     }
 }
 
+/// The newest refusals without ACK are repeated by the next life; of a burst of them the older ones are not in the snapshot, which is
+/// written with each message.
+#[test]
+fn refusals_without_ack_are_repeated_by_the_next_life() {
+    let mut called = Called::new();
+    for number in 0..40 {
+        let caller = Caller { call_id: format!("c{number}"), ..called.caller.clone() };
+        let sdp = caller.sdp(PCMU);
+        called.net.send(caller.address, caller.target, caller.request("INVITE", &format!("b{number}"), "", &sdp));
+        called.net.settle();
+        called.command(|call| Command::Reject(call, 486));
+    }
+    let before = called.got();
+    restarted(&mut called.net, 0);
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 32);
+    called.net.settle();
+    called.got();
+    called.net.run_for(Duration::from_secs(5));
+    let again = called.got();
+    assert!(again.iter().all(|message| before.contains(message)), "the same answers: {}", called.net.story());
+    let calls: BTreeSet<&str> = again.iter().filter_map(|message| message.headers().call_id().ok()).collect();
+    let newest: Vec<String> = (8..40).map(|number| format!("c{number}")).collect();
+    assert_eq!(calls, newest.iter().map(String::as_str).collect());
+    called.net.run_for(Duration::from_secs(40));
+    let load = called.net.nodes[0].stack.load();
+    assert_eq!((load.transactions, load.transaction_timers), (0, 0));
+}
+
 /// Nothing of an earlier life is said twice with another meaning: branches and tags do not repeat even with the same seed.
 #[test]
 fn the_next_life_uses_new_branches() {
@@ -228,8 +257,8 @@ fn an_unknown_or_broken_snapshot_is_a_cold_start_that_says_so() {
 /// shape of what is stored has changed: raise `SNAPSHOT_FORMAT` and keep a new one here (`keep_a_new_snapshot` below).
 #[test]
 fn the_kept_snapshot_of_this_format_is_still_read() {
-    assert_eq!(SNAPSHOT_FORMAT, 4);
-    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-4.bin")));
+    assert_eq!(SNAPSHOT_FORMAT, 5);
+    let (stack, start) = Stack::new(Tick(5_000_000_000), [9; 32], Some(include_bytes!("snapshots/format-5.bin")));
     assert_eq!(start, Start::Restored);
     let calls = stack.calls();
     assert!(calls.len() == 1 && calls[0].held_by_us && calls[0].stage == CallStage::Talking, "{calls:?}");

@@ -302,8 +302,8 @@ fn stranger(called: &mut Called, address: &str) -> Caller {
     Caller::new(address, called.net.nodes[0].ip, "200")
 }
 
-/// An INVITE that stays open: it is refused, and no ACK comes.
-fn leave_open(net: &mut Net, caller: &Caller, name: &str, extra: &str) -> Vec<String> {
+/// An INVITE whose refusal has no ACK.
+fn refused_without_ack(net: &mut Net, caller: &Caller, name: &str, extra: &str) -> Vec<String> {
     let caller = Caller { call_id: name.to_owned(), user: "nobody".to_owned(), ..caller.clone() };
     caller.send(net, "INVITE", name, extra, "");
     net.titles(caller.address)
@@ -332,15 +332,18 @@ fn open_requests_are_bounded_in_octets() {
     let mut called = Called::with(direct("10.0.0.1", "200", FAR));
     let large: String = (0..7).map(|_| format!("X: {}\r\n", "x".repeat(7990))).collect();
     let ask = |called: &mut Called, from: &str, number: u16| {
-        let caller = stranger(called, from);
-        leave_open(&mut called.net, &caller, &format!("o{number}"), &large).iter().any(|title| title == "404 INVITE")
+        let name = format!("o{number}");
+        let caller = Caller { call_id: name.clone(), ..stranger(called, from) };
+        let sdp = caller.sdp(PCMU);
+        caller.send(&mut called.net, "INVITE", &name, &large, &sdp);
+        called.net.titles(caller.address).iter().any(|title| title == "100 INVITE")
     };
     let taken = (0..100).filter(|number| ask(&mut called, &format!("10.0.1.{number}:5060"), *number)).count();
     assert!((15..=19).contains(&taken), "{taken}");
     assert!(!ask(&mut called, "10.0.2.1:5060", 200));
     assert!(ask(&mut called, FAR, 201), "the line's server has room of its own");
-    called.over();
-    assert!(ask(&mut called, "10.0.2.1:5060", 202));
+    called.net.run_for(Duration::from_secs(700));
+    assert!(ask(&mut called, "10.0.2.1:5060", 202), "nobody rings for so long");
 }
 
 /// Strangers send as much as they like, from one address or from thousands: who calls through the line's server gets through.
@@ -351,18 +354,13 @@ fn strangers_cannot_keep_the_lines_server_out() {
     for number in 0..600_u16 {
         let [high, low] = number.to_be_bytes();
         let flooder = stranger(&mut called, &format!("10.1.{high}.{low}:5060"));
-        leave_open(&mut called.net, &flooder, &format!("s{number}"), "");
+        refused_without_ack(&mut called.net, &flooder, &format!("s{number}"), "");
     }
     let caller = Caller::new(server, phone, "200");
     let sdp = caller.sdp(PCMU);
     called.net.send(server, phone, caller.request("INVITE", "i", "", &sdp));
     called.net.settle();
     assert_eq!(called.titles(), ["100 INVITE"]);
-    let late = stranger(&mut called, "10.2.0.1:5060");
-    called.net.run_for(Duration::from_secs(2));
-    let sdp = late.sdp(PCMU);
-    late.send(&mut called.net, "INVITE", "l", "", &sdp);
-    assert_eq!(called.net.titles(late.address), ["503 INVITE"], "the room for strangers is full");
 }
 
 /// Whoever is in a call with the phone has no more places than any other address; only the line's servers have.
@@ -413,6 +411,50 @@ fn what_is_answered_leaves_room_for_what_comes() {
     assert!(once.len() == 1 && once == again, "{once:?} {again:?}");
     called.over();
     assert_eq!(called.net.nodes[0].stack.load().settled, 0);
+}
+
+/// A refused INVITE that waits for its ACK takes nobody's place (RFC 3261 17.2.1): however many calls a server sends before it reads the
+/// first answer, each gets its own. An answer without ACK is repeated, and where there are too many of them, the oldest go early.
+#[test]
+fn a_burst_of_calls_is_answered_before_the_first_ack() {
+    let mut called = Called::new();
+    let server = called.caller.clone();
+    let of = |number: usize| Caller { call_id: format!("c{number}"), user: "nobody".to_owned(), ..server.clone() };
+    let invite = |called: &mut Called, number: usize| {
+        called.net.send(server.address, server.target, of(number).request("INVITE", &format!("b{number}"), "", ""));
+    };
+    for number in 0..1_500 {
+        invite(&mut called, number);
+    }
+    called.net.settle();
+    let first = codes(&called.got());
+    assert_eq!((first.len(), first.iter().filter(|code| **code == 404).count()), (1_500, 1_500));
+    called.net.run_for(Duration::from_millis(600));
+    let again = called.got();
+    assert_eq!(again.len(), 1_500, "each is repeated");
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 1_500);
+
+    for message in &again {
+        let headers = &response_of(message).headers;
+        let to_tag = headers.to().unwrap().tag().unwrap().to_owned();
+        let call_id = headers.call_id().unwrap().to_owned();
+        let ack = Caller { to_tag, call_id: call_id.clone(), ..of(0) }.request("ACK", &call_id.replacen('c', "b", 1), "", "");
+        called.net.send(server.address, server.target, ack);
+    }
+    called.net.settle();
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 0);
+
+    for number in 2_000..4_500 {
+        invite(&mut called, number);
+    }
+    called.net.settle();
+    assert_eq!(codes(&called.got()).len(), 2_500);
+    assert_eq!(called.net.nodes[0].stack.load().transactions, 2_048);
+    invite(&mut called, 4_499);
+    called.net.settle();
+    let (newest, load) = (called.got(), called.net.nodes[0].stack.load().transactions);
+    assert_eq!((codes(&newest), load), (vec![404], 2_048), "it is still known");
+    called.over();
 }
 
 /// RFC 3261 9.2: a CANCEL that comes after its INVITE has been answered and acknowledged is taken, and does nothing.
