@@ -36,7 +36,7 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that nothing uses is closed after so long without a message.
 const IDLE: Duration = Duration::from_secs(180);
-/// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong.
+/// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong, and for the second half of a ping.
 const SHORTEST_PING: Duration = Duration::from_secs(95);
 const PING_RANGE_MS: u64 = 25_000;
 const PONG_PATIENCE: Duration = Duration::from_secs(10);
@@ -61,6 +61,31 @@ struct Stream {
     /// Opened by somebody who is none of the line's servers.
     strange: bool,
     framer: StreamFramer,
+    /// A ping of ours has left, and nothing is known yet of its pong.
+    pinged: Option<Tick>,
+    /// A line end without a second one: a pong, or the first half of a ping of theirs.
+    line_end: Option<Tick>,
+}
+
+impl Stream {
+    /// One more. Whether it is the second half of a ping.
+    fn on_line_end(&mut self, now: Tick) -> bool {
+        let first = self.line_end.take().filter(|at| now.since(*at) < PONG_PATIENCE);
+        if first.is_none() {
+            self.line_end = Some(now);
+        }
+        first.is_some()
+    }
+
+    /// Whether the line end that has stayed alone answers our ping: many servers ping us and answer nothing.
+    fn take_pong(&mut self) -> bool {
+        let alone = self.line_end.take();
+        let pong = self.pinged.is_some_and(|pinged| alone.is_some_and(|at| at >= pinged));
+        if pong {
+            self.pinged = None;
+        }
+        pong
+    }
 }
 
 /// All connections.
@@ -180,17 +205,27 @@ impl Stack {
     }
 
     fn on_frame(&mut self, flow: FlowId, remote: SocketAddr, frame: Frame) {
+        let Some(stream) = self.streams.all.get_mut(&(flow, remote)) else { return };
         match frame {
             Frame::Message(bytes) => {
+                // Nothing stands between the halves of a ping.
+                if stream.take_pong() {
+                    self.on_pong(Route { flow, remote });
+                }
                 self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, IDLE);
                 self.on_datagram(flow, remote, &bytes);
             }
-            Frame::Ping => self.put(Output::Transmit { flow, remote, bytes: PONG.to_vec() }),
-            Frame::Pong => {
-                self.core.timers.disarm(TimerOwner::Stream(flow, remote), Timer::PongLost);
-                self.note_pong(Route { flow, remote });
+            Frame::LineEnd => {
+                if stream.on_line_end(self.now) {
+                    self.put(Output::Transmit { flow, remote, bytes: PONG.to_vec() });
+                }
             }
         }
+    }
+
+    fn on_pong(&mut self, route: Route) {
+        self.core.timers.disarm(TimerOwner::Stream(route.flow, route.remote), Timer::PongLost);
+        self.note_pong(route);
     }
 
     /// `Input::StreamDown`, or the end that we have made: what was never answered over it is lost. Where it has lasted for a while, its
@@ -235,7 +270,8 @@ impl Stack {
         match (timer, self.streams.all.get(&(flow, remote)).map(|stream| stream.up)) {
             (_, None) => {}
             (Timer::StreamPing, Some(_)) => self.ping(flow, remote),
-            (Timer::PongLost, Some(_)) | (_, Some(false)) => self.end_stream(flow, remote),
+            (Timer::PongLost, Some(_)) => self.on_pong_due(flow, remote),
+            (_, Some(false)) => self.end_stream(flow, remote),
             (_, Some(true)) if self.is_way_in_use(Route { flow, remote }) => {
                 self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, IDLE);
             }
@@ -267,15 +303,30 @@ impl Stack {
         }
     }
 
-    /// A pong is waited for only from a server that has sent one before: some never do.
     fn ping(&mut self, flow: FlowId, remote: SocketAddr) {
         let route = Route { flow, remote };
-        let Some(answers) = self.answers_pings(route) else { return };
-        self.put(Output::Transmit { flow, remote, bytes: PING.to_vec() });
-        if answers {
-            self.arm(TimerOwner::Stream(flow, remote), Timer::PongLost, PONG_PATIENCE);
+        if !self.is_bound_over(route) {
+            return;
         }
+        if let Some(stream) = self.streams.all.get_mut(&(flow, remote)) {
+            stream.pinged = Some(self.now);
+        }
+        self.put(Output::Transmit { flow, remote, bytes: PING.to_vec() });
+        self.arm(TimerOwner::Stream(flow, remote), Timer::PongLost, PONG_PATIENCE);
         self.watch_stream(route);
+    }
+
+    /// A pong is wanted only of a server that has sent one before: some never do.
+    fn on_pong_due(&mut self, flow: FlowId, remote: SocketAddr) {
+        let route = Route { flow, remote };
+        let Some(stream) = self.streams.all.get_mut(&(flow, remote)) else { return };
+        let answered = stream.take_pong();
+        stream.pinged = None;
+        if answered {
+            self.note_pong(route);
+        } else if self.answers_pings(route) {
+            self.end_stream(flow, remote);
+        }
     }
 
     /// After a restore: there are no connections; what was bound over one is bound anew at once.

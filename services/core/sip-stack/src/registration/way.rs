@@ -38,7 +38,7 @@ impl Stack {
         LineNumber::all().find(|line| self.binding_route(*line) == Some(route))
     }
 
-    /// A line end came from there.
+    /// It has answered a ping of ours.
     pub(crate) fn note_pong(&mut self, route: Route) {
         let Some(line) = self.line_bound_over(route) else { return };
         if let Some(registration) = self.core.registrations.get_mut(&line) {
@@ -47,10 +47,15 @@ impl Stack {
         }
     }
 
-    /// Whether the server at the end of a line's connection answers pings; none where no line is bound over it.
-    pub(crate) fn answers_pings(&self, route: Route) -> Option<bool> {
-        let registration = self.core.registrations.get(&self.line_bound_over(route)?)?;
-        Some(registration.way.ponging == Some(route.remote))
+    /// Whether a line is bound over it.
+    pub(crate) fn is_bound_over(&self, route: Route) -> bool {
+        self.line_bound_over(route).is_some()
+    }
+
+    /// Whether a line is bound over it and the server at its end answers pings.
+    pub(crate) fn answers_pings(&self, route: Route) -> bool {
+        let registration = self.line_bound_over(route).and_then(|line| self.core.registrations.get(&line));
+        registration.is_some_and(|registration| registration.way.ponging == Some(route.remote))
     }
 
     /// A connection is lost: a line that is bound over it cannot be reached until it has bound anew.

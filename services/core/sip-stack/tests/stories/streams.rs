@@ -43,10 +43,7 @@ impl Lab {
 
     fn register(&mut self) -> Request {
         let bytes = self.bytes().concat();
-        match parse_datagram(&bytes) {
-            Ok(Message::Request(request)) if request.method.as_str() == "REGISTER" => request,
-            other => panic!("{other:?}\n{}", self.net.story()),
-        }
+        register_in(&bytes)
     }
 
     fn say(&mut self, bytes: &[u8]) {
@@ -83,6 +80,13 @@ impl Lab {
             }
         }
         None
+    }
+}
+
+fn register_in(bytes: &[u8]) -> Request {
+    match parse_datagram(bytes) {
+        Ok(Message::Request(request)) if request.method.as_str() == "REGISTER" => request,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -168,6 +172,47 @@ fn a_server_that_never_answers_pings_keeps_its_connection() {
     let got = lab.bytes();
     assert!(got.len() > 20 && got.iter().all(|bytes| bytes == b"\r\n\r\n"));
     assert!(lab.net.nodes[0].closed.is_empty() && lab.is_registered());
+}
+
+/// RFC 5626 3.5.1, 4.4.1: a server's ping begins as a pong does. Asterisk and other users of pjproject ping every 90 seconds and answer
+/// nothing; others do both. Neither connection is taken for a dead one, in whatever pieces the line ends come.
+#[test]
+fn a_server_that_pings_keeps_its_connection_for_hours_whether_or_not_it_answers() {
+    for (answers, pieces) in [(false, 4), (false, 2), (false, 1), (true, 4), (true, 1)] {
+        let mut lab = Lab::registered();
+        let (mut pings, mut pongs) = (0, 0);
+        for second in 1..7200 {
+            lab.net.run_for(Duration::from_secs(1));
+            for got in lab.bytes() {
+                match got.as_slice() {
+                    b"\r\n\r\n" if answers => lab.say(b"\r\n"),
+                    b"\r\n\r\n" => {}
+                    b"\r\n" => pongs += 1,
+                    other => lab.grant(&register_in(other)),
+                }
+            }
+            if second % 90 == 0 {
+                b"\r\n\r\n".chunks(pieces).for_each(|piece| lab.say(piece));
+                pings += 1;
+            }
+        }
+        assert_eq!((pings, pongs), (79, 79), "{answers} {pieces}");
+        assert!(lab.net.nodes[0].closed.is_empty() && lab.is_registered(), "{answers} {pieces}");
+    }
+}
+
+/// RFC 5626 4.4.1: a server that answers each ping and says nothing else does not look as if it were pinging.
+#[test]
+fn a_server_that_answers_every_ping_and_says_nothing_else_keeps_its_connection() {
+    let mut lab = Lab::registered();
+    for _ in 0..25 {
+        let (_, ping) = lab.next_after(130).unwrap();
+        assert_eq!(ping, b"\r\n\r\n");
+        lab.say(b"\r\n");
+    }
+    assert!(lab.net.nodes[0].closed.is_empty(), "{}", lab.net.story());
+    let got = lab.next_after(130).and_then(|_| lab.next_after(20)).unwrap();
+    assert!(got.1.starts_with(b"REGISTER "), "and the first that it does not answer is its last");
 }
 
 /// RFC 5626 4.5: at once, but not in lockstep with a fleet, and ever more slowly while connections are short-lived.
