@@ -54,6 +54,8 @@ struct Stream {
     up: bool,
     /// When it came up.
     since: Tick,
+    /// When something last came over it.
+    heard: Option<Tick>,
     /// Opened by the far end.
     accepted: bool,
     /// Requests to this address may go over it as well (RFC 5923).
@@ -190,6 +192,7 @@ impl Stack {
         }
         for piece in bytes.chunks(PIECE) {
             let Some(stream) = self.streams.all.get_mut(&(flow, remote)) else { return };
+            stream.heard = Some(self.now);
             let mut frame = stream.framer.push(piece).and_then(|()| stream.framer.next_frame());
             loop {
                 match frame {
@@ -233,17 +236,33 @@ impl Stack {
     pub(crate) fn on_stream_down(&mut self, flow: FlowId, remote: SocketAddr) {
         let stream = self.streams.all.get(&(flow, remote));
         let alias = stream.and_then(|stream| stream.alias);
-        let lasted = stream.is_some_and(|stream| stream.up && self.now.since(stream.since) >= LASTING);
+        let life = stream.filter(|stream| stream.up).map(|stream| self.now.since(stream.since)).unwrap_or_default();
         self.forget_stream(flow, remote);
         // What has a connection of its own has not gone over this one.
         let alias = alias.filter(|alias| !self.streams.all.contains_key(&(flow, *alias)));
         for gone in [remote].into_iter().chain(alias) {
-            if lasted {
+            if life >= LASTING {
                 self.send_again(Route { flow, remote: gone })
             } else {
                 self.on_unreachable(flow, gone)
             }
-            self.on_way_lost(Route { flow, remote: gone });
+            self.on_way_lost(Route { flow, remote: gone }, life);
+        }
+    }
+
+    /// A request has waited in vain for so long: where nothing has come over its connection all the while, that may have died without
+    /// a word (a NAT that forgets, a far end that is switched off). One whose server answers pings is asked, another is ended.
+    pub(crate) fn on_unanswered_over(&mut self, route: Route, waited: Duration) {
+        let Route { flow, remote } = self.streams.way(route);
+        let Some(stream) = self.streams.all.get(&(flow, remote)).filter(|stream| stream.up) else { return };
+        let silent = stream.heard.is_none_or(|at| self.now.since(at) >= waited);
+        if !silent || self.now.since(stream.since) < LASTING {
+            return;
+        }
+        if self.answers_pings(Route { flow, remote }) {
+            self.ping(flow, remote);
+        } else {
+            self.end_stream(flow, remote);
         }
     }
 

@@ -231,6 +231,72 @@ fn a_lost_connection_is_made_anew_with_growing_waits() {
     assert!(waits[0] <= 4 && waits[5] >= 30 && waits[5] <= 123, "{waits:?}");
 }
 
+/// RFC 5626 4.5: connections that last are no reason to come back slowly, whatever ends them (a NAT that forgets every ten minutes).
+#[test]
+fn a_connection_that_had_lasted_is_made_anew_soon_however_many_there_were() {
+    let mut lab = Lab::registered();
+    for number in 0..8 {
+        lab.net.run_for(Duration::from_secs(600));
+        lab.bytes();
+        lab.net.cut(0, lab.registrar);
+        let (wait, bytes) = lab.next_after(200).unwrap();
+        assert!(wait <= 4, "{number}: {wait}");
+        lab.grant(&register_in(&bytes));
+    }
+}
+
+/// RFC 5626 4.5: a request that was not answered, over a connection that has been silent since it left, has found a dead one. A server
+/// that is known to answer pings is asked by one first; one that has said something meanwhile is there.
+#[test]
+fn a_connection_that_swallows_requests_is_ended_and_the_line_is_bound_over_another() {
+    for (pongs, says, ends_after) in [(false, "", Some(32)), (true, "", Some(42)), (true, "pong", None), (false, "word", None)] {
+        let mut lab = Lab::registered();
+        if pongs {
+            lab.next_after(130).unwrap();
+            lab.say(b"\r\n");
+        }
+        lab.net.run_for(Duration::from_secs(20));
+        assert_eq!(lab.bytes().len(), 0);
+        lab.net.dial(0, "300");
+        lab.net.run_for(Duration::from_secs(20));
+        if says == "word" {
+            lab.say(b"\r\n\r\n");
+        }
+        lab.net.run_for(Duration::from_millis(11_500));
+        assert!(lab.net.nodes[0].closed.is_empty() && lab.net.calls(0).len() == 1);
+        lab.bytes();
+        lab.net.run_for(Duration::from_secs(1));
+        assert_eq!(lab.net.nodes[0].ended().unwrap().0, 408);
+        if says == "pong" {
+            assert_eq!(lab.bytes(), [b"\r\n\r\n"]);
+            lab.say(b"\r\n");
+        }
+        lab.net.run_for(Duration::from_secs(9));
+        let closed = usize::from(ends_after == Some(32));
+        assert_eq!(lab.net.nodes[0].closed.len(), closed, "{pongs} {says}");
+        lab.net.run_for(Duration::from_secs(5));
+        assert_eq!(lab.net.nodes[0].closed.len(), usize::from(ends_after.is_some()), "{pongs} {says}");
+        let anew = lab.bytes().iter().any(|bytes| bytes.starts_with(b"REGISTER "));
+        assert_eq!((anew, lab.is_registered()), (ends_after.is_some(), true), "{pongs} {says}: {}", lab.net.story());
+    }
+}
+
+/// What else is under way over it goes again over the next connection; only what has waited too long is lost.
+#[test]
+fn what_is_under_way_over_a_connection_found_dead_goes_again() {
+    let mut lab = Lab::registered();
+    lab.net.run_for(Duration::from_secs(10));
+    lab.net.dial(0, "300");
+    lab.net.run_for(Duration::from_secs(20));
+    lab.net.dial(0, "301");
+    lab.net.run_for(Duration::from_secs(10));
+    assert_eq!(lab.net.titles(lab.registrar), ["INVITE", "INVITE"]);
+    lab.net.run_for(Duration::from_secs(3));
+    assert_eq!(lab.net.calls(0).len(), 1);
+    let again = lab.net.received(lab.registrar);
+    assert!(requests(&again, "INVITE")[0].uri.as_str().starts_with("sip:301@"), "{}", lab.net.story());
+}
+
 /// A connection that cannot be made is a server that cannot be reached.
 #[test]
 fn where_nobody_listens_the_next_server_is_asked_at_once() {
