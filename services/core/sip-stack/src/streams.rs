@@ -18,6 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::{LineNumber, Tick};
+use serde::{Deserialize, Serialize};
 use sip_wire::{Frame, Request, StreamFramer, Via};
 
 use crate::interface::{FlowId, Output, Transport};
@@ -90,6 +91,24 @@ impl Stream {
     }
 }
 
+/// What is known of the way back to whom an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WayBack {
+    /// The way of its request.
+    pub(crate) route: Route,
+    /// Whom the request's Via names, for a connection that has gone.
+    named: Option<SocketAddr>,
+}
+
+impl WayBack {
+    /// Of a request of theirs whose answers go along `route`.
+    pub(crate) fn of(request: &Request, route: Route) -> WayBack {
+        let via = request.headers.top_via().ok();
+        let named = via.and_then(|via| Some(SocketAddr::new(via.received().or_else(|| via.host.ip())?, via.port_or_default())));
+        WayBack { route, named }
+    }
+}
+
 /// All connections.
 #[derive(Default)]
 pub(crate) struct StreamTable {
@@ -156,10 +175,14 @@ impl Stack {
 
     /// Where an answer goes: over the connection of its request; once that has gone, to whom the request's Via names (RFC 3261 18.2.2).
     pub(crate) fn way_back(&self, request: &Request, route: Route) -> Route {
+        self.now_back(WayBack::of(request, route))
+    }
+
+    /// The same where the answer goes more than once.
+    pub(crate) fn now_back(&self, way: WayBack) -> Route {
+        let WayBack { route, named } = way;
         let gone = self.is_stream(route.flow) && !self.streams.all.contains_key(&(route.flow, route.remote));
-        let via = request.headers.top_via().ok().filter(|_| gone);
-        let named = via.and_then(|via| Some(SocketAddr::new(via.received().or_else(|| via.host.ip())?, via.port_or_default())));
-        Route { remote: named.unwrap_or(route.remote), ..route }
+        Route { remote: named.filter(|_| gone).unwrap_or(route.remote), ..route }
     }
 
     /// `Input::StreamUp`.

@@ -570,6 +570,37 @@ fn an_answer_whose_connection_has_gone_goes_to_whom_via_names() {
     }
 }
 
+/// RFC 3261 13.3.1.4, RFC 3262 3: what is repeated until its ACK or PRACK comes finds the same way, when the connection has gone after it
+/// has left the first time.
+#[test]
+fn an_answer_that_is_repeated_goes_to_whom_via_names_once_its_connection_has_gone() {
+    for (reliable, restart) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut net = Net::new();
+        let (connection, listening) = (net.peer("10.0.0.7:40000"), net.peer("10.0.0.7:5070"));
+        let mut given = over_tcp(settings("10.0.0.1", "200", None));
+        given.lines[0].sessions.reliable = reliable;
+        net.stack(given);
+        let caller = Caller::new(connection, net.nodes[0].ip, "200");
+        let invite = String::from_utf8(caller.request("INVITE", "i", "Supported: 100rel\r\n", &caller.sdp(PCMU))).unwrap();
+        let invite = invite.replace("SIP/2.0/UDP 10.0.0.7:40000", "SIP/2.0/TCP 10.0.0.7:5070");
+        net.send(connection, net.nodes[0].ip, invite.into_bytes());
+        net.settle();
+        let call = net.nodes[0].incoming();
+        net.titles(connection);
+        let (command, title) = if reliable { (Command::Ring(call), "180 INVITE") } else { (Command::Answer(call), "200 INVITE") };
+        net.command(0, command);
+        net.settle();
+        assert_eq!(net.titles(connection), [title]);
+        if restart {
+            assert_eq!(net.restart(0), Start::Restored);
+        } else {
+            net.cut(0, connection);
+        }
+        net.run_for(Duration::from_secs(1));
+        assert_eq!((net.titles(connection), net.titles(listening)), (vec![], vec![title.to_owned()]), "{restart}");
+    }
+}
+
 /// Connections do not outlive the process: what was bound over one is bound anew at once, calls are still there.
 #[test]
 fn after_a_restart_of_the_service_the_line_is_bound_anew_at_once() {
