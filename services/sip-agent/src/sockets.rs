@@ -87,6 +87,14 @@ impl Sockets {
         Ok(local)
     }
 
+    /// Everything sent on the flow is marked so from now on.
+    pub fn mark(&mut self, flow: FlowId, dscp: u8) {
+        let Some(line) = self.open.get(&flow) else { return };
+        if let Ok(local) = line.socket.local_addr() {
+            mark(&socket2::SockRef::from(&line.socket), local, dscp);
+        }
+    }
+
     /// A kept socket of another line at this address would be in the way.
     fn free(&mut self, local: SocketAddr) {
         let (in_the_way, kept): (Vec<_>, Vec<_>) =

@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sip_stack::FlowId;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,6 +24,9 @@ const CONNECTIONS_MAX: usize = 80;
 const QUEUE_MAX: usize = 256 * 1024;
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 16;
+/// What has been sent and is not acknowledged for so long ends its connection (RFC 5482, tcp(7)); left to itself the kernel tries for a
+/// quarter of an hour. Shorter than timers B and F, so that a request may still go over another one.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(25);
 /// Read at a time.
 const PIECE: usize = 16 * 1024;
 
@@ -84,6 +88,18 @@ impl Streams {
     /// Whether the flow is one of TCP.
     pub fn has(&self, flow: FlowId) -> bool {
         self.listeners.contains_key(&flow)
+    }
+
+    /// Everything sent on the flow and its connections is marked so from now on.
+    pub fn mark(&mut self, flow: FlowId, dscp: u8) {
+        let Some(listener) = self.listeners.get_mut(&flow) else { return };
+        listener.dscp = dscp;
+        if let Ok(local) = listener.socket.local_addr() {
+            mark(&SockRef::from(&listener.socket), local, dscp);
+        }
+        for ((_, remote), connection) in self.connections.iter().filter(|((of, _), _)| *of == flow) {
+            mark(&SockRef::from(&connection.stream), *remote, dscp);
+        }
     }
 
     /// The port that the flow listens on.
@@ -165,7 +181,9 @@ impl Streams {
                 if self.connections.len() >= CONNECTIONS_MAX || self.connections.contains_key(&key) {
                     continue;
                 }
-                mark(&socket2::SockRef::from(&stream), remote, listener.dscp);
+                let socket = SockRef::from(&stream);
+                mark(&socket, remote, listener.dscp);
+                bound_silence(&socket);
                 self.connections.insert(key, Connection { stream, connected: true, queue: VecDeque::new() });
                 return Poll::Ready((key, StreamEvent::Up { accepted: true }));
             }
@@ -186,7 +204,7 @@ impl Connection {
 
     /// Past the runtime, which does not know yet that a new socket is writable (see `sockets`).
     fn flush(&mut self) -> io::Result<()> {
-        let socket = socket2::SockRef::from(&self.stream);
+        let socket = SockRef::from(&self.stream);
         while !self.queue.is_empty() {
             let (front, _) = self.queue.as_slices();
             match socket.send(front) {
@@ -248,8 +266,16 @@ fn new_socket(local: SocketAddr, dscp: u8) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     socket.set_tcp_nodelay(true)?;
-    mark(&socket2::SockRef::from(&socket), local, dscp);
+    let reference = SockRef::from(&socket);
+    mark(&reference, local, dscp);
+    bound_silence(&reference);
     Ok(socket)
+}
+
+fn bound_silence(socket: &SockRef<'_>) {
+    if let Err(error) = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX)) {
+        tracing::warn!(%error, "a dead connection is noticed only by its silence");
+    }
 }
 
 #[cfg(test)]

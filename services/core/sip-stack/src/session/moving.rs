@@ -16,7 +16,7 @@
 //! whatever it has heard since, also by UPDATE. So the INVITE is made again. Theirs hears us all the same, but its CANCEL goes where
 //! the INVITE went.
 //!
-//! A socket with another mark or transport is no reason to move: the call keeps its path.
+//! A socket of another transport is no reason to move: the call keeps its path.
 
 use std::time::Duration;
 
