@@ -287,16 +287,90 @@ mod tests {
 
     const FLOW: FlowId = FlowId(1);
 
+    const FAMILIES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+
     fn listening() -> (Streams, SocketAddr) {
+        listening_at(FAMILIES[0])
+    }
+
+    fn listening_at(local: &str) -> (Streams, SocketAddr) {
         let mut streams = Streams::default();
-        let local = streams.listen(FLOW, "127.0.0.1:0".parse().unwrap(), 46).unwrap();
+        let local = streams.listen(FLOW, local.parse().unwrap(), 46).unwrap();
         (streams, local)
     }
 
     fn peer() -> (std::net::TcpListener, SocketAddr) {
-        let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        peer_at(FAMILIES[0])
+    }
+
+    fn peer_at(local: &str) -> (std::net::TcpListener, SocketAddr) {
+        let peer = std::net::TcpListener::bind(local).unwrap();
         let address = peer.local_addr().unwrap();
         (peer, address)
+    }
+
+    /// One connection that we have made, and one that we have accepted; by the other ends.
+    async fn both_ways(streams: &mut Streams, local: SocketAddr, peer: SocketAddr) -> (std::net::TcpStream, [SocketAddr; 2]) {
+        streams.send(FLOW, peer, b"hello").unwrap();
+        assert_eq!(next(streams).await, (peer, StreamEvent::Up { accepted: false }));
+        let caller = std::net::TcpStream::connect(local).unwrap();
+        let from = caller.local_addr().unwrap();
+        assert_eq!(next(streams).await, (from, StreamEvent::Up { accepted: true }));
+        (caller, [peer, from])
+    }
+
+    /// RFC 2474 3, RFC 8200 7: DSCP_SIP_n, also where it changes while the connections are there.
+    #[tokio::test]
+    async fn connections_are_marked_with_the_dscp_whoever_has_made_them() {
+        for family in FAMILIES {
+            let (mut streams, local) = listening_at(family);
+            let (_peer, address) = peer_at(family);
+            let (_caller, ends) = both_ways(&mut streams, local, address).await;
+            let marks = |streams: &Streams| {
+                let sockets = ends.iter().map(|end| SockRef::from(&streams.connections[&(FLOW, *end)].stream));
+                let sockets = sockets.chain([SockRef::from(&streams.listeners[&FLOW].socket)]);
+                let mark = |socket: SockRef<'_>| if local.is_ipv4() { socket.tos_v4() } else { socket.tclass_v6() };
+                sockets.map(|socket| mark(socket).unwrap()).collect::<Vec<_>>()
+            };
+            assert_eq!(marks(&streams), [46 << 2; 3], "{family}");
+            streams.mark(FLOW, 26);
+            assert_eq!(marks(&streams), [26 << 2; 3], "{family}");
+            let (_late, late) = peer_at(family);
+            let (_caller, ends) = both_ways(&mut streams, local, late).await;
+            let marked = ends.iter().all(|end| {
+                let socket = SockRef::from(&streams.connections[&(FLOW, *end)].stream);
+                if local.is_ipv4() { socket.tos_v4().unwrap() == 26 << 2 } else { socket.tclass_v6().unwrap() == 26 << 2 }
+            });
+            assert!(marked, "those that come later, too: {family}");
+        }
+    }
+
+    /// RFC 5482: the kernel ends a connection whose far end acknowledges nothing.
+    #[tokio::test]
+    async fn what_nobody_acknowledges_ends_its_connection_in_time() {
+        let (mut streams, local) = listening();
+        let (_peer, address) = peer();
+        let (_caller, ends) = both_ways(&mut streams, local, address).await;
+        for end in ends {
+            let socket = SockRef::from(&streams.connections[&(FLOW, end)].stream);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_MAX));
+        }
+    }
+
+    /// A line listens for each family at one port (RFC 3493 5.3), and messages go both ways over IPv6.
+    #[tokio::test]
+    async fn both_families_have_the_same_port_side_by_side() {
+        let (mut streams, local) = listening_at("[::]:0");
+        streams.listen(FlowId(2), SocketAddr::from(([0, 0, 0, 0], local.port())), 0).unwrap();
+        let mut caller = std::net::TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, local.port())).unwrap();
+        let from = caller.local_addr().unwrap();
+        assert_eq!(next(&mut streams).await, (from, StreamEvent::Up { accepted: true }));
+        caller.write_all(b"question").unwrap();
+        assert_eq!(next(&mut streams).await, (from, StreamEvent::Bytes(b"question".to_vec())));
+        streams.send(FLOW, from, b"answer").unwrap();
+        let mut read = [0; 6];
+        caller.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"answer");
     }
 
     async fn next(streams: &mut Streams) -> (SocketAddr, StreamEvent) {
