@@ -1,17 +1,19 @@
 //! TCP connections as the stack sees them (RFC 3261 18, RFC 5626 4.4.1; B325). A line's TCP flow is its listening socket; the
 //! driver connects when a message is to leave for an address that has no connection, and uses whatever connection there is to
 //! it, ours or theirs (RFC 3261 18.1.1, RFC 5923). Here the bytes become messages, whatever pieces they come in, and here is
-//! decided what ends: a stream that lost its place, one that connects too long, one that nobody uses, one whose far end does not
-//! answer pings any more. Strangers may hold half of the connections and no longer than they have something to say: a line's
-//! servers always find room.
+//! decided what ends: a stream that lost its place, one that connects too long, one that nobody uses, one that has died without a
+//! word (`pings`). Strangers may hold half of the connections and no longer than they have something to say: a line's servers
+//! always find room.
 //!
 //! ```text
-//!   Transmit --> Connecting -- StreamUp --> Up -- StreamDown, framing error, no pong, unused --> gone
+//!   Transmit --> Connecting -- StreamUp --> Up -- StreamDown, framing error, silent, unused --> gone
 //!                    | StreamDown, StreamIdle: gone, its requests are lost       ^
 //!   accepted: StreamUp -- no whole message in time ------------------------------+
 //! ```
 //!
-//! Nothing of it is in a snapshot: connections do not outlive the process.
+//! No connection is in a snapshot: they do not outlive the process. What is, is where an answer goes without one ([`WayBack`]).
+
+mod pings;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -37,17 +39,10 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that nothing uses is closed after so long without a message.
 const IDLE: Duration = Duration::from_secs(180);
-/// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong, and for the second half of a ping.
-const SHORTEST_PING: Duration = Duration::from_secs(95);
-const PING_RANGE_MS: u64 = 25_000;
-const PONG_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that has lasted so long and then breaks was a good one: what it took last is worth another one.
 const LASTING: Duration = Duration::from_secs(5);
 /// Pieces that go into the framer at a time.
 const PIECE: usize = 16_384;
-
-const PING: &[u8] = b"\r\n\r\n";
-const PONG: &[u8] = b"\r\n";
 
 /// One connection.
 #[derive(Default)]
@@ -68,27 +63,6 @@ struct Stream {
     pinged: Option<Tick>,
     /// A line end without a second one: a pong, or the first half of a ping of theirs.
     line_end: Option<Tick>,
-}
-
-impl Stream {
-    /// One more. Whether it is the second half of a ping.
-    fn on_line_end(&mut self, now: Tick) -> bool {
-        let first = self.line_end.take().filter(|at| now.since(*at) < PONG_PATIENCE);
-        if first.is_none() {
-            self.line_end = Some(now);
-        }
-        first.is_some()
-    }
-
-    /// Whether the line end that has stayed alone answers our ping: many servers ping us and answer nothing.
-    fn take_pong(&mut self) -> bool {
-        let alone = self.line_end.take();
-        let pong = self.pinged.is_some_and(|pinged| alone.is_some_and(|at| at >= pinged));
-        if pong {
-            self.pinged = None;
-        }
-        pong
-    }
 }
 
 /// What is known of the way back to whom an answer is for.
@@ -231,27 +205,14 @@ impl Stack {
     }
 
     fn on_frame(&mut self, flow: FlowId, remote: SocketAddr, frame: Frame) {
-        let Some(stream) = self.streams.all.get_mut(&(flow, remote)) else { return };
         match frame {
             Frame::Message(bytes) => {
-                // Nothing stands between the halves of a ping.
-                if stream.take_pong() {
-                    self.on_pong(Route { flow, remote });
-                }
+                self.on_parted(Route { flow, remote });
                 self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, IDLE);
                 self.on_datagram(flow, remote, &bytes);
             }
-            Frame::LineEnd => {
-                if stream.on_line_end(self.now) {
-                    self.put(Output::Transmit { flow, remote, bytes: PONG.to_vec() });
-                }
-            }
+            Frame::LineEnd => self.on_line_end(flow, remote),
         }
-    }
-
-    fn on_pong(&mut self, route: Route) {
-        self.core.timers.disarm(TimerOwner::Stream(route.flow, route.remote), Timer::PongLost);
-        self.note_pong(route);
     }
 
     /// `Input::StreamDown`, or the end that we have made: what was never answered over it is lost. Where it has lasted for a while, its
@@ -270,22 +231,6 @@ impl Stack {
                 self.on_unreachable(flow, gone)
             }
             self.on_way_lost(Route { flow, remote: gone }, life);
-        }
-    }
-
-    /// A request has waited in vain for so long: where nothing has come over its connection all the while, that may have died without
-    /// a word (a NAT that forgets, a far end that is switched off). One whose server answers pings is asked, another is ended.
-    pub(crate) fn on_unanswered_over(&mut self, route: Route, waited: Duration) {
-        let Route { flow, remote } = self.streams.way(route);
-        let Some(stream) = self.streams.all.get(&(flow, remote)).filter(|stream| stream.up) else { return };
-        let silent = stream.heard.is_none_or(|at| self.now.since(at) >= waited);
-        if !silent || self.now.since(stream.since) < LASTING {
-            return;
-        }
-        if self.answers_pings(Route { flow, remote }) {
-            self.ping(flow, remote);
-        } else {
-            self.end_stream(flow, remote);
         }
     }
 
@@ -334,41 +279,6 @@ impl Stack {
             || by_line
             || self.core.subscriptions.any_over(route)
             || self.core.calls.values().any(|call| call.goes(route))
-    }
-
-    /// The line is bound over this connection: it is kept open and watched.
-    pub(crate) fn watch_stream(&mut self, route: Route) {
-        let owner = TimerOwner::Stream(route.flow, route.remote);
-        if self.is_stream(route.flow) && !self.core.timers.is_armed(owner, Timer::StreamPing) {
-            let wait = SHORTEST_PING + Duration::from_millis(self.random.below(PING_RANGE_MS));
-            self.arm(owner, Timer::StreamPing, wait);
-        }
-    }
-
-    fn ping(&mut self, flow: FlowId, remote: SocketAddr) {
-        let route = Route { flow, remote };
-        if !self.is_bound_over(route) {
-            return;
-        }
-        if let Some(stream) = self.streams.all.get_mut(&(flow, remote)) {
-            stream.pinged = Some(self.now);
-        }
-        self.put(Output::Transmit { flow, remote, bytes: PING.to_vec() });
-        self.arm(TimerOwner::Stream(flow, remote), Timer::PongLost, PONG_PATIENCE);
-        self.watch_stream(route);
-    }
-
-    /// A pong is wanted only of a server that has sent one before: some never do.
-    fn on_pong_due(&mut self, flow: FlowId, remote: SocketAddr) {
-        let route = Route { flow, remote };
-        let Some(stream) = self.streams.all.get_mut(&(flow, remote)) else { return };
-        let answered = stream.take_pong();
-        stream.pinged = None;
-        if answered {
-            self.note_pong(route);
-        } else if self.answers_pings(route) {
-            self.end_stream(flow, remote);
-        }
     }
 
     /// After a restore: there are no connections; what was bound over one is bound anew at once.
