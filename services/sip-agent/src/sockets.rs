@@ -87,6 +87,14 @@ impl Sockets {
         Ok(local)
     }
 
+    /// Everything sent on the flow is marked so from now on.
+    pub fn mark(&mut self, flow: FlowId, dscp: u8) {
+        let Some(line) = self.open.get(&flow) else { return };
+        if let Ok(local) = line.socket.local_addr() {
+            mark(&socket2::SockRef::from(&line.socket), local, dscp);
+        }
+    }
+
     /// A kept socket of another line at this address would be in the way.
     fn free(&mut self, local: SocketAddr) {
         let (in_the_way, kept): (Vec<_>, Vec<_>) =
@@ -206,45 +214,77 @@ fn store(name: &str, socket: &UdpSocket) {
 mod tests {
     use super::*;
 
+    const FLOW: FlowId = FlowId(1);
+    const FAMILIES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+
+    fn opened(local: &str, dscp: u8) -> (Sockets, SocketAddr) {
+        let mut sockets = Sockets::new(&mut Vec::new());
+        let local = sockets.open(FLOW, LineNumber::new(1).unwrap(), local.parse().unwrap(), dscp).unwrap();
+        (sockets, local)
+    }
+
     /// RFC 3261 18.4: of which destination it is said, and that messages to others leave all the same.
     #[tokio::test]
     async fn what_cannot_be_delivered_is_known_by_its_destination() {
-        let mut sockets = Sockets::new(&mut Vec::new());
-        sockets.open(FlowId(1), LineNumber::new(1).unwrap(), "127.0.0.1:0".parse().unwrap(), 0).unwrap();
-        let there = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        sockets.send(FlowId(1), gone, b"anybody?").unwrap();
-        // Loopback has answered when the call returns; the next message is not taken for it.
-        sockets.send(FlowId(1), there.local_addr().unwrap(), b"hello").unwrap();
-        assert_eq!(sockets.take_unreachable().collect::<Vec<_>>(), [(FlowId(1), gone)]);
-        assert_eq!(there.recv(&mut [0; 16]).unwrap(), 5);
-        sockets.send(FlowId(1), there.local_addr().unwrap(), b"hello").unwrap();
-        assert_eq!(sockets.take_unreachable().count(), 0);
+        for family in FAMILIES {
+            let (mut sockets, _) = opened(family, 0);
+            let there = std::net::UdpSocket::bind(family).unwrap();
+            let gone = std::net::UdpSocket::bind(family).unwrap().local_addr().unwrap();
+            sockets.send(FLOW, gone, b"anybody?").unwrap();
+            // Loopback has answered when the call returns; the next message is not taken for it.
+            sockets.send(FLOW, there.local_addr().unwrap(), b"hello").unwrap();
+            assert_eq!(sockets.take_unreachable().collect::<Vec<_>>(), [(FLOW, gone)]);
+            assert_eq!(there.recv(&mut [0; 16]).unwrap(), 5);
+            sockets.send(FLOW, there.local_addr().unwrap(), b"hello").unwrap();
+            assert_eq!(sockets.take_unreachable().count(), 0);
+        }
     }
 
     /// Whoever looks for what comes in finds the error first: it is not lost.
     #[tokio::test]
     async fn what_is_found_while_receiving_is_told_as_well() {
-        let mut sockets = Sockets::new(&mut Vec::new());
-        let ours = sockets.open(FlowId(1), LineNumber::new(1).unwrap(), "127.0.0.1:0".parse().unwrap(), 0).unwrap();
-        let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        sockets.send(FlowId(1), gone, b"anybody?").unwrap();
-        let there = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        there.send_to(b"hello", ours).unwrap();
-        let received = std::future::poll_fn(|context| sockets.poll_receive(context)).await;
-        assert_eq!(received.bytes, b"hello");
-        assert_eq!(sockets.take_unreachable().collect::<Vec<_>>(), [(FlowId(1), gone)]);
+        for family in FAMILIES {
+            let (mut sockets, ours) = opened(family, 0);
+            let gone = std::net::UdpSocket::bind(family).unwrap().local_addr().unwrap();
+            sockets.send(FLOW, gone, b"anybody?").unwrap();
+            let there = std::net::UdpSocket::bind(family).unwrap();
+            there.send_to(b"hello", ours).unwrap();
+            let received = std::future::poll_fn(|context| sockets.poll_receive(context)).await;
+            assert_eq!((received.remote, received.bytes.as_slice()), (there.local_addr().unwrap(), b"hello".as_slice()));
+            assert_eq!(sockets.take_unreachable().collect::<Vec<_>>(), [(FLOW, gone)]);
+        }
     }
 
-    /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS.
+    /// A line has a socket of each family at one port (RFC 3493 5.3).
+    #[tokio::test]
+    async fn both_families_have_the_same_port_side_by_side() {
+        let (mut sockets, all) = opened("[::]:0", 0);
+        let port = all.port();
+        sockets.open(FlowId(2), LineNumber::new(1).unwrap(), SocketAddr::from(([0, 0, 0, 0], port)), 0).unwrap();
+        for (flow, there) in
+            [(FLOW, SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))), (FlowId(2), ([127, 0, 0, 1], port).into())]
+        {
+            let from = std::net::UdpSocket::bind(SocketAddr::new(there.ip(), 0)).unwrap();
+            from.send_to(b"hello", there).unwrap();
+            let received = std::future::poll_fn(|context| sockets.poll_receive(context)).await;
+            assert_eq!((received.flow, received.remote), (flow, from.local_addr().unwrap()));
+        }
+    }
+
+    /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS, and of the traffic class (RFC 8200 7); also while it is open.
     #[tokio::test]
     async fn a_socket_is_marked_with_the_dscp() {
-        for (flow, dscp) in [(1, 0), (2, 46), (3, 63)] {
-            let mut sockets = Sockets::new(&mut Vec::new());
-            let local = "127.0.0.1:0".parse().unwrap();
-            sockets.open(FlowId(flow), LineNumber::new(1).unwrap(), local, dscp).unwrap();
-            let socket = &sockets.open[&FlowId(flow)].socket;
-            assert_eq!(socket2::SockRef::from(socket).tos_v4().unwrap(), u32::from(dscp) << 2);
+        for family in FAMILIES {
+            for dscp in [0, 46, 63] {
+                let (mut sockets, local) = opened(family, dscp);
+                let mark = |sockets: &Sockets| {
+                    let socket = socket2::SockRef::from(&sockets.open[&FLOW].socket);
+                    if local.is_ipv4() { socket.tos_v4().unwrap() } else { socket.tclass_v6().unwrap() }
+                };
+                assert_eq!(mark(&sockets), u32::from(dscp) << 2, "{family}");
+                sockets.mark(FLOW, 26);
+                assert_eq!(mark(&sockets), 26 << 2, "{family}");
+            }
         }
     }
 }

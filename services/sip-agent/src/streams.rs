@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sip_stack::FlowId;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,6 +24,9 @@ const CONNECTIONS_MAX: usize = 80;
 const QUEUE_MAX: usize = 256 * 1024;
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 16;
+/// What has been sent and is not acknowledged for so long ends its connection (RFC 5482, tcp(7)); left to itself the kernel tries for a
+/// quarter of an hour. Shorter than timers B and F, so that a request may still go over another one.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(25);
 /// Read at a time.
 const PIECE: usize = 16 * 1024;
 
@@ -84,6 +88,18 @@ impl Streams {
     /// Whether the flow is one of TCP.
     pub fn has(&self, flow: FlowId) -> bool {
         self.listeners.contains_key(&flow)
+    }
+
+    /// Everything sent on the flow and its connections is marked so from now on.
+    pub fn mark(&mut self, flow: FlowId, dscp: u8) {
+        let Some(listener) = self.listeners.get_mut(&flow) else { return };
+        listener.dscp = dscp;
+        if let Ok(local) = listener.socket.local_addr() {
+            mark(&SockRef::from(&listener.socket), local, dscp);
+        }
+        for ((_, remote), connection) in self.connections.iter().filter(|((of, _), _)| *of == flow) {
+            mark(&SockRef::from(&connection.stream), *remote, dscp);
+        }
     }
 
     /// The port that the flow listens on.
@@ -165,7 +181,9 @@ impl Streams {
                 if self.connections.len() >= CONNECTIONS_MAX || self.connections.contains_key(&key) {
                     continue;
                 }
-                mark(&socket2::SockRef::from(&stream), remote, listener.dscp);
+                let socket = SockRef::from(&stream);
+                mark(&socket, remote, listener.dscp);
+                bound_silence(&socket);
                 self.connections.insert(key, Connection { stream, connected: true, queue: VecDeque::new() });
                 return Poll::Ready((key, StreamEvent::Up { accepted: true }));
             }
@@ -186,7 +204,7 @@ impl Connection {
 
     /// Past the runtime, which does not know yet that a new socket is writable (see `sockets`).
     fn flush(&mut self) -> io::Result<()> {
-        let socket = socket2::SockRef::from(&self.stream);
+        let socket = SockRef::from(&self.stream);
         while !self.queue.is_empty() {
             let (front, _) = self.queue.as_slices();
             match socket.send(front) {
@@ -248,8 +266,16 @@ fn new_socket(local: SocketAddr, dscp: u8) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     socket.set_tcp_nodelay(true)?;
-    mark(&socket2::SockRef::from(&socket), local, dscp);
+    let reference = SockRef::from(&socket);
+    mark(&reference, local, dscp);
+    bound_silence(&reference);
     Ok(socket)
+}
+
+fn bound_silence(socket: &SockRef<'_>) {
+    if let Err(error) = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX)) {
+        tracing::warn!(%error, "a dead connection is noticed only by its silence");
+    }
 }
 
 #[cfg(test)]
@@ -261,16 +287,90 @@ mod tests {
 
     const FLOW: FlowId = FlowId(1);
 
+    const FAMILIES: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+
     fn listening() -> (Streams, SocketAddr) {
+        listening_at(FAMILIES[0])
+    }
+
+    fn listening_at(local: &str) -> (Streams, SocketAddr) {
         let mut streams = Streams::default();
-        let local = streams.listen(FLOW, "127.0.0.1:0".parse().unwrap(), 46).unwrap();
+        let local = streams.listen(FLOW, local.parse().unwrap(), 46).unwrap();
         (streams, local)
     }
 
     fn peer() -> (std::net::TcpListener, SocketAddr) {
-        let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        peer_at(FAMILIES[0])
+    }
+
+    fn peer_at(local: &str) -> (std::net::TcpListener, SocketAddr) {
+        let peer = std::net::TcpListener::bind(local).unwrap();
         let address = peer.local_addr().unwrap();
         (peer, address)
+    }
+
+    /// One connection that we have made, and one that we have accepted; by the other ends.
+    async fn both_ways(streams: &mut Streams, local: SocketAddr, peer: SocketAddr) -> (std::net::TcpStream, [SocketAddr; 2]) {
+        streams.send(FLOW, peer, b"hello").unwrap();
+        assert_eq!(next(streams).await, (peer, StreamEvent::Up { accepted: false }));
+        let caller = std::net::TcpStream::connect(local).unwrap();
+        let from = caller.local_addr().unwrap();
+        assert_eq!(next(streams).await, (from, StreamEvent::Up { accepted: true }));
+        (caller, [peer, from])
+    }
+
+    /// RFC 2474 3, RFC 8200 7: DSCP_SIP_n, also where it changes while the connections are there.
+    #[tokio::test]
+    async fn connections_are_marked_with_the_dscp_whoever_has_made_them() {
+        for family in FAMILIES {
+            let (mut streams, local) = listening_at(family);
+            let (_peer, address) = peer_at(family);
+            let (_caller, ends) = both_ways(&mut streams, local, address).await;
+            let marks = |streams: &Streams| {
+                let sockets = ends.iter().map(|end| SockRef::from(&streams.connections[&(FLOW, *end)].stream));
+                let sockets = sockets.chain([SockRef::from(&streams.listeners[&FLOW].socket)]);
+                let mark = |socket: SockRef<'_>| if local.is_ipv4() { socket.tos_v4() } else { socket.tclass_v6() };
+                sockets.map(|socket| mark(socket).unwrap()).collect::<Vec<_>>()
+            };
+            assert_eq!(marks(&streams), [46 << 2; 3], "{family}");
+            streams.mark(FLOW, 26);
+            assert_eq!(marks(&streams), [26 << 2; 3], "{family}");
+            let (_late, late) = peer_at(family);
+            let (_caller, ends) = both_ways(&mut streams, local, late).await;
+            let marked = ends.iter().all(|end| {
+                let socket = SockRef::from(&streams.connections[&(FLOW, *end)].stream);
+                if local.is_ipv4() { socket.tos_v4().unwrap() == 26 << 2 } else { socket.tclass_v6().unwrap() == 26 << 2 }
+            });
+            assert!(marked, "those that come later, too: {family}");
+        }
+    }
+
+    /// RFC 5482: the kernel ends a connection whose far end acknowledges nothing.
+    #[tokio::test]
+    async fn what_nobody_acknowledges_ends_its_connection_in_time() {
+        let (mut streams, local) = listening();
+        let (_peer, address) = peer();
+        let (_caller, ends) = both_ways(&mut streams, local, address).await;
+        for end in ends {
+            let socket = SockRef::from(&streams.connections[&(FLOW, end)].stream);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED_MAX));
+        }
+    }
+
+    /// A line listens for each family at one port (RFC 3493 5.3), and messages go both ways over IPv6.
+    #[tokio::test]
+    async fn both_families_have_the_same_port_side_by_side() {
+        let (mut streams, local) = listening_at("[::]:0");
+        streams.listen(FlowId(2), SocketAddr::from(([0, 0, 0, 0], local.port())), 0).unwrap();
+        let mut caller = std::net::TcpStream::connect((std::net::Ipv6Addr::LOCALHOST, local.port())).unwrap();
+        let from = caller.local_addr().unwrap();
+        assert_eq!(next(&mut streams).await, (from, StreamEvent::Up { accepted: true }));
+        caller.write_all(b"question").unwrap();
+        assert_eq!(next(&mut streams).await, (from, StreamEvent::Bytes(b"question".to_vec())));
+        streams.send(FLOW, from, b"answer").unwrap();
+        let mut read = [0; 6];
+        caller.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"answer");
     }
 
     async fn next(streams: &mut Streams) -> (SocketAddr, StreamEvent) {

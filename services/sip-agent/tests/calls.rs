@@ -248,3 +248,21 @@ async fn a_call_goes_on_at_another_address_of_the_unit() {
     let bye = house.far.expect("BYE").await;
     assert!(header(&bye, "Via").contains("127.0.0.11:"), "{bye}");
 }
+
+/// The unit's address is one of IPv6 (RFC 3261 19.1.1, RFC 3264 5, RFC 4566 5.7): it registers, is called, and calls.
+#[tokio::test]
+async fn a_phone_with_an_ipv6_address_registers_is_called_and_calls() {
+    let mut house = House::at(("::1", "::1"), &[]).await;
+    let register = house.far.register().await;
+    let here = format!("[::1]:{}", house.far.phone_port());
+    assert!(header(&register, "Via").contains(&here) && header(&register, "Contact").contains(&format!("@{here}")), "{register}");
+    house.wait(house::LINE_1, house::LINE_INTERFACE, "State", "registered").await;
+    house.talking().await;
+    house.media.state("sound", |state| state.sessions.iter().any(|one| one.local_address == "::1")).await;
+    house.far.bye().await;
+    house.far.expect("SIP/2.0 200").await;
+    house.no_call().await;
+    house.dial("300", 1).await.unwrap();
+    let invite = house.far.expect("INVITE sip:300@[::1]:").await;
+    assert!(body(&invite).contains("c=IN IP6 ::1\r\n"), "{invite}");
+}

@@ -83,6 +83,12 @@ impl Stack {
             Machine::ServerInvite(_) | Machine::ServerRequest(_) => self.way_back(&transaction.request, transaction.route),
         };
         let broken = steps.contains(&Step::Unreachable);
+        let waited = match transaction.machine {
+            Machine::ClientInvite(_) => Some(timing.b),
+            Machine::ClientRequest(_) => Some(timing.f),
+            Machine::ServerInvite(_) | Machine::ServerRequest(_) => None,
+        };
+        let waited = waited.filter(|_| steps.contains(&Step::TimedOut));
         let mut outcome = None;
         let mut request = None;
         for step in steps {
@@ -107,6 +113,10 @@ impl Stack {
                 Step::Settle(response, after) => self.settle_server(id, response, after),
                 Step::End => request = self.end_transaction(id),
             }
+        }
+        if let Some(waited) = waited {
+            // Before its owner, who may have more to say the same way.
+            self.on_unanswered_over(route, waited);
         }
         let Some(outcome) = outcome else { return };
         let request = request.or_else(|| self.core.transactions.find(id).map(|transaction| transaction.request.clone()));

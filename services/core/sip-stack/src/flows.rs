@@ -8,6 +8,8 @@
 //!          FlowRetry   |  v             v
 //!                      +- Down <--------+
 //! ```
+//!
+//! A socket is what it is by its address and transport: UDP and TCP have ports of their own. Its mark may change while it is open.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -104,10 +106,10 @@ impl FlowTable {
 
     /// Makes a line's sockets those at `addresses`: others are retired, and one that was retired and is still there is the line's
     /// again. Those that are not bound and wanted again are to be asked for. Call [`FlowTable::open_missing`] after it.
-    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) -> Vec<FlowId> {
+    pub(crate) fn retire_others(&mut self, line: LineNumber, addresses: &[SocketAddr], transport: Transport) -> Vec<FlowId> {
         let mut back = Vec::new();
         for (id, flow) in self.flows.iter_mut().filter(|(_, flow)| flow.line == line) {
-            let wanted = addresses.contains(&flow.wanted) && (flow.transport, flow.dscp) == kind;
+            let wanted = addresses.contains(&flow.wanted) && flow.transport == transport;
             let again = std::mem::replace(&mut flow.retired, !wanted) && wanted;
             if again && flow.local().is_none() {
                 back.push(*id);
@@ -116,10 +118,22 @@ impl FlowTable {
         back
     }
 
-    /// The ids of a line's `addresses` that are not there yet. An address that a retired socket still holds comes later.
+    /// Gives all of a line's sockets this mark, also those that only its calls still use: the open ones that had another.
+    pub(crate) fn mark(&mut self, line: LineNumber, dscp: u8) -> Vec<FlowId> {
+        let mut marked = Vec::new();
+        for (id, flow) in self.flows.iter_mut().filter(|(_, flow)| flow.line == line) {
+            let differs = std::mem::replace(&mut flow.dscp, dscp) != dscp;
+            if differs && !matches!(flow.state, FlowState::Down { .. }) {
+                marked.push(*id);
+            }
+        }
+        marked
+    }
+
+    /// The ids of a line's `addresses` that are not there yet. An address that a retired socket of the transport still holds comes later.
     pub(crate) fn open_missing(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) -> Vec<FlowId> {
-        let missing: Vec<SocketAddr> =
-            addresses.iter().filter(|wanted| !self.flows.values().any(|flow| flow.wanted == **wanted)).copied().collect();
+        let is_held = |wanted: &SocketAddr| self.flows.values().any(|flow| (flow.wanted, flow.transport) == (*wanted, kind.0));
+        let missing: Vec<SocketAddr> = addresses.iter().filter(|wanted| !is_held(wanted)).copied().collect();
         missing.into_iter().map(|wanted| self.open(line, wanted, kind)).collect()
     }
 
@@ -210,25 +224,40 @@ mod tests {
         let id = table.open_missing(line(), &[at("127.0.0.1:5060")], UDP)[0];
         table.on_up(id, at("127.0.0.1:5060"));
         for lost in [false, true] {
-            assert!(table.retire_others(line(), &[], UDP).is_empty());
+            assert!(table.retire_others(line(), &[], Transport::Udp).is_empty());
             assert!(table.any_up(line()).is_none());
             if lost {
                 table.on_down(id, "no such address".into());
             }
-            assert_eq!(table.retire_others(line(), &[at("127.0.0.1:5060")], UDP).is_empty(), !lost);
+            assert_eq!(table.retire_others(line(), &[at("127.0.0.1:5060")], Transport::Udp).is_empty(), !lost);
             assert!(table.open_missing(line(), &[at("127.0.0.1:5060")], UDP).is_empty());
             assert_eq!(table.any_up(line()).is_some(), !lost);
         }
     }
 
+    /// Another line's, here; another transport has ports of its own.
     #[test]
     fn a_port_that_a_retired_socket_holds_is_opened_after_it_is_closed() {
         let mut table = FlowTable::default();
-        let old = table.open_missing(line(), &[at("127.0.0.1:5060")], UDP)[0];
-        table.retire_others(line(), &[at("127.0.0.1:5060")], (Transport::Udp, 46));
-        assert!(table.open_missing(line(), &[at("127.0.0.1:5060")], (Transport::Udp, 46)).is_empty());
+        let (other, port) = (LineNumber::new(2).unwrap(), [at("127.0.0.1:5060")]);
+        let old = table.open_missing(line(), &port, UDP)[0];
+        table.retire_others(line(), &[], Transport::Udp);
+        assert!(table.open_missing(other, &port, UDP).is_empty());
+        assert_eq!(table.open_missing(other, &port, (Transport::Tcp, 0)).len(), 1);
         table.remove(old);
-        let new = table.open_missing(line(), &[at("127.0.0.1:5060")], (Transport::Udp, 46));
+        let new = table.open_missing(other, &port, UDP);
         assert!(new.len() == 1 && new[0] != old);
+    }
+
+    #[test]
+    fn a_mark_is_given_to_each_socket_of_a_line_once() {
+        let mut table = FlowTable::default();
+        let ids = table.open_missing(line(), &[at("127.0.0.1:5060"), at("[::1]:5060"), at("127.0.0.2:5060")], UDP);
+        ids.iter().take(2).for_each(|id| assert!(table.on_up(*id, table.find(*id).unwrap().wanted)));
+        table.on_down(ids[2], "no such address".into());
+        table.retire_others(line(), &[at("127.0.0.1:5060")], Transport::Udp);
+        assert_eq!(table.mark(line(), 46), ids[..2]);
+        assert!(table.mark(line(), 46).is_empty() && table.mark(LineNumber::new(2).unwrap(), 26).is_empty());
+        assert!(matches!(table.wish(ids[2]), Some(Output::OpenFlow { dscp: 46, .. })));
     }
 }

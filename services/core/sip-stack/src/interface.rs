@@ -154,6 +154,13 @@ pub enum Output {
         /// DSCP of everything sent on it (DSCP_SIP_n).
         dscp: u8,
     },
+    /// Everything sent on it, and on its connections, has another DSCP from now on.
+    MarkFlow {
+        /// Which.
+        flow: FlowId,
+        /// As in `OpenFlow`.
+        dscp: u8,
+    },
     /// Close it, and its connections.
     CloseFlow {
         /// Which.

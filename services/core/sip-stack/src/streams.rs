@@ -1,23 +1,26 @@
 //! TCP connections as the stack sees them (RFC 3261 18, RFC 5626 4.4.1; B325). A line's TCP flow is its listening socket; the
 //! driver connects when a message is to leave for an address that has no connection, and uses whatever connection there is to
 //! it, ours or theirs (RFC 3261 18.1.1, RFC 5923). Here the bytes become messages, whatever pieces they come in, and here is
-//! decided what ends: a stream that lost its place, one that connects too long, one that nobody uses, one whose far end does not
-//! answer pings any more. Strangers may hold half of the connections and no longer than they have something to say: a line's
-//! servers always find room.
+//! decided what ends: a stream that lost its place, one that connects too long, one that nobody uses, one that has died without a
+//! word (`pings`). Strangers may hold half of the connections and no longer than they have something to say: a line's servers
+//! always find room.
 //!
 //! ```text
-//!   Transmit --> Connecting -- StreamUp --> Up -- StreamDown, framing error, no pong, unused --> gone
+//!   Transmit --> Connecting -- StreamUp --> Up -- StreamDown, framing error, silent, unused --> gone
 //!                    | StreamDown, StreamIdle: gone, its requests are lost       ^
 //!   accepted: StreamUp -- no whole message in time ------------------------------+
 //! ```
 //!
-//! Nothing of it is in a snapshot: connections do not outlive the process.
+//! No connection is in a snapshot: they do not outlive the process. What is, is where an answer goes without one ([`WayBack`]).
+
+mod pings;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use agreements::{LineNumber, Tick};
+use serde::{Deserialize, Serialize};
 use sip_wire::{Frame, Request, StreamFramer, Via};
 
 use crate::interface::{FlowId, Output, Transport};
@@ -36,17 +39,10 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that nothing uses is closed after so long without a message.
 const IDLE: Duration = Duration::from_secs(180);
-/// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong.
-const SHORTEST_PING: Duration = Duration::from_secs(95);
-const PING_RANGE_MS: u64 = 25_000;
-const PONG_PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that has lasted so long and then breaks was a good one: what it took last is worth another one.
 const LASTING: Duration = Duration::from_secs(5);
 /// Pieces that go into the framer at a time.
 const PIECE: usize = 16_384;
-
-const PING: &[u8] = b"\r\n\r\n";
-const PONG: &[u8] = b"\r\n";
 
 /// One connection.
 #[derive(Default)]
@@ -54,6 +50,8 @@ struct Stream {
     up: bool,
     /// When it came up.
     since: Tick,
+    /// When something last came over it.
+    heard: Option<Tick>,
     /// Opened by the far end.
     accepted: bool,
     /// Requests to this address may go over it as well (RFC 5923).
@@ -61,6 +59,28 @@ struct Stream {
     /// Opened by somebody who is none of the line's servers.
     strange: bool,
     framer: StreamFramer,
+    /// A ping of ours has left, and nothing is known yet of its pong.
+    pinged: Option<Tick>,
+    /// A line end without a second one: a pong, or the first half of a ping of theirs.
+    line_end: Option<Tick>,
+}
+
+/// What is known of the way back to whom an answer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WayBack {
+    /// The way of its request.
+    pub(crate) route: Route,
+    /// Whom the request's Via names, for a connection that has gone.
+    named: Option<SocketAddr>,
+}
+
+impl WayBack {
+    /// Of a request of theirs whose answers go along `route`.
+    pub(crate) fn of(request: &Request, route: Route) -> WayBack {
+        let via = request.headers.top_via().ok();
+        let named = via.and_then(|via| Some(SocketAddr::new(via.received().or_else(|| via.host.ip())?, via.port_or_default())));
+        WayBack { route, named }
+    }
 }
 
 /// All connections.
@@ -129,10 +149,14 @@ impl Stack {
 
     /// Where an answer goes: over the connection of its request; once that has gone, to whom the request's Via names (RFC 3261 18.2.2).
     pub(crate) fn way_back(&self, request: &Request, route: Route) -> Route {
+        self.now_back(WayBack::of(request, route))
+    }
+
+    /// The same where the answer goes more than once.
+    pub(crate) fn now_back(&self, way: WayBack) -> Route {
+        let WayBack { route, named } = way;
         let gone = self.is_stream(route.flow) && !self.streams.all.contains_key(&(route.flow, route.remote));
-        let via = request.headers.top_via().ok().filter(|_| gone);
-        let named = via.and_then(|via| Some(SocketAddr::new(via.received().or_else(|| via.host.ip())?, via.port_or_default())));
-        Route { remote: named.unwrap_or(route.remote), ..route }
+        Route { remote: named.filter(|_| gone).unwrap_or(route.remote), ..route }
     }
 
     /// `Input::StreamUp`.
@@ -165,6 +189,7 @@ impl Stack {
         }
         for piece in bytes.chunks(PIECE) {
             let Some(stream) = self.streams.all.get_mut(&(flow, remote)) else { return };
+            stream.heard = Some(self.now);
             let mut frame = stream.framer.push(piece).and_then(|()| stream.framer.next_frame());
             loop {
                 match frame {
@@ -182,14 +207,11 @@ impl Stack {
     fn on_frame(&mut self, flow: FlowId, remote: SocketAddr, frame: Frame) {
         match frame {
             Frame::Message(bytes) => {
+                self.on_parted(Route { flow, remote });
                 self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, IDLE);
                 self.on_datagram(flow, remote, &bytes);
             }
-            Frame::Ping => self.put(Output::Transmit { flow, remote, bytes: PONG.to_vec() }),
-            Frame::Pong => {
-                self.core.timers.disarm(TimerOwner::Stream(flow, remote), Timer::PongLost);
-                self.note_pong(Route { flow, remote });
-            }
+            Frame::LineEnd => self.on_line_end(flow, remote),
         }
     }
 
@@ -198,17 +220,17 @@ impl Stack {
     pub(crate) fn on_stream_down(&mut self, flow: FlowId, remote: SocketAddr) {
         let stream = self.streams.all.get(&(flow, remote));
         let alias = stream.and_then(|stream| stream.alias);
-        let lasted = stream.is_some_and(|stream| stream.up && self.now.since(stream.since) >= LASTING);
+        let life = stream.filter(|stream| stream.up).map(|stream| self.now.since(stream.since)).unwrap_or_default();
         self.forget_stream(flow, remote);
         // What has a connection of its own has not gone over this one.
         let alias = alias.filter(|alias| !self.streams.all.contains_key(&(flow, *alias)));
         for gone in [remote].into_iter().chain(alias) {
-            if lasted {
+            if life >= LASTING {
                 self.send_again(Route { flow, remote: gone })
             } else {
                 self.on_unreachable(flow, gone)
             }
-            self.on_way_lost(Route { flow, remote: gone });
+            self.on_way_lost(Route { flow, remote: gone }, life);
         }
     }
 
@@ -235,7 +257,8 @@ impl Stack {
         match (timer, self.streams.all.get(&(flow, remote)).map(|stream| stream.up)) {
             (_, None) => {}
             (Timer::StreamPing, Some(_)) => self.ping(flow, remote),
-            (Timer::PongLost, Some(_)) | (_, Some(false)) => self.end_stream(flow, remote),
+            (Timer::PongLost, Some(_)) => self.on_pong_due(flow, remote),
+            (_, Some(false)) => self.end_stream(flow, remote),
             (_, Some(true)) if self.is_way_in_use(Route { flow, remote }) => {
                 self.arm(TimerOwner::Stream(flow, remote), Timer::StreamIdle, IDLE);
             }
@@ -256,26 +279,6 @@ impl Stack {
             || by_line
             || self.core.subscriptions.any_over(route)
             || self.core.calls.values().any(|call| call.goes(route))
-    }
-
-    /// The line is bound over this connection: it is kept open and watched.
-    pub(crate) fn watch_stream(&mut self, route: Route) {
-        let owner = TimerOwner::Stream(route.flow, route.remote);
-        if self.is_stream(route.flow) && !self.core.timers.is_armed(owner, Timer::StreamPing) {
-            let wait = SHORTEST_PING + Duration::from_millis(self.random.below(PING_RANGE_MS));
-            self.arm(owner, Timer::StreamPing, wait);
-        }
-    }
-
-    /// A pong is waited for only from a server that has sent one before: some never do.
-    fn ping(&mut self, flow: FlowId, remote: SocketAddr) {
-        let route = Route { flow, remote };
-        let Some(answers) = self.answers_pings(route) else { return };
-        self.put(Output::Transmit { flow, remote, bytes: PING.to_vec() });
-        if answers {
-            self.arm(TimerOwner::Stream(flow, remote), Timer::PongLost, PONG_PATIENCE);
-        }
-        self.watch_stream(route);
     }
 
     /// After a restore: there are no connections; what was bound over one is bound anew at once.

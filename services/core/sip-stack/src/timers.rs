@@ -63,7 +63,7 @@ pub(crate) enum Timer {
     StreamIdle,
     /// Stream: ping the server that a line is bound at (95-120 s; RFC 5626 4.4.1).
     StreamPing,
-    /// Stream: no pong came (10 s).
+    /// Stream: has a pong come? (10 s after a ping.)
     PongLost,
     /// Line: a packet for the NAT on the way to the registrar (PORT_PUNCH_INTVL_n; B213).
     KeepAlive,

@@ -25,7 +25,10 @@ impl Stack {
         for line in LineNumber::all() {
             let Some(own) = line_of(settings, line) else { continue };
             let wanted = wanted_addresses(&settings.addresses, own);
-            for flow in self.core.flows.retire_others(line, &wanted, (own.transport, own.dscp)) {
+            for flow in self.core.flows.mark(line, own.dscp) {
+                self.put(Output::MarkFlow { flow, dscp: own.dscp });
+            }
+            for flow in self.core.flows.retire_others(line, &wanted, own.transport) {
                 self.ask_for_flow(flow);
             }
         }

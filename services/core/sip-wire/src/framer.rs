@@ -15,10 +15,9 @@ use crate::{HeaderName, limits};
 pub enum Frame {
     /// One message, for `parse_datagram`.
     Message(Vec<u8>),
-    /// A second line end in a row: the far end asks whether we are there (RFC 5626 section 3.5.1); answer with one.
-    Ping,
-    /// One line end: the answer to our ping, or the first half of theirs.
-    Pong,
+    /// A line end between messages: the answer to a ping of ours, or half of theirs, which has two (RFC 5626 section 3.5.1). Which of
+    /// them says whoever knows what has been asked, and when.
+    LineEnd,
 }
 
 /// Why a stream cannot go on.
@@ -41,8 +40,6 @@ pub struct StreamFramer {
     buffer: Vec<u8>,
     /// No head ends before this place of the buffer.
     searched: usize,
-    /// The last thing seen was a single line end.
-    half_ping: bool,
 }
 
 impl StreamFramer {
@@ -74,7 +71,6 @@ impl StreamFramer {
         if end > self.buffer.len() {
             return Ok(None);
         }
-        self.half_ping = false;
         Ok(Some(Frame::Message(self.take(end))))
     }
     /// Some(None): it may be the start of a line end, wait.
@@ -87,8 +83,7 @@ impl StreamFramer {
             _ => return None,
         };
         self.take(length);
-        self.half_ping = !self.half_ping;
-        Some(Some(if self.half_ping { Frame::Pong } else { Frame::Ping }))
+        Some(Some(Frame::LineEnd))
     }
     /// Continues the search where the last one ended, three octets back: an empty line may be cut anywhere.
     fn head_bounds(&mut self) -> Option<(usize, usize)> {

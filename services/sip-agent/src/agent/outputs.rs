@@ -88,6 +88,10 @@ impl Agent {
         match output {
             Output::Transmit { flow, remote, bytes } => self.messages.push((flow, remote, bytes)),
             Output::OpenFlow { flow, line, transport, local, dscp } => self.open(now, flow, line, (transport, local, dscp)),
+            Output::MarkFlow { flow, dscp } => {
+                self.sockets.mark(flow, dscp);
+                self.streams.mark(flow, dscp);
+            }
             Output::CloseFlow { flow } => {
                 self.sockets.close(flow);
                 self.streams.close(flow);

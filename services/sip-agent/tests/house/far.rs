@@ -2,7 +2,7 @@
 //! itself.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::UdpSocket;
 
@@ -46,9 +46,10 @@ pub fn audio_port(message: &str) -> u32 {
 }
 
 impl Far {
-    pub async fn new() -> Far {
-        let socket = UdpSocket::bind("127.0.0.2:0").await.unwrap();
-        let free = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    /// At its address; the phone is at the other one.
+    pub async fn new(at: IpAddr, phone: IpAddr) -> Far {
+        let socket = UdpSocket::bind((at, 0)).await.unwrap();
+        let free = UdpSocket::bind((phone, 0)).await.unwrap().local_addr().unwrap();
         Far { socket, phone: free, dialog: Dialog::default(), calls: 0, seen: Vec::new() }
     }
 
@@ -145,8 +146,10 @@ impl Far {
     }
 
     fn sdp(&self, direction: &str) -> String {
+        let ip = self.socket.local_addr().unwrap().ip();
+        let kind = if ip.is_ipv4() { "IP4" } else { "IP6" };
         format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\n\
+            "v=0\r\no=- 1 1 IN {kind} {ip}\r\ns=-\r\nc=IN {kind} {ip}\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 101\r\n\
              a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na={direction}\r\n"
         )
     }
@@ -197,7 +200,7 @@ impl Far {
         self.dialog = Dialog {
             call_id: format!("call{}@far", self.calls),
             local: "\"Ada\" <sip:300@far.example>;tag=far".into(),
-            remote: "<sip:200@127.0.0.1>".into(),
+            remote: format!("<sip:200@{}>", self.phone),
             cseq: 1,
         };
         let text = self.request("INVITE", &format!("i{}", self.calls), "Content-Type: application/sdp\r\n", &self.sdp("sendrecv"));

@@ -105,16 +105,21 @@ impl House {
 
     /// With further settings.
     pub async fn with(rows: &[(&str, &str)]) -> House {
+        House::at(("127.0.0.1", "127.0.0.2"), rows).await
+    }
+
+    /// The phone and the far end at these addresses.
+    pub async fn at((phone, far): (&str, &str), rows: &[(&str, &str)]) -> House {
         let folder = tempfile::tempdir().unwrap();
         for service in ["provisioning-agent", "media-engine"] {
             std::fs::create_dir(folder.path().join(service)).unwrap();
         }
         let daemon = OpenBus::start().unwrap();
         let bus = soon("the bus", daemon.connect()).await.unwrap();
-        let far = Far::new().await;
+        let far = Far::new(far.parse().unwrap(), phone.parse().unwrap()).await;
         let settings = Settings::new(folder.path(), far.settings(rows));
         let media = Engine::new(folder.path());
-        let board = Board::new(&soon("the bus", daemon.connect()).await.unwrap(), "127.0.0.1").await;
+        let board = Board::new(&soon("the bus", daemon.connect()).await.unwrap(), phone).await;
         let agent = Supervisor::start(folder.path(), daemon.address());
         House { bus, far, media, board, settings, agent, folder, _daemon: daemon }
     }

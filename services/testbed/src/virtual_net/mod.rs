@@ -284,10 +284,7 @@ impl Net {
             let packets = proxy.on_packet(self.now, sent.from, &sent.bytes);
             return packets.into_iter().for_each(|(to, bytes)| self.send(sent.to, to, bytes));
         }
-        let target = self.nodes.iter().enumerate().find_map(|(number, node)| {
-            let flow = node.flows.iter().find(|(_, local)| **local == sent.to)?;
-            Some((number, *flow.0))
-        });
+        let target = self.nodes.iter().enumerate().find_map(|(number, node)| Some((number, node.hears(sent.from, sent.to)?)));
         if let Some((number, flow)) = target {
             let (remote, bytes) = (sent.from, sent.bytes);
             if self.nodes[number].listening.contains(&flow) {

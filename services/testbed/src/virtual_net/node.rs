@@ -49,6 +49,8 @@ pub struct Node {
     pub opened: Vec<FlowId>,
     /// The last snapshot that the stack wanted written.
     pub kept: Option<Vec<u8>>,
+    /// The marks of its sockets, and what became of each of them (DSCP_SIP_n).
+    pub marks: BTreeMap<FlowId, Vec<u8>>,
     /// Sockets cannot be had.
     pub no_sockets: bool,
     /// Names are never answered.
@@ -74,6 +76,7 @@ impl Node {
             closed: Vec::new(),
             opened: Vec::new(),
             kept: None,
+            marks: BTreeMap::new(),
             no_sockets: false,
             deaf: false,
             deadline: None,
@@ -97,7 +100,8 @@ impl Node {
     /// Does what the stack wants of its driver; the net itself transmits and waits.
     pub(super) fn perform(&mut self, output: Output) {
         match output {
-            Output::OpenFlow { flow, local, transport, .. } => {
+            Output::OpenFlow { flow, local, transport, dscp, .. } => {
+                self.marks.insert(flow, vec![dscp]);
                 if transport == Transport::Tcp {
                     self.listening.insert(flow);
                 }
@@ -108,6 +112,7 @@ impl Node {
                 self.listening.remove(&flow);
                 self.connections.retain(|(of, _)| *of != flow);
             }
+            Output::MarkFlow { flow, dscp } => self.marks.entry(flow).or_default().push(dscp),
             Output::CloseStream { flow, remote } => {
                 self.connections.remove(&(flow, remote));
                 self.closed.push(remote);
@@ -152,6 +157,14 @@ impl Node {
         }
         self.media.insert(wish.call, wish.clone());
         self.wishes.push(wish);
+    }
+
+    /// Which of its sockets takes a packet. UDP and TCP may have the same address: bytes of a connection that is there are TCP's.
+    pub(super) fn hears(&self, from: SocketAddr, to: SocketAddr) -> Option<FlowId> {
+        let there: Vec<FlowId> = self.flows.iter().filter(|(_, local)| **local == to).map(|(flow, _)| *flow).collect();
+        let connected = there.iter().find(|flow| self.connections.contains(&(**flow, from)));
+        let udp = || there.iter().find(|flow| !self.listening.contains(flow));
+        connected.or_else(udp).or(there.first()).copied()
     }
 
     /// A connection over which bytes go or come is there from then on.

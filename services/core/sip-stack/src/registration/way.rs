@@ -13,16 +13,19 @@ use crate::stack::Stack;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
 
-/// The first wait; doubled with each connection that is lost before the next refresh.
+/// The first wait; doubled with each short-lived connection that is lost before the next refresh.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// A connection that has lasted so long was a good one, whoever has ended it: a NAT that forgets every ten minutes is no server that
+/// falls over.
+const LONG_LIVED: Duration = Duration::from_secs(120);
 
 /// What is remembered of a line's connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Way {
     /// The server that has answered a ping.
     ponging: Option<SocketAddr>,
-    /// Lost since a binding has last been refreshed in its time.
+    /// Short-lived ones, since a binding has last been refreshed in its time or a connection has lasted.
     losses: u32,
 }
 
@@ -38,7 +41,7 @@ impl Stack {
         LineNumber::all().find(|line| self.binding_route(*line) == Some(route))
     }
 
-    /// A line end came from there.
+    /// It has answered a ping of ours.
     pub(crate) fn note_pong(&mut self, route: Route) {
         let Some(line) = self.line_bound_over(route) else { return };
         if let Some(registration) = self.core.registrations.get_mut(&line) {
@@ -47,20 +50,28 @@ impl Stack {
         }
     }
 
-    /// Whether the server at the end of a line's connection answers pings; none where no line is bound over it.
-    pub(crate) fn answers_pings(&self, route: Route) -> Option<bool> {
-        let registration = self.core.registrations.get(&self.line_bound_over(route)?)?;
-        Some(registration.way.ponging == Some(route.remote))
+    /// Whether a line is bound over it.
+    pub(crate) fn is_bound_over(&self, route: Route) -> bool {
+        self.line_bound_over(route).is_some()
     }
 
-    /// A connection is lost: a line that is bound over it cannot be reached until it has bound anew.
-    pub(crate) fn on_way_lost(&mut self, route: Route) {
+    /// Whether a line is bound over it and the server at its end answers pings.
+    pub(crate) fn answers_pings(&self, route: Route) -> bool {
+        let registration = self.line_bound_over(route).and_then(|line| self.core.registrations.get(&line));
+        registration.is_some_and(|registration| registration.way.ponging == Some(route.remote))
+    }
+
+    /// A connection is lost after this life: a line that is bound over it cannot be reached until it has bound anew.
+    pub(crate) fn on_way_lost(&mut self, route: Route, life: Duration) {
         let Some(line) = self.line_bound_over(route) else { return };
         let range = u64::try_from(FIRST_WAIT.as_millis()).unwrap_or(0);
         let moment = Duration::from_millis(self.random.below(range));
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };
         if registration.activity != Activity::Bound {
             return;
+        }
+        if life >= LONG_LIVED {
+            registration.way.losses = 0;
         }
         let wait = FIRST_WAIT.saturating_mul(1 << registration.way.losses.min(16)).min(LONGEST_WAIT);
         registration.way.losses = registration.way.losses.saturating_add(1);

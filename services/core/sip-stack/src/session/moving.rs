@@ -16,7 +16,7 @@
 //! whatever it has heard since, also by UPDATE. So the INVITE is made again. Theirs hears us all the same, but its CANCEL goes where
 //! the INVITE went.
 //!
-//! A socket with another mark or transport is no reason to move: the call keeps its path.
+//! A socket of another transport is no reason to move: the call keeps its path.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl Stack {
         let theirs = |transaction: &Transaction| matches!(transaction.machine, Machine::ServerInvite(_));
         let invites = self.core.transactions.iter().filter(|(_, transaction)| theirs(transaction));
         let invites: Vec<_> = invites.filter_map(|(id, one)| Some((id, home(one.line, one.route)?))).collect();
-        let calls = self.core.calls.values().filter_map(|call| Some((call.identity, home(call.line, call.unacked()?.route)?)));
+        let calls = self.core.calls.values().filter_map(|call| Some((call.identity, home(call.line, call.unacked()?.back.route)?)));
         let calls: Vec<_> = calls.collect();
         for (id, flow) in invites {
             if let Some(invite) = self.core.transactions.find_mut(id) {
@@ -72,7 +72,7 @@ impl Stack {
         }
         for (identity, flow) in calls {
             if let Some(unacked) = self.core.calls.get_mut(&identity).and_then(Call::unacked_mut) {
-                unacked.route.flow = flow;
+                unacked.back.route.flow = flow;
             }
         }
     }

@@ -19,8 +19,9 @@ use super::{Call, Exchange, State, add_sdp, sdp_of};
 use crate::interface::{EndedBy, StackSettings};
 use crate::media::{MediaSession, usable_codecs};
 use crate::stack::{Stack, line_of};
+use crate::streams::WayBack;
 use crate::timers::{Timer, TimerOwner};
-use crate::transaction::{Machine, Route, TransactionId};
+use crate::transaction::{Machine, TransactionId};
 
 /// The option tag of RFC 3262.
 pub(crate) const RELIABLE: &str = "100rel";
@@ -39,7 +40,7 @@ struct Open {
     rseq: u32,
     /// Of the INVITE.
     number: u32,
-    route: Route,
+    back: WayBack,
     #[serde(with = "serde_bytes")]
     response: Vec<u8>,
     /// The present value of the repetition.
@@ -82,7 +83,8 @@ impl Stack {
     }
 
     fn send_reliably(&mut self, call: &mut Call, invite: TransactionId, request: &Request, body: Option<Vec<u8>>) {
-        let Some((timing, route)) = self.core.transactions.find(invite).map(|invite| (invite.timing, invite.route)) else { return };
+        let Some(transaction) = self.core.transactions.find(invite) else { return };
+        let (timing, back) = (transaction.timing, WayBack::of(&transaction.request, transaction.route));
         // RFC 3262 3: the first number is chosen at random below 2^31, so that the others stay below 2^32.
         let first = self.random.u32() >> 1;
         let rseq = if call.reliable.last == 0 { first.max(1) } else { call.reliable.last.saturating_add(1) };
@@ -96,7 +98,7 @@ impl Stack {
         let number = request.headers.cseq().map(|cseq| cseq.number).unwrap_or_default();
         self.respond(invite, &response);
         call.reliable.last = rseq;
-        call.reliable.open = Some(Open { rseq, number, route, response: response.to_bytes(), interval: timing.t1 });
+        call.reliable.open = Some(Open { rseq, number, back, response: response.to_bytes(), interval: timing.t1 });
         self.arm(TimerOwner::Call(call.identity), Timer::ReliableAgain, timing.t1);
         self.arm(TimerOwner::Call(call.identity), Timer::ReliableLost, timing.sixty_four_t1());
     }
@@ -105,8 +107,8 @@ impl Stack {
     pub(super) fn on_reliable_again(&mut self, mut call: Call) {
         if let Some(open) = &mut call.reliable.open {
             open.interval = open.interval.saturating_mul(2);
-            let (route, response, interval) = (open.route, open.response.clone(), open.interval);
-            self.transmit(route, response);
+            let (back, response, interval) = (open.back, open.response.clone(), open.interval);
+            self.transmit(self.now_back(back), response);
             self.arm(TimerOwner::Call(call.identity), Timer::ReliableAgain, interval);
         }
         self.put_call(call);

@@ -16,15 +16,16 @@ use crate::media::MediaSession;
 use crate::receive::Arrived;
 use crate::referral::is_about_referral;
 use crate::stack::Stack;
+use crate::streams::WayBack;
 use crate::timers::{Timer, TimerOwner};
-use crate::transaction::{Route, TransactionId};
+use crate::transaction::TransactionId;
 
 /// Our 2xx, repeated until its ACK.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Unacked {
     /// Of the INVITE.
     number: u32,
-    pub(super) route: Route,
+    pub(super) back: WayBack,
     #[serde(with = "serde_bytes")]
     response: Vec<u8>,
     /// The present value of the repetition, and its ceiling.
@@ -57,13 +58,13 @@ impl Stack {
         answered: Answered,
     ) -> Option<Unacked> {
         let transaction = self.core.transactions.find(invite)?;
-        let (timing, route) = (transaction.timing, self.way_back(&transaction.request, transaction.route));
+        let (timing, back) = (transaction.timing, WayBack::of(&transaction.request, transaction.route));
         self.respond(invite, response);
         self.arm(TimerOwner::Call(call), Timer::AnswerAgain, timing.t1);
         self.arm(TimerOwner::Call(call), Timer::AnswerLost, timing.sixty_four_t1());
         Some(Unacked {
             number: request.headers.cseq().ok()?.number,
-            route,
+            back,
             response: response.to_bytes(),
             interval: timing.t1,
             ceiling: timing.t2,
@@ -85,8 +86,8 @@ impl Stack {
         let identity = call.identity;
         if let Some(unacked) = Stack::unacked_of(&mut call) {
             unacked.interval = unacked.interval.saturating_mul(2).min(unacked.ceiling);
-            let (route, response, interval) = (unacked.route, unacked.response.clone(), unacked.interval);
-            self.transmit(route, response);
+            let (back, response, interval) = (unacked.back, unacked.response.clone(), unacked.interval);
+            self.transmit(self.now_back(back), response);
             self.arm(TimerOwner::Call(identity), Timer::AnswerAgain, interval);
         }
         self.core.calls.insert(identity, call);

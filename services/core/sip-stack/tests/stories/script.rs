@@ -175,7 +175,8 @@ impl Stage {
             Output::Resolve { query, .. } => self.queries.push(query),
             Output::MediaDesired(wish) => self.wishes.push((wish.call, wish.generation)),
             Output::Event(sip_stack::Event::Incoming { call, .. }) => self.calls.push(call),
-            Output::Event(_) | Output::SnapshotDirty | Output::CloseFlow { .. } | Output::CloseStream { .. } | Output::Wait(_) => {}
+            Output::Event(_) | Output::SnapshotDirty | Output::Wait(_) => {}
+            Output::MarkFlow { .. } | Output::CloseFlow { .. } | Output::CloseStream { .. } => {}
         }
     }
 

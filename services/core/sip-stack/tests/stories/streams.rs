@@ -43,10 +43,7 @@ impl Lab {
 
     fn register(&mut self) -> Request {
         let bytes = self.bytes().concat();
-        match parse_datagram(&bytes) {
-            Ok(Message::Request(request)) if request.method.as_str() == "REGISTER" => request,
-            other => panic!("{other:?}\n{}", self.net.story()),
-        }
+        register_in(&bytes)
     }
 
     fn say(&mut self, bytes: &[u8]) {
@@ -83,6 +80,13 @@ impl Lab {
             }
         }
         None
+    }
+}
+
+fn register_in(bytes: &[u8]) -> Request {
+    match parse_datagram(bytes) {
+        Ok(Message::Request(request)) if request.method.as_str() == "REGISTER" => request,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -170,6 +174,47 @@ fn a_server_that_never_answers_pings_keeps_its_connection() {
     assert!(lab.net.nodes[0].closed.is_empty() && lab.is_registered());
 }
 
+/// RFC 5626 3.5.1, 4.4.1: a server's ping begins as a pong does. Asterisk and other users of pjproject ping every 90 seconds and answer
+/// nothing; others do both. Neither connection is taken for a dead one, in whatever pieces the line ends come.
+#[test]
+fn a_server_that_pings_keeps_its_connection_for_hours_whether_or_not_it_answers() {
+    for (answers, pieces) in [(false, 4), (false, 2), (false, 1), (true, 4), (true, 1)] {
+        let mut lab = Lab::registered();
+        let (mut pings, mut pongs) = (0, 0);
+        for second in 1..7200 {
+            lab.net.run_for(Duration::from_secs(1));
+            for got in lab.bytes() {
+                match got.as_slice() {
+                    b"\r\n\r\n" if answers => lab.say(b"\r\n"),
+                    b"\r\n\r\n" => {}
+                    b"\r\n" => pongs += 1,
+                    other => lab.grant(&register_in(other)),
+                }
+            }
+            if second % 90 == 0 {
+                b"\r\n\r\n".chunks(pieces).for_each(|piece| lab.say(piece));
+                pings += 1;
+            }
+        }
+        assert_eq!((pings, pongs), (79, 79), "{answers} {pieces}");
+        assert!(lab.net.nodes[0].closed.is_empty() && lab.is_registered(), "{answers} {pieces}");
+    }
+}
+
+/// RFC 5626 4.4.1: a server that answers each ping and says nothing else does not look as if it were pinging.
+#[test]
+fn a_server_that_answers_every_ping_and_says_nothing_else_keeps_its_connection() {
+    let mut lab = Lab::registered();
+    for _ in 0..25 {
+        let (_, ping) = lab.next_after(130).unwrap();
+        assert_eq!(ping, b"\r\n\r\n");
+        lab.say(b"\r\n");
+    }
+    assert!(lab.net.nodes[0].closed.is_empty(), "{}", lab.net.story());
+    let got = lab.next_after(130).and_then(|_| lab.next_after(20)).unwrap();
+    assert!(got.1.starts_with(b"REGISTER "), "and the first that it does not answer is its last");
+}
+
 /// RFC 5626 4.5: at once, but not in lockstep with a fleet, and ever more slowly while connections are short-lived.
 #[test]
 fn a_lost_connection_is_made_anew_with_growing_waits() {
@@ -184,6 +229,72 @@ fn a_lost_connection_is_made_anew_with_growing_waits() {
         lab.grant(&register);
     }
     assert!(waits[0] <= 4 && waits[5] >= 30 && waits[5] <= 123, "{waits:?}");
+}
+
+/// RFC 5626 4.5: connections that last are no reason to come back slowly, whatever ends them (a NAT that forgets every ten minutes).
+#[test]
+fn a_connection_that_had_lasted_is_made_anew_soon_however_many_there_were() {
+    let mut lab = Lab::registered();
+    for number in 0..8 {
+        lab.net.run_for(Duration::from_secs(600));
+        lab.bytes();
+        lab.net.cut(0, lab.registrar);
+        let (wait, bytes) = lab.next_after(200).unwrap();
+        assert!(wait <= 4, "{number}: {wait}");
+        lab.grant(&register_in(&bytes));
+    }
+}
+
+/// RFC 5626 4.5: a request that was not answered, over a connection that has been silent since it left, has found a dead one. A server
+/// that is known to answer pings is asked by one first; one that has said something meanwhile is there.
+#[test]
+fn a_connection_that_swallows_requests_is_ended_and_the_line_is_bound_over_another() {
+    for (pongs, says, ends_after) in [(false, "", Some(32)), (true, "", Some(42)), (true, "pong", None), (false, "word", None)] {
+        let mut lab = Lab::registered();
+        if pongs {
+            lab.next_after(130).unwrap();
+            lab.say(b"\r\n");
+        }
+        lab.net.run_for(Duration::from_secs(20));
+        assert_eq!(lab.bytes().len(), 0);
+        lab.net.dial(0, "300");
+        lab.net.run_for(Duration::from_secs(20));
+        if says == "word" {
+            lab.say(b"\r\n\r\n");
+        }
+        lab.net.run_for(Duration::from_millis(11_500));
+        assert!(lab.net.nodes[0].closed.is_empty() && lab.net.calls(0).len() == 1);
+        lab.bytes();
+        lab.net.run_for(Duration::from_secs(1));
+        assert_eq!(lab.net.nodes[0].ended().unwrap().0, 408);
+        if says == "pong" {
+            assert_eq!(lab.bytes(), [b"\r\n\r\n"]);
+            lab.say(b"\r\n");
+        }
+        lab.net.run_for(Duration::from_secs(9));
+        let closed = usize::from(ends_after == Some(32));
+        assert_eq!(lab.net.nodes[0].closed.len(), closed, "{pongs} {says}");
+        lab.net.run_for(Duration::from_secs(5));
+        assert_eq!(lab.net.nodes[0].closed.len(), usize::from(ends_after.is_some()), "{pongs} {says}");
+        let anew = lab.bytes().iter().any(|bytes| bytes.starts_with(b"REGISTER "));
+        assert_eq!((anew, lab.is_registered()), (ends_after.is_some(), true), "{pongs} {says}: {}", lab.net.story());
+    }
+}
+
+/// What else is under way over it goes again over the next connection; only what has waited too long is lost.
+#[test]
+fn what_is_under_way_over_a_connection_found_dead_goes_again() {
+    let mut lab = Lab::registered();
+    lab.net.run_for(Duration::from_secs(10));
+    lab.net.dial(0, "300");
+    lab.net.run_for(Duration::from_secs(20));
+    lab.net.dial(0, "301");
+    lab.net.run_for(Duration::from_secs(10));
+    assert_eq!(lab.net.titles(lab.registrar), ["INVITE", "INVITE"]);
+    lab.net.run_for(Duration::from_secs(3));
+    assert_eq!(lab.net.calls(0).len(), 1);
+    let again = lab.net.received(lab.registrar);
+    assert!(requests(&again, "INVITE")[0].uri.as_str().starts_with("sip:301@"), "{}", lab.net.story());
 }
 
 /// A connection that cannot be made is a server that cannot be reached.
@@ -456,6 +567,37 @@ fn an_answer_whose_connection_has_gone_goes_to_whom_via_names() {
         net.command(0, Command::Answer(call));
         net.settle();
         assert_eq!((net.titles(connection), net.titles(listening)), (vec![], vec!["200 INVITE".to_owned()]));
+    }
+}
+
+/// RFC 3261 13.3.1.4, RFC 3262 3: what is repeated until its ACK or PRACK comes finds the same way, when the connection has gone after it
+/// has left the first time.
+#[test]
+fn an_answer_that_is_repeated_goes_to_whom_via_names_once_its_connection_has_gone() {
+    for (reliable, restart) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut net = Net::new();
+        let (connection, listening) = (net.peer("10.0.0.7:40000"), net.peer("10.0.0.7:5070"));
+        let mut given = over_tcp(settings("10.0.0.1", "200", None));
+        given.lines[0].sessions.reliable = reliable;
+        net.stack(given);
+        let caller = Caller::new(connection, net.nodes[0].ip, "200");
+        let invite = String::from_utf8(caller.request("INVITE", "i", "Supported: 100rel\r\n", &caller.sdp(PCMU))).unwrap();
+        let invite = invite.replace("SIP/2.0/UDP 10.0.0.7:40000", "SIP/2.0/TCP 10.0.0.7:5070");
+        net.send(connection, net.nodes[0].ip, invite.into_bytes());
+        net.settle();
+        let call = net.nodes[0].incoming();
+        net.titles(connection);
+        let (command, title) = if reliable { (Command::Ring(call), "180 INVITE") } else { (Command::Answer(call), "200 INVITE") };
+        net.command(0, command);
+        net.settle();
+        assert_eq!(net.titles(connection), [title]);
+        if restart {
+            assert_eq!(net.restart(0), Start::Restored);
+        } else {
+            net.cut(0, connection);
+        }
+        net.run_for(Duration::from_secs(1));
+        assert_eq!((net.titles(connection), net.titles(listening)), (vec![], vec![title.to_owned()]), "{restart}");
     }
 }
 

@@ -1,13 +1,18 @@
 //! The same stories over UDP and TCP (RFC 3261 18; B325): what is said is the same, and over TCP it goes over one connection.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::CallIdentity;
-use sip_stack::{CallStage, Command, EndedBy, Event, RefreshMethod, RelayedDigit, SessionSettings, Transport};
-use sip_wire::Message;
+use sip_stack::{
+    CallStage, Command, EndedBy, Event, Input, LineSettings, LineState, RefreshMethod, RelayedDigit, SessionSettings,
+    StackSettings, Transport,
+};
+use sip_wire::{Message, Request, Response};
 use testbed::virtual_net::Net;
+use testbed::virtual_net::peer::{Caller, PCMU, answer, at, requests, with_sdp};
 
-use crate::given::{direct, over};
+use crate::given::{direct, over, settings};
 
 pub const BOTH: [Transport; 2] = [Transport::Udp, Transport::Tcp];
 
@@ -127,6 +132,109 @@ fn a_connection_that_breaks_under_a_request_does_not_end_the_call() {
         assert_eq!(failed, if hold { vec![503] } else { vec![] });
         net.run_for(Duration::from_secs(100));
         assert_eq!(net.calls(0).len(), 1, "refreshed: {}", net.story());
+    }
+}
+
+const SERVER: &str = "10.0.0.9:5060";
+const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.7\r\ns=-\r\nc=IN IP4 10.0.0.7\r\nt=0 0\r\n";
+
+/// A line that is bound at a scripted server, and has a call through it with a far end at 10.0.0.7, if wanted.
+struct Bound {
+    net: Net,
+    server: SocketAddr,
+    far: SocketAddr,
+    given: StackSettings,
+    invite: Option<Request>,
+}
+
+impl Bound {
+    fn new(transport: Transport, in_call: bool) -> Bound {
+        let mut given = over(transport, settings("10.0.0.1", "100", Some(SERVER)));
+        given.lines[0].keep_alive = Duration::from_secs(15);
+        let mut net = Net::new();
+        let (server, far) = (net.peer(SERVER), net.peer("10.0.0.7:5060"));
+        net.stack(given.clone());
+        net.settle();
+        let mut bound = Bound { net, server, far, given, invite: None };
+        bound.grant();
+        if in_call {
+            bound.net.dial(0, "200");
+            bound.net.settle();
+            let invite = requests(&bound.net.received(server), "INVITE")[0].clone();
+            bound.reply(with_sdp(at(answer(&invite, 200, "f"), far), &format!("{SDP}{PCMU}")));
+            assert_eq!(bound.net.titles(far), ["ACK"]);
+            bound.invite = Some(invite);
+        }
+        bound
+    }
+
+    fn grant(&mut self) {
+        let register = requests(&self.net.received(self.server), "REGISTER")[0].clone();
+        self.reply(answer(&register, 200, "r"));
+        assert!(matches!(self.net.line(0), LineState::Registered { .. }));
+    }
+
+    fn reply(&mut self, response: Response) {
+        self.net.send(self.server, self.net.nodes[0].ip, response.to_bytes());
+        self.net.settle();
+    }
+
+    fn set(&mut self, change: impl FnOnce(&mut LineSettings)) {
+        change(&mut self.given.lines[0]);
+        self.net.input(0, Input::Settings(Box::new(self.given.clone())));
+        self.net.settle();
+    }
+
+    /// The far end hangs up the call.
+    fn hung_up(&mut self) {
+        let mut caller = Caller::new(self.far, self.net.nodes[0].ip, "100");
+        let invite = self.invite.take().unwrap();
+        caller.call_id = invite.headers.call_id().unwrap().to_owned();
+        caller.tag = "f".into();
+        caller.to_tag = invite.headers.from().unwrap().tag().unwrap().to_owned();
+        caller.send(&mut self.net, "BYE", "bye", "", "");
+        assert_eq!(self.net.titles(self.far), ["200 BYE"]);
+        assert!(self.net.calls(0).is_empty());
+    }
+}
+
+/// DSCP_SIP_n at run time: the open socket gets the mark. The line stays bound, keep-alive, connections and calls go on.
+#[test]
+fn another_mark_is_given_to_the_open_socket_and_nothing_else_happens() {
+    for (transport, in_call) in [(BOTH[0], false), (BOTH[0], true), (BOTH[1], false), (BOTH[1], true)] {
+        let mut bound = Bound::new(transport, in_call);
+        let connections = bound.net.nodes[0].connections.clone();
+        bound.set(|line| line.dscp = 46);
+        let node = &bound.net.nodes[0];
+        assert_eq!((node.flows.len(), node.opened.len(), &node.connections), (1, 1, &connections));
+        assert_eq!(node.marks[&node.opened[0]], [0, 46]);
+        bound.net.run_for(Duration::from_secs(120));
+        let got = bound.net.bytes(bound.server);
+        assert!(!got.is_empty() && got.iter().all(|bytes| bytes == b"\r\n\r\n"), "{}", bound.net.story());
+        if in_call {
+            bound.hung_up();
+        }
+        bound.net.dial(0, "300");
+        bound.net.settle();
+        assert_eq!(bound.net.titles(bound.server), ["INVITE"]);
+    }
+}
+
+/// B325: UDP and TCP have ports of their own, so that the line is bound over the other one at once; a call keeps its socket until it is
+/// over.
+#[test]
+fn another_transport_is_there_at_once_while_a_call_goes_on_over_the_old_one() {
+    for (old, new) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
+        let mut bound = Bound::new(old, true);
+        bound.set(|line| line.transport = new);
+        bound.grant();
+        assert_eq!(bound.net.nodes[0].flows.len(), 2);
+        bound.net.run_for(Duration::from_secs(40));
+        bound.hung_up();
+        bound.net.run_for(Duration::from_secs(40));
+        let node = &bound.net.nodes[0];
+        assert_eq!((node.flows.len(), node.listening.len()), (1, usize::from(new == Transport::Tcp)));
+        assert!(matches!(bound.net.line(0), LineState::Registered { .. }));
     }
 }
 
