@@ -196,12 +196,12 @@ impl Stack {
         headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(call.elsewhere.dialled().unwrap_or(target))));
         headers.push(HeaderName::CALL_ID, &call.sip_call_id);
         headers.push(HeaderName::CSEQ, CSeq::new(number, Method::INVITE));
-        headers.push(HeaderName::CONTACT, self.contact_on(call.line, route.flow)?);
+        headers.push(HeaderName::CONTACT, self.contact_of_call(call.line, route.flow, call.anonymous)?);
         if own.invite_expires > 0 {
             headers.push(HeaderName::EXPIRES, own.invite_expires);
         }
         self.add_abilities(headers);
-        identity::declare(headers, own, call.anonymous);
+        self.declare(headers, call.line, call.anonymous, route);
         self.name_appearance(headers, call);
         self.add_supported(headers, call.line);
         call.interval.ask(headers, &own.sessions);

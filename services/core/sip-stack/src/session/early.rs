@@ -116,6 +116,7 @@ impl Stack {
         let Some(own) = line_of(settings, call.line) else { return };
         let mut prack = dialog.request(Method::PRACK);
         prack.headers.push(HeaderName::RACK, rack);
+        self.declare(&mut prack.headers, call.line, call.anonymous, dialog.peer);
         call.auth.sign(&mut prack, own, &mut self.random);
         if let State::Inviting(inviting) = &call.state
             && let Some(invite) = self.core.transactions.find_mut(inviting.invite)
