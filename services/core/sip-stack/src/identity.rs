@@ -9,7 +9,7 @@ use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Headers, NameAddr, Uri};
 
-use crate::addresses::own_address;
+use crate::addresses::{address_of_record, own_address};
 use crate::interface::{FlowId, LineSettings};
 use crate::stack::{Stack, line_of};
 use crate::transaction::Route;
@@ -83,6 +83,16 @@ impl Stack {
             contact.uri = conceal_user(&contact.uri, own.identity.anonymous_user);
         }
         Some(contact)
+    }
+
+    /// Whether that is where a live call of the line says that it is reached, without saying whose it is: a Contact is good for
+    /// requests outside the dialog, too (RFC 3261 8.1.1.8).
+    pub(crate) fn is_contact_of_anonymous_call(&self, line: LineNumber, uri: &Uri) -> bool {
+        let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
+        let part = own.identity.anonymous_user;
+        let says_so = conceal_user(&address_of_record(own), part).user_decoded() == uri.user_decoded();
+        let lives = || self.core.calls.values().any(|call| call.line == line && call.is_anonymous());
+        part != AnonymousPart::Usual && says_so && lives()
     }
 
     /// What a request of a call says of it beside From and Contact. The address of record is for a server of the line alone, as

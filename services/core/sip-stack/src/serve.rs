@@ -87,12 +87,13 @@ impl Stack {
     /// What only a request outside dialogs is asked: is it for us, and is it the only copy?
     fn inspect_first(&self, arrived: &Arrived, hops: Option<u8>) -> Result<(), Refusal> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, arrived.line));
-        if !own.is_some_and(|own| is_for(own, &arrived.request)) {
+        let hidden = self.is_contact_of_anonymous_call(arrived.line, &arrived.request.uri);
+        if !hidden && !own.is_some_and(|own| is_for(own, &arrived.request)) {
             // We are no proxy, but whoever has used up its hops looks for a loop.
             let spent = hops == Some(0);
             return Err(Refusal::Status(if spent { StatusCode::TOO_MANY_HOPS } else { StatusCode::NOT_FOUND }));
         }
-        if own.is_some_and(|own| details::is_misaddressed(own, &arrived.request)) {
+        if !hidden && own.is_some_and(|own| details::is_misaddressed(own, &arrived.request)) {
             return Err(Refusal::Status(StatusCode::NOT_FOUND));
         }
         if self.is_merged(&arrived.request) {
