@@ -112,12 +112,16 @@ impl Stack {
         if !response.status.is_success() {
             return;
         }
-        let Ok(mut dialog) = Dialog::as_caller(&told.request, response, told.route) else { return };
+        let read = Dialog::as_caller(&told.request, response, told.route);
+        let readable = read.is_ok();
+        let read = read.or_else(|_| Dialog::as_far_as_readable(&told.request, response, told.route));
+        let Ok(mut dialog) = read else { return };
         let began = told.request.headers.to().is_ok_and(|to| to.tag().is_none());
         if !began {
             dialog.route_set = told.request.headers.route().unwrap_or_default();
         }
-        if let Some(address) = dialog.next_hop().and_then(|hop| hop.host.socket(hop.port.unwrap_or(5060)))
+        if readable
+            && let Some(address) = dialog.next_hop().and_then(|hop| hop.host.socket(hop.port.unwrap_or(5060)))
             && let Some(route) = self.route_to(told.line, address)
         {
             dialog.peer = route;
