@@ -18,6 +18,9 @@ use crate::transaction::{Owner, TransactionId};
 /// To-tags of one call that are kept apart.
 const MOST_EARLY: usize = 8;
 
+/// Call Is Being Forwarded, Queued, Early Dialog Terminated (RFC 6228). What nobody knows counts as 183 (RFC 3261 8.1.3.2).
+const DOES_NOT_RING: [u16; 3] = [181, 182, 199];
+
 /// One To-tag of a forked call.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Early {
@@ -76,7 +79,7 @@ impl Stack {
             early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
             early.answered |= reliable && early_media;
         }
-        let rings = matches!(response.status.code(), 180 | 183);
+        let rings = !DOES_NOT_RING.contains(&response.status.code());
         let known = inviting.told_ringback;
         let tell = (rings || early_media) && (known.is_none() || (early_media && known == Some(false)));
         if tell {

@@ -620,3 +620,15 @@ fn a_second_answer_that_cannot_be_read_is_acknowledged_and_ended_too() {
     assert!(got.iter().map(request_of).all(|request| request.headers.to().unwrap().tag() == Some("g")));
     assert_eq!(dialled.net.calls(0).len(), 1, "the call with the first goes on");
 }
+
+/// RFC 3261 8.1.3.2: a provisional response that nobody knows counts as 183. Call Is Being Forwarded and Queued do not ring, nor does
+/// the end of an early dialog (RFC 6228).
+#[test]
+fn an_unknown_provisional_response_rings() {
+    for (code, rings) in [(180, 1), (183, 1), (185, 1), (170, 1), (181, 0), (182, 0), (199, 0)] {
+        let mut dialled = Dialled::new();
+        dialled.say(code, "f");
+        let told = |event: &Event| matches!(event, Event::Ringback { early_media: false, .. }).then_some(());
+        assert_eq!(dialled.net.nodes[0].events(told).len(), rings, "{code}");
+    }
+}
