@@ -12,6 +12,7 @@ use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
 use crate::interface::{Event, Party, StackSettings};
 use crate::receive::Arrived;
+use crate::referral::is_about_referral;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{Owner, TransactionId};
 
@@ -148,7 +149,8 @@ impl Stack {
         self.put_call(call);
     }
 
-    /// A request of theirs in an early dialog of a call of ours: UPDATE. False: there is no such dialog.
+    /// A request of theirs in an early dialog of a call of ours; a 481 would say that the dialog is gone (RFC 5057 5.1). False: there
+    /// is no such dialog.
     pub(super) fn on_early_request(&mut self, id: TransactionId, arrived: &Arrived) -> bool {
         let request = &arrived.request;
         let headers = &request.headers;
@@ -165,6 +167,13 @@ impl Stack {
                 self.note_reached(&mut call, arrived.source.remote.ip(), headers);
                 return self.on_early_update(id, call, request, theirs, &settings);
             }
+            Method::OPTIONS => self.on_options(id, request, ours),
+            Method::INFO => self.on_info(id, request, ours),
+            Method::NOTIFY if !is_about_referral(request) => self.bad_event(id, request),
+            // Ours is out (RFC 3261 14.2).
+            Method::INVITE => self.respond_status(id, StatusCode::REQUEST_PENDING, ours),
+            // Nobody is there yet who could be asked.
+            Method::REFER => self.respond_status(id, StatusCode::TEMPORARILY_UNAVAILABLE, ours),
             _ => self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, ours),
         }
         self.put_call(call);

@@ -455,7 +455,7 @@ fn an_early_update_is_491_until_our_offer_is_answered_reliably() {
     assert!(response_with(&asked(&mut dialled, "UPDATE", 3, ""), 200).is_some());
     assert!(response_with(&asked(&mut dialled, "UPDATE", 3, "m=audio 9 RTP/AVP 8\r\n"), 200).is_some(), "the same once more");
     assert!(response_with(&asked(&mut dialled, "UPDATE", 1, ""), 481).is_some(), "answered before");
-    assert!(response_with(&asked(&mut dialled, "OPTIONS", 4, ""), 481).is_some());
+    assert!(response_with(&asked(&mut dialled, "OPTIONS", 4, ""), 200).is_some());
     provisional(&mut dialled, 183, "f", 2, Some(40000));
     let got = dialled.got();
     dialled.reply_to(&got, "PRACK", 200);
@@ -467,6 +467,19 @@ fn an_early_update_is_491_until_our_offer_is_answered_reliably() {
     assert_eq!((view.codec, view.media.legs[0].remote.unwrap().port()), (Some(Codec::Pcma), 43000), "the newest exchange counts");
     assert!(response_with(&asked(&mut dialled, "UPDATE", 5, ""), 200).is_some(), "the same once more");
     assert!(response_with(&asked(&mut dialled, "OPTIONS", 3, ""), 500).is_some(), "their numbers count on");
+}
+
+/// RFC 5057 5.1: 481 would say that the early dialog is gone, which it is not.
+#[test]
+fn what_is_asked_in_an_early_dialog_is_answered_as_in_a_call() {
+    for (method, code) in [("OPTIONS", 200), ("INFO", 200), ("REFER", 480), ("INVITE", 491), ("NOTIFY", 489), ("PRACK", 481)] {
+        let mut dialled = dialled();
+        dialled.say(180, "f");
+        let got = asked(&mut dialled, method, 1, "");
+        assert!(response_with(&got, code).is_some(), "{method}: {}", dialled.net.story());
+        dialled.say_with_sdp(200, "f", 40000);
+        assert_eq!(dialled.net.calls(0).len(), 1);
+    }
 }
 
 /// A call that is taken back while its 180 is being acknowledged.
