@@ -5,6 +5,7 @@ use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Method, NameAddr, RAck, Request, Response, StatusCode};
 
+use super::reliable::knows_reliable;
 use super::{Call, State, sdp_of};
 use crate::addresses;
 use crate::auth::is_challenge;
@@ -68,7 +69,7 @@ impl Stack {
         if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
             inviting.early.push(Early::new(tag.clone(), told, response));
         }
-        let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
+        let Some(reliable) = self.admit_early(call, &tag, told, response) else { return };
         self.note_reached(call, told.route.remote.ip(), &response.headers);
         self.note_referred(call.identity, response.status);
         let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
@@ -94,9 +95,11 @@ impl Stack {
 
     /// A provisional response of that early dialog. None: it is not to be heard; else whether it is reliable, and its PRACK has
     /// left.
-    fn admit_early(&mut self, call: &mut Call, tag: &str, response: &Response, settings: &StackSettings) -> Option<bool> {
-        let own = line_of(settings, call.line)?;
-        let Some(rseq) = reliable_number(response).filter(|_| own.sessions.reliable) else { return Some(false) };
+    fn admit_early(&mut self, call: &mut Call, tag: &str, told: &Told, response: &Response) -> Option<bool> {
+        let settings = self.settings()?;
+        // What this INVITE has said counts, whatever is set by now (RFC 3262 4).
+        let known = knows_reliable(&told.request.headers);
+        let Some(rseq) = reliable_number(response).filter(|_| known) else { return Some(false) };
         let (line, identity) = (call.line, call.identity);
         let State::Inviting(inviting) = &mut call.state else { return None };
         let early = inviting.early.iter_mut().find(|early| early.tag == tag)?;
@@ -106,7 +109,7 @@ impl Stack {
         let mut dialog = early.dialog.clone()?;
         self.settle_peer(line, identity, &mut dialog);
         if let Ok(cseq) = response.headers.cseq() {
-            self.send_prack(call, &mut dialog, &RAck { rseq, cseq }, settings);
+            self.send_prack(call, &mut dialog, &RAck { rseq, cseq }, &settings);
         }
         if let State::Inviting(inviting) = &mut call.state
             && let Some(early) = inviting.early.iter_mut().find(|early| early.tag == tag)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_stack::{Codec, Command, Direction, EndedBy, Event, StackSettings};
+use sip_stack::{Codec, Command, Direction, EndedBy, Event, Input, StackSettings};
 use sip_wire::{Message, Request, Response};
 use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with, with_sdp};
 use testbed::virtual_net::{Faults, MediaMode, Net, PERFECT, seconds};
@@ -480,6 +480,24 @@ fn what_is_asked_in_an_early_dialog_is_answered_as_in_a_call() {
         dialled.say_with_sdp(200, "f", 40000);
         assert_eq!(dialled.net.calls(0).len(), 1);
     }
+}
+
+/// B217: what the INVITE has said holds for its call. A line that has the extension switched off meanwhile still owes the PRACK, without
+/// which the far end ends the call (RFC 3262 3 and 4).
+#[test]
+fn a_call_that_said_100rel_acknowledges_whatever_is_set_meanwhile() {
+    let mut dialled = dialled();
+    dialled.net.input(0, Input::Settings(Box::new(direct("10.0.0.1", "100", "10.0.0.9:5060"))));
+    dialled.net.settle();
+    provisional(&mut dialled, 180, "f", 1, None);
+    let got = dialled.got();
+    assert_eq!(pracks(&got), ["1 1 INVITE"]);
+    dialled.reply_to(&got, "PRACK", 200);
+    let mut off = Dialled::new();
+    off.net.input(0, Input::Settings(Box::new(reliable(direct("10.0.0.1", "100", "10.0.0.9:5060")))));
+    off.net.settle();
+    provisional(&mut off, 180, "f", 1, None);
+    assert!(off.titles().is_empty(), "the far end has not read that we know it");
 }
 
 /// A call that is taken back while its 180 is being acknowledged.
