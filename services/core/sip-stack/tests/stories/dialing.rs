@@ -632,3 +632,18 @@ fn an_unknown_provisional_response_rings() {
         assert_eq!(dialled.net.nodes[0].events(told).len(), rings, "{code}");
     }
 }
+
+/// RFC 6026 7.2: 64*T1, however early the line gives an unanswered INVITE up (SIP_TIMER_B_n).
+#[test]
+fn a_repeated_200_is_acknowledged_for_64_t1_also_with_a_short_timer_b() {
+    let mut given = direct("10.0.0.1", "100", FAR);
+    given.lines[0].timer_b = Duration::from_secs(1);
+    let mut dialled = Dialled::with(given);
+    dialled.say_with_sdp(200, "f", 40000);
+    assert_eq!(dialled.titles(), ["ACK"]);
+    for _ in 0..7 {
+        dialled.net.run_for(Duration::from_secs(4));
+        dialled.say_with_sdp(200, "f", 40000);
+        assert_eq!(dialled.titles(), ["ACK"]);
+    }
+}
