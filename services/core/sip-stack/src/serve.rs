@@ -74,6 +74,11 @@ impl Stack {
         if !in_dialog {
             self.inspect_first(arrived, hops)?;
         }
+        // RFC 3891 3: in an INVITE that begins a dialog alone.
+        let begins = request.method.is_invite() && !in_dialog;
+        if request.headers.has(HeaderName::REPLACES) && !begins {
+            return Err(Refusal::Status(StatusCode::BAD_REQUEST));
+        }
         let mut wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
         let known = self.supported(arrived.line);
         wanted.retain(|tag| !known.iter().any(|known| tag.eq_ignore_ascii_case(known)) && !self.may_require(request, tag));

@@ -310,3 +310,19 @@ fn a_call_that_hides_its_number_is_replaced_where_its_contact_says() {
         assert_eq!(ask(&mut dialled, "late", ""), ["404 INVITE"], "nobody is called so any more");
     }
 }
+
+/// RFC 3891 3: in the INVITE that begins a call alone.
+#[test]
+fn replaces_in_any_other_request_is_400() {
+    let mut lab = Lab::new();
+    let extra = extra_of(&lab);
+    for method in ["OPTIONS", "INFO", "UPDATE"] {
+        assert_eq!(lab.ask(method, &extra, ""), [400], "{method}");
+    }
+    assert_eq!(lab.ask("REFER", &format!("{extra}Refer-To: <sip:300@10.0.0.9>\r\n"), ""), [400]);
+    lab.called.caller.cseq += 1;
+    let sdp = lab.called.caller.sdp(PCMU);
+    lab.called.caller.send(&mut lab.called.net, "INVITE", "again", &extra, &sdp);
+    assert_eq!(lab.called.titles(), ["400 INVITE"]);
+    assert!(lab.goes_on());
+}
