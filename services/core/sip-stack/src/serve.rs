@@ -6,6 +6,7 @@ use sip_wire::{HeaderName, Method, Request, StatusCode};
 use crate::details;
 use crate::interface::{Event, LineSettings};
 use crate::receive::Arrived;
+use crate::referral::PACKAGE;
 use crate::session::relay;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{ServerKey, TransactionId};
@@ -152,12 +153,15 @@ impl Stack {
         self.tell(Event::ResyncRequested { line: arrived.line, event });
     }
 
-    /// 489 with what we would take (RFC 6665 8.2.2).
+    /// 489 with what we would take (RFC 6665 8.2.2): what the far end may send unasked, and what is asked for.
     pub(crate) fn bad_event(&mut self, id: TransactionId, request: &Request) {
         let tag = self.random.token();
         let mut response = self.response(request, StatusCode::BAD_EVENT, &tag);
-        let packages = self.allowed_events().unwrap_or_default();
-        response.headers.push(HeaderName::ALLOW_EVENTS, packages);
+        let line = self.core.transactions.find(id).map(|transaction| transaction.line);
+        let subscribed = line.map(|line| self.core.subscriptions.packages_of(line)).unwrap_or_default();
+        let others = subscribed.into_iter().filter(|package| !package.eq_ignore_ascii_case(PACKAGE));
+        let packages = self.allowed_events().into_iter().chain([PACKAGE.to_owned()]).chain(others.map(str::to_owned));
+        response.headers.push(HeaderName::ALLOW_EVENTS, packages.collect::<Vec<String>>().join(", "));
         self.respond(id, &response);
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sip_stack::{Command, Event, StackSettings};
+use agreements::LineNumber;
+use sip_stack::{Command, Event, StackSettings, SubscriptionKey, SubscriptionWish};
 use sip_wire::Message;
 use testbed::virtual_net::Net;
 use testbed::virtual_net::peer::{Caller, PCMU, response_of, response_with};
@@ -210,6 +211,30 @@ fn a_resync_counts_only_from_the_lines_servers() {
     let mut off = direct("10.0.0.1", "200", FAR);
     off.resync_event = String::new();
     assert_eq!(codes(&asked_with(off, "NOTIFY", "Event: check-sync\r\n", as_is)), [489]);
+}
+
+/// RFC 6665 8.2.2: a 489 names what would be taken, each once; never nothing.
+#[test]
+fn what_is_not_taken_is_489_with_what_is() {
+    let events = |given: StackSettings| {
+        let got = asked_with(given, "NOTIFY", "Event: conference\r\n", as_is);
+        response_with(&got, 489).unwrap().headers.get("Allow-Events").unwrap().to_owned()
+    };
+    assert_eq!(events(direct("10.0.0.1", "200", FAR)), "refer");
+    let mut both = direct("10.0.0.1", "200", FAR);
+    (both.talk_package, both.hold_package) = (true, true);
+    assert_eq!(events(both), "talk, hold, refer");
+    let mut called = Called::new();
+    for event in ["message-summary", "dialog", "dialog;sla", "refer"] {
+        let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: event.into(), resource: String::new() };
+        called.net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+    }
+    called.net.settle();
+    called.titles();
+    called.caller.clone().send(&mut called.net, "NOTIFY", "n", "Event: conference\r\n", "");
+    let got = called.got();
+    let named = response_with(&got, 489).unwrap().headers.get("Allow-Events").unwrap().to_owned();
+    assert_eq!(named, "refer, dialog, message-summary");
 }
 
 /// C68: a line without servers has none, whomever it calls.
