@@ -67,10 +67,12 @@ impl Dialog {
         })
     }
 
-    /// As UAS (RFC 3261 12.1.1), from their INVITE.
+    /// As UAS (RFC 3261 12.1.1), from their INVITE. One without Contact is of RFC 2543 (its section 6.13): who
+    /// has sent it is where From says.
     pub(crate) fn as_callee(request: &Request, local_tag: &str, peer: Route) -> Result<Dialog, HeaderError> {
-        let contact = request.headers.contact()?.first().map(|contact| contact.uri.clone());
         let remote = request.headers.from()?;
+        let sender = (!request.headers.has(HeaderName::CONTACT)).then(|| remote.uri.without_headers());
+        let contact = request.headers.contact()?.first().map(|contact| contact.uri.clone()).or(sender);
         Ok(Dialog {
             call_id: request.headers.call_id()?.to_owned(),
             local: request.headers.to()?.with_tag(local_tag),

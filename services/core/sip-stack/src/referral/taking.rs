@@ -109,9 +109,11 @@ impl Stack {
         if !may_speak {
             return self.respond_status(id, StatusCode::FORBIDDEN, &tag);
         }
-        match Dialog::as_callee(&arrived.request, &tag, arrived.source) {
-            Ok(dialog) => self.take_refer(id, about, Usage::Own(Box::new(dialog)), arrived, &tag),
-            Err(_) => self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
+        // RFC 3515 2.2: a REFER says where its sender is, or its NOTIFYs would go anywhere.
+        let read = Dialog::as_callee(&arrived.request, &tag, arrived.source);
+        match read.ok().filter(|_| arrived.request.headers.has(HeaderName::CONTACT)) {
+            Some(dialog) => self.take_refer(id, about, Usage::Own(Box::new(dialog)), arrived, &tag),
+            None => self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
         }
     }
 
