@@ -125,12 +125,14 @@ impl Stack {
         self.respond(id, &response);
     }
 
-    /// What we can do (RFC 3261 11.2); `tag` is the dialog's, where it is asked in one.
+    /// What we can do (RFC 3261 11.2), always by 200 (decision 37); `tag` is the dialog's, where it is asked in one.
     pub(crate) fn on_options(&mut self, id: TransactionId, request: &Request, tag: &str) {
         let tag = if tag.is_empty() { self.random.token() } else { tag.to_owned() };
         let mut response = self.response(request, StatusCode::OK, &tag);
         self.add_abilities(&mut response.headers);
         response.headers.push(HeaderName::ACCEPT, ACCEPT);
+        response.headers.push(HeaderName::ACCEPT_ENCODING, "identity");
+        response.headers.push(HeaderName::ACCEPT_LANGUAGE, "en");
         let line = self.core.transactions.find(id).map(|transaction| transaction.line);
         let tags = line.map(|line| self.supported(line)).unwrap_or_default();
         response.headers.push(HeaderName::SUPPORTED, tags.join(", "));
