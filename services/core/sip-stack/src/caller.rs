@@ -62,7 +62,8 @@ impl Stack {
     }
 }
 
-fn wants_privacy(headers: &Headers) -> bool {
+/// Whether a request asks to hide whose it is.
+pub(crate) fn wants_privacy(headers: &Headers) -> bool {
     let values = headers.all(HeaderName::PRIVACY).flat_map(|value| value.split([';', ',']));
     values.map(str::trim).any(|value| HIDING.iter().any(|hiding| value.eq_ignore_ascii_case(hiding)))
 }

@@ -35,9 +35,26 @@ pub(crate) struct Dialog {
 impl Dialog {
     /// As UAC (RFC 3261 12.1.2), from our INVITE and a response with a To-tag.
     pub(crate) fn as_caller(request: &Request, response: &Response, peer: Route) -> Result<Dialog, HeaderError> {
-        let mut route_set = response.headers.record_route()?;
-        route_set.reverse();
+        let route_set = response.headers.record_route()?;
         let contact = response.headers.contact()?.first().map(|contact| contact.uri.clone());
+        Dialog::called(request, response, peer, (contact, route_set.into_iter().rev().collect()))
+    }
+
+    /// As far as a 2xx can be read whose Contact or Record-Route cannot: it has an ACK and a BYE coming all the same (RFC 3261
+    /// 13.2.2.4). What is missing is as in the INVITE, and both go the way that it went.
+    pub(crate) fn as_far_as_readable(request: &Request, response: &Response, peer: Route) -> Result<Dialog, HeaderError> {
+        let contact = response.headers.contact().ok().and_then(|contacts| contacts.first().map(|contact| contact.uri.clone()));
+        let recorded = response.headers.record_route().map(|route_set| route_set.into_iter().rev().collect());
+        let route_set = recorded.or_else(|_| request.headers.route()).unwrap_or_default();
+        Dialog::called(request, response, peer, (contact, route_set))
+    }
+
+    fn called(
+        request: &Request,
+        response: &Response,
+        peer: Route,
+        (contact, route_set): (Option<Uri>, Vec<NameAddr>),
+    ) -> Result<Dialog, HeaderError> {
         Ok(Dialog {
             call_id: request.headers.call_id()?.to_owned(),
             local: request.headers.from()?,
@@ -50,10 +67,12 @@ impl Dialog {
         })
     }
 
-    /// As UAS (RFC 3261 12.1.1), from their INVITE.
+    /// As UAS (RFC 3261 12.1.1), from their INVITE. One without Contact is of RFC 2543 (its section 6.13): who
+    /// has sent it is where From says.
     pub(crate) fn as_callee(request: &Request, local_tag: &str, peer: Route) -> Result<Dialog, HeaderError> {
-        let contact = request.headers.contact()?.first().map(|contact| contact.uri.clone());
         let remote = request.headers.from()?;
+        let sender = (!request.headers.has(HeaderName::CONTACT)).then(|| remote.uri.without_headers());
+        let contact = request.headers.contact()?.first().map(|contact| contact.uri.clone()).or(sender);
         Ok(Dialog {
             call_id: request.headers.call_id()?.to_owned(),
             local: request.headers.to()?.with_tag(local_tag),

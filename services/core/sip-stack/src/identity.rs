@@ -2,13 +2,17 @@
 //! the far end says of itself is not its affair.
 //!
 //! Whether a call is anonymous is decided when it is dialled and stays with it: a re-INVITE or BYE that said more than the INVITE
-//! would tell what was to be hidden.
+//! would tell what was to be hidden. So every Contact of a call is made here, in requests and in answers, also in those about a REFER
+//! in it.
 
+use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Headers, NameAddr, Uri};
 
-use crate::addresses::own_address;
-use crate::interface::LineSettings;
+use crate::addresses::{address_of_record, own_address};
+use crate::interface::{FlowId, LineSettings};
+use crate::stack::{Stack, line_of};
+use crate::transaction::Route;
 
 /// Display name and user of anonymous calls (RFC 3323 4.1.1.3).
 const NAME: &str = "Anonymous";
@@ -70,22 +74,36 @@ fn conceal_user(uri: &Uri, part: AnonymousPart) -> Uri {
     }
 }
 
-/// What a request of a call says of it beside From; its Contact stands there already where it has one.
-pub(crate) fn declare(headers: &mut Headers, line: &LineSettings, anonymous: bool) {
-    if line.identity.preferred {
-        headers.push(HeaderName::P_PREFERRED_IDENTITY, own_address(line));
+impl Stack {
+    /// Our Contact in a message of a call: that of an anonymous one says no more than its From.
+    pub(crate) fn contact_of_call(&self, line: LineNumber, flow: FlowId, anonymous: bool) -> Option<NameAddr> {
+        let own = line_of(self.settings.as_deref()?, line)?;
+        let mut contact = self.contact_on(line, flow)?;
+        if anonymous {
+            contact.uri = conceal_user(&contact.uri, own.identity.anonymous_user);
+        }
+        Some(contact)
     }
-    if line.identity.privacy {
-        headers.push(HeaderName::PRIVACY, if anonymous { "id" } else { "none" });
-    }
-    conceal_contact(headers, line, anonymous);
-}
 
-/// Our Contact of an anonymous call says no more than its From.
-pub(crate) fn conceal_contact(headers: &mut Headers, line: &LineSettings, anonymous: bool) {
-    let contact = headers.contact().ok().and_then(|contacts| contacts.first().cloned()).filter(|_| anonymous);
-    if let Some(mut contact) = contact {
-        contact.uri = conceal_user(&contact.uri, line.identity.anonymous_user);
-        headers.set(HeaderName::CONTACT, contact);
+    /// Whether that is where a live call of the line says that it is reached, without saying whose it is: a Contact is good for
+    /// requests outside the dialog, too (RFC 3261 8.1.1.8).
+    pub(crate) fn is_contact_of_anonymous_call(&self, line: LineNumber, uri: &Uri) -> bool {
+        let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
+        let part = own.identity.anonymous_user;
+        let says_so = conceal_user(&address_of_record(own), part).user_decoded() == uri.user_decoded();
+        let lives = || self.core.calls.values().any(|call| call.line == line && call.is_anonymous());
+        part != AnonymousPart::Usual && says_so && lives()
+    }
+
+    /// What a request of a call says of it beside From and Contact. The address of record is for a server of the line alone, as
+    /// the next hop (RFC 3325 9.2): a far end that the request goes straight to would learn from it what is hidden.
+    pub(crate) fn declare(&self, headers: &mut Headers, line: LineNumber, anonymous: bool, way: Route) {
+        let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return };
+        if own.identity.preferred && self.is_server_of(line, way.remote.ip()) {
+            headers.push(HeaderName::P_PREFERRED_IDENTITY, own_address(own));
+        }
+        if own.identity.privacy {
+            headers.push(HeaderName::PRIVACY, if anonymous { "id" } else { "none" });
+        }
     }
 }

@@ -6,6 +6,7 @@ use sip_wire::{HeaderName, Method, Request, StatusCode};
 use crate::details;
 use crate::interface::{Event, LineSettings};
 use crate::receive::Arrived;
+use crate::referral::PACKAGE;
 use crate::session::relay;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{ServerKey, TransactionId};
@@ -74,6 +75,11 @@ impl Stack {
         if !in_dialog {
             self.inspect_first(arrived, hops)?;
         }
+        // RFC 3891 3: in an INVITE that begins a dialog alone.
+        let begins = request.method.is_invite() && !in_dialog;
+        if request.headers.has(HeaderName::REPLACES) && !begins {
+            return Err(Refusal::Status(StatusCode::BAD_REQUEST));
+        }
         let mut wanted = request.headers.require().map_err(|_| Refusal::Status(StatusCode::BAD_REQUEST))?;
         let known = self.supported(arrived.line);
         wanted.retain(|tag| !known.iter().any(|known| tag.eq_ignore_ascii_case(known)) && !self.may_require(request, tag));
@@ -87,12 +93,13 @@ impl Stack {
     /// What only a request outside dialogs is asked: is it for us, and is it the only copy?
     fn inspect_first(&self, arrived: &Arrived, hops: Option<u8>) -> Result<(), Refusal> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, arrived.line));
-        if !own.is_some_and(|own| is_for(own, &arrived.request)) {
+        let hidden = self.is_contact_of_anonymous_call(arrived.line, &arrived.request.uri);
+        if !hidden && !own.is_some_and(|own| is_for(own, &arrived.request)) {
             // We are no proxy, but whoever has used up its hops looks for a loop.
             let spent = hops == Some(0);
             return Err(Refusal::Status(if spent { StatusCode::TOO_MANY_HOPS } else { StatusCode::NOT_FOUND }));
         }
-        if own.is_some_and(|own| details::is_misaddressed(own, &arrived.request)) {
+        if !hidden && own.is_some_and(|own| details::is_misaddressed(own, &arrived.request)) {
             return Err(Refusal::Status(StatusCode::NOT_FOUND));
         }
         if self.is_merged(&arrived.request) {
@@ -118,12 +125,14 @@ impl Stack {
         self.respond(id, &response);
     }
 
-    /// What we can do (RFC 3261 11.2); `tag` is the dialog's, where it is asked in one.
+    /// What we can do (RFC 3261 11.2), always by 200 (decision 37); `tag` is the dialog's, where it is asked in one.
     pub(crate) fn on_options(&mut self, id: TransactionId, request: &Request, tag: &str) {
         let tag = if tag.is_empty() { self.random.token() } else { tag.to_owned() };
         let mut response = self.response(request, StatusCode::OK, &tag);
         self.add_abilities(&mut response.headers);
         response.headers.push(HeaderName::ACCEPT, ACCEPT);
+        response.headers.push(HeaderName::ACCEPT_ENCODING, "identity");
+        response.headers.push(HeaderName::ACCEPT_LANGUAGE, "en");
         let line = self.core.transactions.find(id).map(|transaction| transaction.line);
         let tags = line.map(|line| self.supported(line)).unwrap_or_default();
         response.headers.push(HeaderName::SUPPORTED, tags.join(", "));
@@ -146,12 +155,15 @@ impl Stack {
         self.tell(Event::ResyncRequested { line: arrived.line, event });
     }
 
-    /// 489 with what we would take (RFC 6665 8.2.2).
+    /// 489 with what we would take (RFC 6665 8.2.2): what the far end may send unasked, and what is asked for.
     pub(crate) fn bad_event(&mut self, id: TransactionId, request: &Request) {
         let tag = self.random.token();
         let mut response = self.response(request, StatusCode::BAD_EVENT, &tag);
-        let packages = self.allowed_events().unwrap_or_default();
-        response.headers.push(HeaderName::ALLOW_EVENTS, packages);
+        let line = self.core.transactions.find(id).map(|transaction| transaction.line);
+        let subscribed = line.map(|line| self.core.subscriptions.packages_of(line)).unwrap_or_default();
+        let others = subscribed.into_iter().filter(|package| !package.eq_ignore_ascii_case(PACKAGE));
+        let packages = self.allowed_events().into_iter().chain([PACKAGE.to_owned()]).chain(others.map(str::to_owned));
+        response.headers.push(HeaderName::ALLOW_EVENTS, packages.collect::<Vec<String>>().join(", "));
         self.respond(id, &response);
     }
 

@@ -35,9 +35,9 @@ pub(crate) enum Timer {
     Settled,
     /// Other client, Completed: absorb repeated responses (T4).
     K,
-    /// INVITE server, Accepted: absorb repeated INVITEs after a 2xx (SIP_TIMER_H; RFC 6026).
+    /// INVITE server, Accepted: absorb repeated INVITEs after a 2xx (SIP_TIMER_H, but no less than RFC 6026's 64*T1).
     L,
-    /// INVITE client, Accepted: take repeated and forked 2xx (SIP_TIMER_B; RFC 6026).
+    /// INVITE client, Accepted: take repeated and forked 2xx (SIP_TIMER_B, but no less than RFC 6026's 64*T1).
     M,
     /// Session, 2xx sent and no ACK yet: send it again (T1, doubling up to T2; RFC 3261 13.3.1.4).
     AnswerAgain,

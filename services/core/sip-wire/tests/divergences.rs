@@ -14,8 +14,9 @@ mod oracle;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use oracle::{Divergence, compare};
+use oracle::{Divergence, compare, only_they_read};
 use proptest::prelude::*;
+use sip_wire::{Defect, HeaderError, HeaderName, Syntax};
 
 /// A plain message, which both read alike.
 const PLAIN: &str = "INVITE sip:200@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n\
@@ -73,6 +74,27 @@ fn each_named_difference_is_shown_by_a_message() {
         let shown = checked(&octets);
         assert!(shown.contains(&divergence), "{divergence:?} is not in {shown:?}");
     }
+}
+
+/// A parser that refused what is plain would not hide behind its own words.
+#[test]
+fn a_refusal_that_nothing_bears_out_is_no_named_difference() {
+    let names = ["Via", "From", "To", "Call-ID", "CSeq", "Max-Forwards", "Content-Length"].map(HeaderName::from);
+    let malformed = |name: &HeaderName| HeaderError::Malformed { name: name.clone(), what: Syntax("strange") };
+    let of_headers =
+        names.iter().flat_map(|name| [malformed(name), HeaderError::Repeated(name.clone()), HeaderError::TooMany(name.clone())]);
+    let missing = names.iter().filter(|name| name.as_str() != "Max-Forwards").map(|name| HeaderError::Missing(name.clone()));
+    let of_headers: Vec<Defect> = of_headers.chain(missing).map(Defect::Header).collect();
+    let others = [Defect::KeepAlive, Defect::NotSip, Defect::TooLarge("message"), Defect::Version, Defect::Truncated];
+    let more = [Defect::StartLine(Syntax("strange")), Defect::RequestUri(Syntax("strange")), Defect::ContentLength];
+    for defect in of_headers.iter().chain(&others).chain(&more) {
+        for plain in [PLAIN, ANSWER] {
+            assert!(only_they_read(plain.as_bytes(), defect).is_err(), "{defect}");
+        }
+    }
+    assert!(only_they_read(PLAIN.as_bytes(), &Defect::CSeqMethod).is_err());
+    let other = PLAIN.replace("3 INVITE", "3 BYE");
+    assert_eq!(only_they_read(other.as_bytes(), &Defect::CSeqMethod), Ok(Divergence::LazyHeaders));
 }
 
 #[test]

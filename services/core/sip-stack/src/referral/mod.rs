@@ -31,7 +31,7 @@ pub(crate) use taking::{Referred, add_referred};
 pub use wish::{ReferProgress, ReferTarget, ReferralId};
 
 /// The event package of the subscription that a REFER makes (RFC 3515 section 3).
-const PACKAGE: &str = "refer";
+pub(crate) const PACKAGE: &str = "refer";
 /// Referrals at a time in each role.
 const MOST: usize = 16;
 

@@ -53,7 +53,7 @@ impl Stack {
         let mut one = self.core.referrals.taken.get(&id)?.clone();
         let own = line_of(&settings, one.line)?;
         let (mut request, route) = self.request_in(one.line, &mut one.usage, Method::NOTIFY)?;
-        let contact = self.contact_on(one.line, route.flow)?;
+        let contact = self.contact_of_call(one.line, route.flow, one.anonymous)?;
         let expires = self.core.timers.at(TimerOwner::Referral(id), Timer::ReferExpires);
         let left = expires.map_or(SUBSCRIBED, |at| at.since(self.now)).as_secs();
         // RFC 6665 4.1.3.
@@ -67,6 +67,7 @@ impl Stack {
         headers.push(HeaderName::EVENT, format!("{PACKAGE};id={}", one.number));
         headers.push(HeaderName::SUBSCRIPTION_STATE, state);
         self.add_abilities(headers);
+        self.declare(headers, one.line, one.anonymous, route);
         headers.push(HeaderName::CONTENT_TYPE, CONTENT_TYPE);
         request.body = SipFragment::new(status).to_bytes();
         one.auth.sign(&mut request, own, &mut self.random);

@@ -68,6 +68,8 @@ pub(crate) struct Taken {
     target: Uri,
     referred: Referred,
     pub(super) stage: Stage,
+    /// Of a call that does not say whose it is, or about one: nor does what is said of the referral.
+    pub(super) anonymous: bool,
     /// What the next NOTIFY says.
     pub(super) status: StatusCode,
     /// What the last one has said, and whether that was the last word.
@@ -107,9 +109,11 @@ impl Stack {
         if !may_speak {
             return self.respond_status(id, StatusCode::FORBIDDEN, &tag);
         }
-        match Dialog::as_callee(&arrived.request, &tag, arrived.source) {
-            Ok(dialog) => self.take_refer(id, about, Usage::Own(Box::new(dialog)), arrived, &tag),
-            Err(_) => self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
+        // RFC 3515 2.2: a REFER says where its sender is, or its NOTIFYs would go anywhere.
+        let read = Dialog::as_callee(&arrived.request, &tag, arrived.source);
+        match read.ok().filter(|_| arrived.request.headers.has(HeaderName::CONTACT)) {
+            Some(dialog) => self.take_refer(id, about, Usage::Own(Box::new(dialog)), arrived, &tag),
+            None => self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
         }
     }
 
@@ -134,7 +138,8 @@ impl Stack {
             Ok(wanted) => wanted,
             Err(status) => return self.respond_status(id, status, tag),
         };
-        self.accept_request(id, arrived, tag, wanted.subscribed);
+        let anonymous = call.and_then(|call| self.core.calls.get(&call)).is_some_and(Call::is_anonymous);
+        self.accept_request(id, arrived, tag, (wanted.subscribed, anonymous));
         let name = self.core.referrals.name();
         let Wanted { target, referred, by, subscribed } = wanted;
         let to = addresses::party(&NameAddr::new(target.clone()));
@@ -146,6 +151,7 @@ impl Stack {
             target,
             referred,
             stage: Stage::Asked,
+            anonymous,
             status: StatusCode::TRYING,
             said: None,
             subscribed,
@@ -184,10 +190,10 @@ impl Stack {
     }
 
     /// 202; that there will be no NOTIFYs is said where it was asked for (RFC 4488 4).
-    fn accept_request(&mut self, id: TransactionId, arrived: &Arrived, tag: &str, subscribed: bool) {
+    fn accept_request(&mut self, id: TransactionId, arrived: &Arrived, tag: &str, (subscribed, anonymous): (bool, bool)) {
         let mut response = self.response(&arrived.request, StatusCode::ACCEPTED, tag);
         response.headers.copy(HeaderName::RECORD_ROUTE, &arrived.request.headers);
-        if let Some(contact) = self.contact_on(arrived.line, arrived.source.flow) {
+        if let Some(contact) = self.contact_of_call(arrived.line, arrived.source.flow, anonymous) {
             response.headers.push(HeaderName::CONTACT, contact);
         }
         if !subscribed {

@@ -70,6 +70,7 @@ impl Stack {
         headers.push(HeaderName::CALL_ID, self.random.token());
         headers.push(HeaderName::CSEQ, CSeq::new(1, Method::OPTIONS));
         headers.push(HeaderName::CONTACT, self.contact_on(line, route.flow)?);
+        headers.push(HeaderName::ACCEPT, crate::transport::ACCEPT);
         self.start_client(Owner::Probe(line), line, route, request)
     }
 

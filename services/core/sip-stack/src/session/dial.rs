@@ -32,6 +32,8 @@ struct Made {
 
 /// The user ended it.
 const ENDED_HERE: &str = "ended here";
+/// Contact or Record-Route of the 2xx does not say where the far end is.
+const UNREADABLE: &str = "the answer cannot be read";
 
 impl Stack {
     /// `Command::Dial`. Whatever is wrong ends the call with the reason.
@@ -196,12 +198,12 @@ impl Stack {
         headers.push(HeaderName::TO, NameAddr::new(addresses::as_to(call.elsewhere.dialled().unwrap_or(target))));
         headers.push(HeaderName::CALL_ID, &call.sip_call_id);
         headers.push(HeaderName::CSEQ, CSeq::new(number, Method::INVITE));
-        headers.push(HeaderName::CONTACT, self.contact_on(call.line, route.flow)?);
+        headers.push(HeaderName::CONTACT, self.contact_of_call(call.line, route.flow, call.anonymous)?);
         if own.invite_expires > 0 {
             headers.push(HeaderName::EXPIRES, own.invite_expires);
         }
         self.add_abilities(headers);
-        identity::declare(headers, own, call.anonymous);
+        self.declare(headers, call.line, call.anonymous, route);
         self.name_appearance(headers, call);
         self.add_supported(headers, call.line);
         call.interval.ask(headers, &own.sessions);
@@ -257,8 +259,10 @@ impl Stack {
         let State::Inviting(inviting) = &call.state else { return self.put_call(call) };
         let taken_back = inviting.cancel != Cancel::No || call.ended;
         let leg = self.leg_of(&call, response);
-        let Ok(mut dialog) = Dialog::as_caller(&told.request, response, told.route) else {
-            return self.end(call, 0, "the answer cannot be read", EndedBy::Network);
+        let read = Dialog::as_caller(&told.request, response, told.route);
+        let readable = read.is_ok();
+        let Ok(mut dialog) = read.or_else(|_| Dialog::as_far_as_readable(&told.request, response, told.route)) else {
+            return self.end(call, 0, UNREADABLE, EndedBy::Network);
         };
         // PRACK and UPDATE have counted on in the early dialog.
         if let Some(early) = inviting.early.iter().find_map(|early| early.dialog.as_ref().filter(|one| one.remote == dialog.remote))
@@ -267,6 +271,11 @@ impl Stack {
         }
         for timer in [Timer::CancelLost, Timer::DialExpires] {
             self.core.timers.disarm(TimerOwner::Call(call.identity), timer);
+        }
+        if !readable {
+            self.acknowledge(told, &dialog, response);
+            call.state = State::Talking(Talking::new(dialog));
+            return self.leave(call, 0, UNREADABLE, EndedBy::Network);
         }
         self.settle_peer(call.line, call.identity, &mut dialog);
         self.acknowledge(told, &dialog, response);

@@ -5,6 +5,7 @@ use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Method, NameAddr, RAck, Request, Response, StatusCode};
 
+use super::reliable::knows_reliable;
 use super::{Call, State, sdp_of};
 use crate::addresses;
 use crate::auth::is_challenge;
@@ -12,11 +13,15 @@ use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
 use crate::interface::{Event, Party, StackSettings};
 use crate::receive::Arrived;
+use crate::referral::is_about_referral;
 use crate::stack::{Stack, line_of};
 use crate::transaction::{Owner, TransactionId};
 
 /// To-tags of one call that are kept apart.
 const MOST_EARLY: usize = 8;
+
+/// Call Is Being Forwarded, Queued, Early Dialog Terminated (RFC 6228). What nobody knows counts as 183 (RFC 3261 8.1.3.2).
+const DOES_NOT_RING: [u16; 3] = [181, 182, 199];
 
 /// One To-tag of a forked call.
 #[derive(Clone, Serialize, Deserialize)]
@@ -64,7 +69,7 @@ impl Stack {
         if !inviting.early.iter().any(|early| early.tag == tag) && inviting.early.len() < MOST_EARLY {
             inviting.early.push(Early::new(tag.clone(), told, response));
         }
-        let Some(reliable) = self.admit_early(call, &tag, response, settings) else { return };
+        let Some(reliable) = self.admit_early(call, &tag, told, response) else { return };
         self.note_reached(call, told.route.remote.ip(), &response.headers);
         self.note_referred(call.identity, response.status);
         let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
@@ -76,7 +81,7 @@ impl Stack {
             early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
             early.answered |= reliable && early_media;
         }
-        let rings = matches!(response.status.code(), 180 | 183);
+        let rings = !DOES_NOT_RING.contains(&response.status.code());
         let known = inviting.told_ringback;
         let tell = (rings || early_media) && (known.is_none() || (early_media && known == Some(false)));
         if tell {
@@ -90,9 +95,11 @@ impl Stack {
 
     /// A provisional response of that early dialog. None: it is not to be heard; else whether it is reliable, and its PRACK has
     /// left.
-    fn admit_early(&mut self, call: &mut Call, tag: &str, response: &Response, settings: &StackSettings) -> Option<bool> {
-        let own = line_of(settings, call.line)?;
-        let Some(rseq) = reliable_number(response).filter(|_| own.sessions.reliable) else { return Some(false) };
+    fn admit_early(&mut self, call: &mut Call, tag: &str, told: &Told, response: &Response) -> Option<bool> {
+        let settings = self.settings()?;
+        // What this INVITE has said counts, whatever is set by now (RFC 3262 4).
+        let known = knows_reliable(&told.request.headers);
+        let Some(rseq) = reliable_number(response).filter(|_| known) else { return Some(false) };
         let (line, identity) = (call.line, call.identity);
         let State::Inviting(inviting) = &mut call.state else { return None };
         let early = inviting.early.iter_mut().find(|early| early.tag == tag)?;
@@ -102,7 +109,7 @@ impl Stack {
         let mut dialog = early.dialog.clone()?;
         self.settle_peer(line, identity, &mut dialog);
         if let Ok(cseq) = response.headers.cseq() {
-            self.send_prack(call, &mut dialog, &RAck { rseq, cseq }, settings);
+            self.send_prack(call, &mut dialog, &RAck { rseq, cseq }, &settings);
         }
         if let State::Inviting(inviting) = &mut call.state
             && let Some(early) = inviting.early.iter_mut().find(|early| early.tag == tag)
@@ -116,6 +123,7 @@ impl Stack {
         let Some(own) = line_of(settings, call.line) else { return };
         let mut prack = dialog.request(Method::PRACK);
         prack.headers.push(HeaderName::RACK, rack);
+        self.declare(&mut prack.headers, call.line, call.anonymous, dialog.peer);
         call.auth.sign(&mut prack, own, &mut self.random);
         if let State::Inviting(inviting) = &call.state
             && let Some(invite) = self.core.transactions.find_mut(inviting.invite)
@@ -144,7 +152,8 @@ impl Stack {
         self.put_call(call);
     }
 
-    /// A request of theirs in an early dialog of a call of ours: UPDATE. False: there is no such dialog.
+    /// A request of theirs in an early dialog of a call of ours; a 481 would say that the dialog is gone (RFC 5057 5.1). False: there
+    /// is no such dialog.
     pub(super) fn on_early_request(&mut self, id: TransactionId, arrived: &Arrived) -> bool {
         let request = &arrived.request;
         let headers = &request.headers;
@@ -161,6 +170,13 @@ impl Stack {
                 self.note_reached(&mut call, arrived.source.remote.ip(), headers);
                 return self.on_early_update(id, call, request, theirs, &settings);
             }
+            Method::OPTIONS => self.on_options(id, request, ours),
+            Method::INFO => self.on_info(id, request, ours),
+            Method::NOTIFY if !is_about_referral(request) => self.bad_event(id, request),
+            // Ours is out (RFC 3261 14.2).
+            Method::INVITE => self.respond_status(id, StatusCode::REQUEST_PENDING, ours),
+            // Nobody is there yet who could be asked.
+            Method::REFER => self.respond_status(id, StatusCode::TEMPORARILY_UNAVAILABLE, ours),
             _ => self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, ours),
         }
         self.put_call(call);

@@ -180,7 +180,7 @@ impl Stack {
     /// What a response that makes a dialog carries (RFC 3261 12.1.1).
     pub(super) fn add_dialog_headers(&self, response: &mut Response, request: &Request, call: &Call) {
         response.headers.copy(HeaderName::RECORD_ROUTE, &request.headers);
-        if let Some(contact) = call.flow.and_then(|flow| self.contact_on(call.line, flow)) {
+        if let Some(contact) = call.flow.and_then(|flow| self.contact_of_call(call.line, flow, call.anonymous)) {
             response.headers.push(HeaderName::CONTACT, contact);
         }
         self.add_abilities(&mut response.headers);

@@ -6,9 +6,9 @@ use sip_wire::{Method, StatusCode};
 use super::{Call, Leaving, State};
 use crate::addresses;
 use crate::auth::is_challenge;
+use crate::caller::wants_privacy;
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
-use crate::identity;
 use crate::interface::{EndedBy, Event};
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
@@ -72,7 +72,7 @@ impl Stack {
         let Some(settings) = self.settings() else { return self.let_go(call) };
         let Some(own) = line_of(&settings, call.line) else { return self.let_go(call) };
         let mut bye = dialog.request(Method::BYE);
-        identity::declare(&mut bye.headers, own, call.anonymous);
+        self.declare(&mut bye.headers, call.line, call.anonymous, dialog.peer);
         call.auth.sign(&mut bye, own, &mut self.random);
         match self.start_client(Owner::Bye(call.identity), call.line, dialog.peer, bye) {
             Some(transaction) => {
@@ -112,12 +112,16 @@ impl Stack {
         if !response.status.is_success() {
             return;
         }
-        let Ok(mut dialog) = Dialog::as_caller(&told.request, response, told.route) else { return };
+        let read = Dialog::as_caller(&told.request, response, told.route);
+        let readable = read.is_ok();
+        let read = read.or_else(|_| Dialog::as_far_as_readable(&told.request, response, told.route));
+        let Ok(mut dialog) = read else { return };
         let began = told.request.headers.to().is_ok_and(|to| to.tag().is_none());
         if !began {
             dialog.route_set = told.request.headers.route().unwrap_or_default();
         }
-        if let Some(address) = dialog.next_hop().and_then(|hop| hop.host.socket(hop.port.unwrap_or(5060)))
+        if readable
+            && let Some(address) = dialog.next_hop().and_then(|hop| hop.host.socket(hop.port.unwrap_or(5060)))
             && let Some(route) = self.route_to(told.line, address)
         {
             dialog.peer = route;
@@ -138,7 +142,7 @@ impl Stack {
         call.sip_call_id.clone_from(&dialog.call_id);
         call.local_tag = dialog.local.tag().unwrap_or_default().to_owned();
         call.flow = Some(dialog.peer.flow);
-        call.anonymous = addresses::party(&dialog.local).is_anonymous();
+        call.anonymous = wants_privacy(&told.request.headers) || addresses::party(&dialog.local).is_anonymous();
         call.ended = true;
         self.say_bye(call, dialog);
     }

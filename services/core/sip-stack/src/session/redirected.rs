@@ -16,8 +16,8 @@ use crate::transaction::Owner;
 
 /// Addresses that one call is made to, the dialled one included.
 const MOST_TARGETS: usize = 8;
-/// Multiple Choices, Moved Permanently, Moved Temporarily. Use Proxy and Alternative Service say something else.
-const REDIRECTIONS: [u16; 3] = [300, 301, 302];
+/// Use Proxy and Alternative Service: their Contacts are not whom to call.
+const NO_REDIRECTIONS: [u16; 2] = [305, 380];
 /// From here on nobody else need be asked (RFC 3261 21.6).
 const GLOBAL_FAILURE: u16 = 600;
 
@@ -78,7 +78,7 @@ impl Stack {
     /// The Contacts of a 3xx, where it is one.
     pub(super) fn note_contacts(&self, call: &mut Call, response: &Response, own: &LineSettings) {
         let State::Inviting(inviting) = &call.state else { return };
-        if !REDIRECTIONS.contains(&response.status.code()) {
+        if !is_redirection(response.status.code()) {
             return;
         }
         if call.elsewhere.tried.is_empty() {
@@ -135,6 +135,11 @@ impl Stack {
             State::Inviting(Inviting { target, route, others, several, invite, number, provisional, told_ringback, cancel, early });
         self.put_call(call);
     }
+}
+
+/// A code of the class that nobody knows counts as 300 (RFC 3261 8.1.3.2).
+fn is_redirection(code: u16) -> bool {
+    (300..400).contains(&code) && !NO_REDIRECTIONS.contains(&code)
 }
 
 /// A Contact as a Request-URI (RFC 3261 19.1.5): without the headers that its sender would have us put into the INVITE, and always an

@@ -119,13 +119,15 @@ impl Stack {
     /// Without an offer: the session stays as it is (RFC 4028 section 7.4).
     fn start_update(&mut self, call: &mut Call, settings: &StackSettings) -> Option<TransactionId> {
         let own = line_of(settings, call.line)?;
-        let contact = self.contact_on(call.line, call.flow?)?;
-        let mut request = call.dialog_mut()?.request(Method::UPDATE);
+        let contact = self.contact_of_call(call.line, call.flow?, call.anonymous)?;
+        let dialog = call.dialog_mut()?;
+        let peer = dialog.peer;
+        let mut request = dialog.request(Method::UPDATE);
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
+        self.declare(&mut request.headers, call.line, call.anonymous, peer);
         call.interval.ask_again(&mut request.headers, &own.sessions);
         call.auth.sign(&mut request, own, &mut self.random);
-        let peer = call.dialog()?.peer;
         self.start_client(Owner::Update(call.identity), call.line, peer, request)
     }
 

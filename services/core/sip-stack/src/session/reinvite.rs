@@ -22,7 +22,6 @@ use super::talking::HoldView;
 use super::{Call, State, add_sdp, sdp_of};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
-use crate::identity;
 use crate::interface::{Direction, EndedBy, Event, StackSettings};
 use crate::media::{hold_offer, sends};
 use crate::registration::in_words;
@@ -137,14 +136,16 @@ impl Stack {
 
     fn reinvite_request(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(Request, bool)> {
         let own = line_of(settings, call.line)?;
-        let contact = self.contact_on(call.line, call.flow?)?;
+        let contact = self.contact_of_call(call.line, call.flow?, call.anonymous)?;
         let media = call.media.as_mut()?;
         let direction = if hold { hold_offer(media.held_by_them) } else { Direction::SendRecv };
         let sdp = media.offer(settings, own, direction);
-        let mut request = call.dialog_mut()?.request(Method::INVITE);
+        let dialog = call.dialog_mut()?;
+        let peer = dialog.peer;
+        let mut request = dialog.request(Method::INVITE);
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);
-        identity::declare(&mut request.headers, own, call.anonymous);
+        self.declare(&mut request.headers, call.line, call.anonymous, peer);
         self.name_appearance(&mut request.headers, call);
         call.interval.ask_again(&mut request.headers, &own.sessions);
         add_sdp(&mut request.headers, &mut request.body, sdp);

@@ -104,6 +104,7 @@ impl Stack {
         let dialog = call.dialog_mut()?;
         let peer = dialog.peer;
         let mut request: Request = dialog.request(Method::INFO);
+        self.declare(&mut request.headers, call.line, call.anonymous, peer);
         let (content_type, body) = signal.described();
         request.headers.push(HeaderName::CONTENT_TYPE, content_type);
         request.body = body.into_bytes();

@@ -16,7 +16,6 @@ use sip_wire::{HeaderName, Method, Request, RetryAfter, StatusCode};
 use super::reinvite::Ours;
 use super::talking::{Answered, HoldView};
 use super::{Call, Leaving, State, add_sdp, sdp_of};
-use crate::identity;
 use crate::interface::StackSettings;
 use crate::media::{MediaSession, usable_codecs};
 use crate::stack::{Stack, line_of};
@@ -157,9 +156,6 @@ impl Stack {
     ) {
         let mut response = self.response(request, StatusCode::OK, &call.local_tag);
         self.add_dialog_headers(&mut response, request, call);
-        if let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, call.line)) {
-            identity::conceal_contact(&mut response.headers, own, call.anonymous);
-        }
         add_sdp(&mut response.headers, &mut response.body, body);
         self.answer_interval(call, request, &mut response, settings);
         let unacked = self.answer_and_repeat(call.identity, id, request, &response, answered);

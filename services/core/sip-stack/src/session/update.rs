@@ -1,16 +1,17 @@
 //! UPDATEs of theirs (RFC 3311 section 5.2): a new target, a session refresh, or an offer that is answered in the 200.
 //!
 //! ```text
+//!   UPDATE           --> another UPDATE is not answered yet: 500, Retry-After
 //!   UPDATE, no offer --> 200
 //!   UPDATE, offer    --> ours is out: 491; theirs is not answered yet: 500, Retry-After
 //!                        no common codec: 488, nothing changes
 //!                        else as the offer of a re-INVITE (`theirs`), without ACK
 //! ```
 
-use sip_wire::{Request, Response, StatusCode};
+use sip_wire::{Method, Request, Response, StatusCode};
 
 use super::reinvite::Ours;
-use super::{Call, Exchange, State, add_sdp, sdp_of};
+use super::{Call, Exchange, State, Talking, add_sdp, sdp_of};
 use crate::interface::StackSettings;
 use crate::stack::{Stack, line_of};
 use crate::transaction::TransactionId;
@@ -58,6 +59,10 @@ impl Stack {
             self.refuse_body(id, request, &tag);
             return self.put_call(call);
         };
+        if self.has_open_update(&call) {
+            self.put_call(call);
+            return self.come_again_later(id, request, &tag);
+        }
         if let (Some(_), Some(crossing)) = (sdp, crossing(&call.state)) {
             self.put_call(call);
             return self.refuse_crossing(id, request, &tag, &crossing);
@@ -71,6 +76,12 @@ impl Stack {
                 self.go_on(call, &settings);
             }
         }
+    }
+
+    /// RFC 3311 5.2: whether one of theirs waits for its answer; whatever another one wants, it comes too early.
+    fn has_open_update(&self, call: &Call) -> bool {
+        let State::Talking(Talking { theirs: Some(theirs), .. }) = &call.state else { return false };
+        self.core.transactions.find(theirs.invite).is_some_and(|open| open.request.method == Method::UPDATE)
     }
 
     /// RFC 3311 5.2: an UPDATE moves the remote target.

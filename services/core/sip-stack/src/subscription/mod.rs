@@ -26,7 +26,7 @@ mod ending;
 mod notify;
 mod wish;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -255,6 +255,13 @@ impl SubscriptionTable {
     /// Whether one goes that way.
     pub(crate) fn any_over(&self, route: Route) -> bool {
         self.all.values().any(|one| one.ways().any(|way| way == route))
+    }
+
+    /// What a line has subscribed to, each package once.
+    pub(crate) fn packages_of(&self, line: LineNumber) -> Vec<&str> {
+        let events = self.all.values().filter(|one| one.key.line == line).map(|one| one.key.event.as_str());
+        let packages: BTreeSet<&str> = events.filter_map(|event| event.split(';').next()).map(str::trim).collect();
+        packages.into_iter().collect()
     }
 
     /// Those of a line.

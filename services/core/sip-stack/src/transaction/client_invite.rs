@@ -92,7 +92,7 @@ impl ClientInvite {
             0..200 => *self = ClientInvite::Proceeding,
             200..300 => {
                 *self = ClientInvite::Accepted { acks: Vec::new() };
-                steps.push(Step::Arm(Timer::M, timing.b));
+                steps.push(Step::Arm(Timer::M, timing.b.max(timing.sixty_four_t1())));
             }
             300.. => {
                 let ack = ack();

@@ -63,7 +63,7 @@ impl ServerInvite {
             }
             (ServerInvite::Proceeding { .. }, 200..300) => {
                 *self = ServerInvite::Accepted;
-                vec![Step::Send(bytes), Step::Arm(Timer::L, timing.h)]
+                vec![Step::Send(bytes), Step::Arm(Timer::L, timing.h.max(timing.sixty_four_t1()))]
             }
             (ServerInvite::Proceeding { .. }, 300..) => {
                 *self = ServerInvite::Completed { response: bytes.clone(), interval: timing.t1 };

@@ -574,3 +574,76 @@ fn the_established_party_is_who_answered() {
     });
     assert_eq!((parties[0].number.as_str(), parties[0].uri.as_str()), ("200", "sip:200@10.0.0.9"));
 }
+
+/// RFC 3261 13.2.2.4: a 2xx has an ACK coming whatever it says, and where there is nobody to talk to, a BYE. Both go where the INVITE
+/// went, as far as the answer does not say something else.
+#[test]
+fn an_answer_that_cannot_be_read_is_acknowledged_and_ended() {
+    for (name, value, uri, route) in [
+        ("Contact", "<sip:far@", "sip:200@10.0.0.9:5060", None),
+        ("Record-Route", "<sip:10.0.0.9;lr", "sip:far@10.0.0.9:5060", None),
+        ("Contact", "\"Far", "sip:200@10.0.0.9:5060", Some("<sip:10.0.0.9;lr>")),
+    ] {
+        let mut dialled = Dialled::new();
+        let mut broken = at(answer(&dialled.invite, 200, "f"), dialled.far);
+        broken.headers.set(name, value);
+        if let Some(route) = route {
+            broken.headers.push("Record-Route", route);
+        }
+        let broken = with_sdp(broken, &format!("{SDP}{PCMU}"));
+        dialled.send(broken.clone());
+        let got = dialled.got();
+        assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["ACK", "BYE"], "{name}: {value}");
+        for request in got.iter().map(request_of) {
+            assert_eq!((request.uri.as_str(), request.headers.get("Route")), (uri, route), "{value}");
+            assert_eq!(request.headers.to().unwrap().tag(), Some("f"));
+        }
+        assert_eq!(dialled.net.nodes[0].ended(), Some((0, "the answer cannot be read".into(), EndedBy::Network)));
+        dialled.reply_to(&got, "BYE", 200);
+        dialled.send(broken);
+        assert_eq!(dialled.titles(), ["ACK"], "once more for the repeated one");
+        dialled.over();
+    }
+}
+
+/// The same for a branch of a fork that nobody waits for any more.
+#[test]
+fn a_second_answer_that_cannot_be_read_is_acknowledged_and_ended_too() {
+    let mut dialled = Dialled::new();
+    dialled.say_with_sdp(200, "f", 40000);
+    assert_eq!(dialled.titles(), ["ACK"]);
+    let mut broken = at(answer(&dialled.invite, 200, "g"), dialled.far);
+    broken.headers.set("Contact", "<sip:far@");
+    dialled.send(broken);
+    let got = dialled.got();
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["ACK", "BYE"]);
+    assert!(got.iter().map(request_of).all(|request| request.headers.to().unwrap().tag() == Some("g")));
+    assert_eq!(dialled.net.calls(0).len(), 1, "the call with the first goes on");
+}
+
+/// RFC 3261 8.1.3.2: a provisional response that nobody knows counts as 183. Call Is Being Forwarded and Queued do not ring, nor does
+/// the end of an early dialog (RFC 6228).
+#[test]
+fn an_unknown_provisional_response_rings() {
+    for (code, rings) in [(180, 1), (183, 1), (185, 1), (170, 1), (181, 0), (182, 0), (199, 0)] {
+        let mut dialled = Dialled::new();
+        dialled.say(code, "f");
+        let told = |event: &Event| matches!(event, Event::Ringback { early_media: false, .. }).then_some(());
+        assert_eq!(dialled.net.nodes[0].events(told).len(), rings, "{code}");
+    }
+}
+
+/// RFC 6026 7.2: 64*T1, however early the line gives an unanswered INVITE up (SIP_TIMER_B_n).
+#[test]
+fn a_repeated_200_is_acknowledged_for_64_t1_also_with_a_short_timer_b() {
+    let mut given = direct("10.0.0.1", "100", FAR);
+    given.lines[0].timer_b = Duration::from_secs(1);
+    let mut dialled = Dialled::with(given);
+    dialled.say_with_sdp(200, "f", 40000);
+    assert_eq!(dialled.titles(), ["ACK"]);
+    for _ in 0..7 {
+        dialled.net.run_for(Duration::from_secs(4));
+        dialled.say_with_sdp(200, "f", 40000);
+        assert_eq!(dialled.titles(), ["ACK"]);
+    }
+}

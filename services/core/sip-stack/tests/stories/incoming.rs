@@ -431,17 +431,56 @@ fn a_body_that_is_no_sdp_is_415_with_accept() {
 }
 
 #[test]
-fn sdp_that_cannot_be_read_is_400_and_an_invite_without_contact_too() {
+fn sdp_or_a_contact_that_cannot_be_read_is_400() {
+    for contact in ["<sip:far@10.0.0.9:5060>", "<sip:far@", "*"] {
+        let mut called = Called::new();
+        let sdp = if contact.ends_with('>') { "nonsense".to_owned() } else { called.caller.sdp(PCMU) };
+        let text = String::from_utf8(called.caller.request("INVITE", "i1", "", &sdp)).unwrap();
+        let text = text.replace("Contact: <sip:far@10.0.0.9:5060>", &format!("Contact: {contact}"));
+        called.net.send(called.caller.address, called.net.nodes[0].ip, text.into_bytes());
+        called.net.settle();
+        code(&called.got(), 400);
+        assert!(!called.net.nodes[0].has_incoming());
+        called.over();
+    }
+}
+
+/// RFC 2543 6.13 (torture message of RFC 4475 3.4.1): without Contact the far end is where its From says.
+#[test]
+fn an_invite_of_rfc_2543_without_contact_is_a_call() {
     let mut called = Called::new();
-    called.caller.clone().send(&mut called.net, "INVITE", "i1", "", "nonsense");
-    code(&called.got(), 400);
-    let plain = String::from_utf8(called.caller.request("INVITE", "i2", "", "")).unwrap();
-    let bare: String = plain.lines().filter(|line| !line.starts_with("Contact")).map(|line| format!("{line}\r\n")).collect();
-    called.net.send(called.caller.address, called.net.nodes[0].ip, bare.replace("CSeq: 1", "CSeq: 2").into_bytes());
-    called.net.settle();
-    code(&called.got(), 400);
-    assert!(!called.net.nodes[0].has_incoming());
-    called.over();
+    let send = |called: &mut Called, method: &str, branch: &str, sdp: &str| {
+        let text = String::from_utf8(called.caller.request(method, branch, "", sdp)).unwrap();
+        let old = text.replace("Contact: <sip:far@10.0.0.9:5060>\r\n", "").replace(";tag=peer-tag", "");
+        called.net.send(called.caller.address, called.net.nodes[0].ip, old.into_bytes());
+        called.net.settle();
+    };
+    let sdp = called.caller.sdp(PCMU);
+    send(&mut called, "INVITE", "i1", &sdp);
+    called.command(Command::Answer);
+    let got = called.got();
+    code(&got, 200);
+    called.caller.learn_tag(&got);
+    send(&mut called, "ACK", "a1", "");
+    called.command(Command::Hangup);
+    let got = called.got();
+    assert_eq!(requests(&got, "BYE")[0].uri.as_str(), "sip:far@10.0.0.9:5060");
+}
+
+/// RFC 6026 7.1: 64*T1, however soon the line gives up waiting for an ACK (SIP_TIMER_H_n).
+#[test]
+fn a_repeated_invite_is_no_new_call_for_64_t1_also_with_a_short_timer_h() {
+    let mut given = direct("10.0.0.1", "200", FAR);
+    given.lines[0].timer_h = Duration::from_millis(250);
+    let mut called = Called::with(given).answered();
+    for _ in 0..3 {
+        called.net.run_for(Duration::from_secs(9));
+        let again = Caller { to_tag: String::new(), ..called.caller.clone() };
+        let sdp = again.sdp(PCMU);
+        again.send(&mut called.net, "INVITE", "i1", "", &sdp);
+        assert!(called.titles().is_empty());
+    }
+    assert_eq!(called.net.calls(0).len(), 1);
 }
 
 /// RFC 3264 6: the answer to sendonly is recvonly; a call may begin on hold.

@@ -244,3 +244,14 @@ fn the_numbers_go_on_after_a_challenge_and_silence() {
     numbers.push(last.headers.cseq().unwrap().number);
     assert_eq!(numbers, [1, 2, 3, 4]);
 }
+
+/// RFC 3261 8.1.3.2: a redirection that nobody knows counts as 300; Use Proxy and Alternative Service are known, and are none.
+#[test]
+fn an_unknown_redirection_counts_as_300() {
+    for (code, follows) in [(300, true), (303, true), (399, true), (305, false), (380, false)] {
+        let mut dialled = Dialled::new();
+        let mut response = answer(&dialled.invite, code, "f");
+        response.headers.push(HeaderName::CONTACT, "<sip:300@10.0.0.9>");
+        assert_eq!(next(&mut dialled, response).is_some(), follows, "{code}");
+    }
+}

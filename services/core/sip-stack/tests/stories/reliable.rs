@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_stack::{Codec, Command, Direction, EndedBy, Event, StackSettings};
+use sip_stack::{Codec, Command, Direction, EndedBy, Event, Input, StackSettings};
 use sip_wire::{Message, Request, Response};
 use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with, with_sdp};
 use testbed::virtual_net::{Faults, MediaMode, Net, PERFECT, seconds};
@@ -455,7 +455,7 @@ fn an_early_update_is_491_until_our_offer_is_answered_reliably() {
     assert!(response_with(&asked(&mut dialled, "UPDATE", 3, ""), 200).is_some());
     assert!(response_with(&asked(&mut dialled, "UPDATE", 3, "m=audio 9 RTP/AVP 8\r\n"), 200).is_some(), "the same once more");
     assert!(response_with(&asked(&mut dialled, "UPDATE", 1, ""), 481).is_some(), "answered before");
-    assert!(response_with(&asked(&mut dialled, "OPTIONS", 4, ""), 481).is_some());
+    assert!(response_with(&asked(&mut dialled, "OPTIONS", 4, ""), 200).is_some());
     provisional(&mut dialled, 183, "f", 2, Some(40000));
     let got = dialled.got();
     dialled.reply_to(&got, "PRACK", 200);
@@ -467,6 +467,37 @@ fn an_early_update_is_491_until_our_offer_is_answered_reliably() {
     assert_eq!((view.codec, view.media.legs[0].remote.unwrap().port()), (Some(Codec::Pcma), 43000), "the newest exchange counts");
     assert!(response_with(&asked(&mut dialled, "UPDATE", 5, ""), 200).is_some(), "the same once more");
     assert!(response_with(&asked(&mut dialled, "OPTIONS", 3, ""), 500).is_some(), "their numbers count on");
+}
+
+/// RFC 5057 5.1: 481 would say that the early dialog is gone, which it is not.
+#[test]
+fn what_is_asked_in_an_early_dialog_is_answered_as_in_a_call() {
+    for (method, code) in [("OPTIONS", 200), ("INFO", 200), ("REFER", 480), ("INVITE", 491), ("NOTIFY", 489), ("PRACK", 481)] {
+        let mut dialled = dialled();
+        dialled.say(180, "f");
+        let got = asked(&mut dialled, method, 1, "");
+        assert!(response_with(&got, code).is_some(), "{method}: {}", dialled.net.story());
+        dialled.say_with_sdp(200, "f", 40000);
+        assert_eq!(dialled.net.calls(0).len(), 1);
+    }
+}
+
+/// B217: what the INVITE has said holds for its call. A line that has the extension switched off meanwhile still owes the PRACK, without
+/// which the far end ends the call (RFC 3262 3 and 4).
+#[test]
+fn a_call_that_said_100rel_acknowledges_whatever_is_set_meanwhile() {
+    let mut dialled = dialled();
+    dialled.net.input(0, Input::Settings(Box::new(direct("10.0.0.1", "100", "10.0.0.9:5060"))));
+    dialled.net.settle();
+    provisional(&mut dialled, 180, "f", 1, None);
+    let got = dialled.got();
+    assert_eq!(pracks(&got), ["1 1 INVITE"]);
+    dialled.reply_to(&got, "PRACK", 200);
+    let mut off = Dialled::new();
+    off.net.input(0, Input::Settings(Box::new(reliable(direct("10.0.0.1", "100", "10.0.0.9:5060")))));
+    off.net.settle();
+    provisional(&mut off, 180, "f", 1, None);
+    assert!(off.titles().is_empty(), "the far end has not read that we know it");
 }
 
 /// A call that is taken back while its 180 is being acknowledged.

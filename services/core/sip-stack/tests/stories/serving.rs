@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sip_stack::{Command, Event, StackSettings};
+use agreements::LineNumber;
+use sip_stack::{Command, Event, StackSettings, SubscriptionKey, SubscriptionWish};
 use sip_wire::Message;
-use testbed::virtual_net::Net;
 use testbed::virtual_net::peer::{Caller, PCMU, response_of, response_with};
+use testbed::virtual_net::{MediaMode, Net};
 
 use crate::given::{direct, settings};
 use crate::incoming::Called;
@@ -41,7 +42,27 @@ fn options_tells_what_we_can() {
     let ok = response_with(&got, 200).unwrap();
     assert_eq!(ok.headers.get("Allow"), Some("INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, NOTIFY, INFO, REFER"));
     assert_eq!(ok.headers.get("Accept"), Some("application/sdp"));
+    assert_eq!([ok.headers.get("Accept-Encoding"), ok.headers.get("Accept-Language")], [Some("identity"), Some("en")]);
     assert!(ok.headers.has("Supported") && ok.headers.to().unwrap().tag().is_some());
+}
+
+/// RFC 4320 4.1 and 4.2: who is asked something else than INVITE says nothing but its final answer, and never 408: whoever waits has
+/// given up by then. An answer that waits for media as well.
+#[test]
+fn nothing_but_an_invite_is_answered_1xx_or_408() {
+    for method in ["OPTIONS", "BYE", "INFO", "NOTIFY", "REFER", "UPDATE", "PRACK", "CANCEL", "REGISTER", "DANCE"] {
+        for extra in ["", "Event: refer\r\nSubscription-State: active\r\nRefer-To: <sip:300@10.0.0.9>\r\n"] {
+            let mut called = Called::talking();
+            called.net.nodes[0].mode = MediaMode::Silent;
+            called.caller.cseq += 1;
+            let body = if method == "UPDATE" { called.caller.sdp("m=audio 42000 RTP/AVP 9\r\n") } else { String::new() };
+            called.caller.send(&mut called.net, method, "x", extra, &body);
+            called.net.run_for(Duration::from_secs(100));
+            let got: Vec<Message> = called.got().into_iter().filter(|message| matches!(message, Message::Response(_))).collect();
+            let codes = codes(&got);
+            assert!(!codes.is_empty() && codes.iter().all(|code| *code >= 200 && *code != 408), "{method}: {codes:?}");
+        }
+    }
 }
 
 #[test]
@@ -210,6 +231,30 @@ fn a_resync_counts_only_from_the_lines_servers() {
     let mut off = direct("10.0.0.1", "200", FAR);
     off.resync_event = String::new();
     assert_eq!(codes(&asked_with(off, "NOTIFY", "Event: check-sync\r\n", as_is)), [489]);
+}
+
+/// RFC 6665 8.2.2: a 489 names what would be taken, each once; never nothing.
+#[test]
+fn what_is_not_taken_is_489_with_what_is() {
+    let events = |given: StackSettings| {
+        let got = asked_with(given, "NOTIFY", "Event: conference\r\n", as_is);
+        response_with(&got, 489).unwrap().headers.get("Allow-Events").unwrap().to_owned()
+    };
+    assert_eq!(events(direct("10.0.0.1", "200", FAR)), "refer");
+    let mut both = direct("10.0.0.1", "200", FAR);
+    (both.talk_package, both.hold_package) = (true, true);
+    assert_eq!(events(both), "talk, hold, refer");
+    let mut called = Called::new();
+    for event in ["message-summary", "dialog", "dialog;sla", "refer"] {
+        let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: event.into(), resource: String::new() };
+        called.net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+    }
+    called.net.settle();
+    called.titles();
+    called.caller.clone().send(&mut called.net, "NOTIFY", "n", "Event: conference\r\n", "");
+    let got = called.got();
+    let named = response_with(&got, 489).unwrap().headers.get("Allow-Events").unwrap().to_owned();
+    assert_eq!(named, "refer, dialog, message-summary");
 }
 
 /// C68: a line without servers has none, whomever it calls.

@@ -111,6 +111,21 @@ fn a_second_offer_before_the_answer_to_the_first_is_500_with_retry_after() {
     assert!(response_with(&called.got(), 200).is_some());
 }
 
+/// RFC 3311 5.2: an UPDATE before the answer to another one, whether it offers or not.
+#[test]
+fn any_update_before_the_answer_to_another_one_is_500_with_retry_after() {
+    let mut called = Called::talking();
+    called.net.nodes[0].mode = MediaMode::Silent;
+    assert!(update(&mut called, "m=audio 42000 RTP/AVP 9\r\n").is_empty());
+    let got = update(&mut called, "");
+    assert!(response_with(&got, 500).unwrap().headers.retry_after().unwrap().unwrap().seconds <= 10);
+    let call = called.net.calls(0)[0].call;
+    called.net.media_answers(0, call, Ok(()));
+    called.net.settle();
+    assert!(response_with(&called.got(), 200).is_some());
+    assert!(response_with(&update(&mut called, ""), 200).is_some());
+}
+
 /// BYE inside an UPDATE of theirs: 200, and 487 for what is not answered.
 #[test]
 fn bye_inside_their_update_is_200_and_487() {

@@ -1,6 +1,9 @@
 //! rsip 0.4 beside us on any octets: both refuse, or both read the same, or the difference is one of those named here. The
 //! test of mutated messages and the fuzz target call the same function.
 
+#[path = "grounds.rs"]
+mod grounds;
+
 use rsip::prelude::{HeadersExt, ToTypedHeader, UntypedHeader};
 use sip_wire::{Defect, HeaderName, Headers, Message, Method, Uri, parse_datagram};
 
@@ -56,7 +59,7 @@ pub fn compare(octets: &[u8]) -> Result<Vec<Divergence>, String> {
             known if known.is_empty() => Err(format!("rsip alone refuses ({refused}): {}", String::from_utf8_lossy(octets))),
             known => Ok(known),
         },
-        (Err(refused), Ok(_)) => Ok(vec![only_they_read(&refused.defect)]),
+        (Err(refused), Ok(_)) => only_they_read(octets, &refused.defect).map(|known| vec![known]),
         (Ok(ours), Ok(theirs)) => both(octets, &ours, &theirs),
     }
 }
@@ -107,15 +110,19 @@ fn is_unusual_start(line: &[u8], ours: &Message) -> bool {
     !version || reason || line.iter().any(u8::is_ascii_control)
 }
 
-fn only_they_read(defect: &Defect) -> Divergence {
-    match defect {
+/// A refusal of ours is a known difference only where the octets bear it out.
+pub fn only_they_read(octets: &[u8], defect: &Defect) -> Result<Divergence, String> {
+    if !grounds::bear_out(octets, defect) {
+        return Err(format!("we alone refuse ({defect}): {}", String::from_utf8_lossy(octets)));
+    }
+    Ok(match defect {
         Defect::Header(_) | Defect::CSeqMethod => Divergence::LazyHeaders,
         Defect::Truncated | Defect::ContentLength => Divergence::CutShort,
         Defect::StartLine(_) | Defect::RequestUri(_) | Defect::Version | Defect::NotSip | Defect::KeepAlive => {
             Divergence::CarelessStartLine
         }
         Defect::TooLarge(_) => Divergence::Unbounded,
-    }
+    })
 }
 
 /// `sip:user@host:port`, as every SIP program reads it.

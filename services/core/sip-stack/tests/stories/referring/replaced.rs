@@ -1,7 +1,7 @@
 //! INVITEs of theirs that take the place of another call (RFC 3891).
 
 use agreements::CallIdentity;
-use sip_stack::{CallStage, Command, EndedBy, Event, StackSettings};
+use sip_stack::{AnonymousPart, CallStage, Command, EndedBy, Event, IdentitySettings, StackSettings};
 use testbed::virtual_net::MediaMode;
 use testbed::virtual_net::peer::{Caller, PCMU, answer, at, requests, response_with, with_sdp};
 
@@ -275,4 +275,54 @@ fn the_old_calls_way_and_the_lines_servers_are_believed() {
         replacing_from(&mut lab, from, &extra);
         assert_eq!(!asked(&lab).is_empty(), believed, "{from}");
     }
+}
+
+/// RFC 3261 8.1.1.8: the Contact of an anonymous call (B321) leads to it from outside its dialog as well, as long as it lasts: who is
+/// transferred to it comes by it.
+#[test]
+fn a_call_that_hides_its_number_is_replaced_where_its_contact_says() {
+    for (part, user) in [(AnonymousPart::Anonymous, "anonymous@"), (AnonymousPart::Absent, "")] {
+        let mut given = direct("10.0.0.1", "100", FAR);
+        given.lines[0].identity = IdentitySettings { anonymous: true, anonymous_user: part, ..IdentitySettings::default() };
+        given.lines[0].details.check_to = true;
+        let mut dialled = Dialled::with(given);
+        let contact = dialled.invite.headers.contact().unwrap().first().unwrap().uri.to_string();
+        assert_eq!(contact, format!("sip:{user}10.0.0.1:5060"));
+        dialled.say_with_sdp(200, "f", 40000);
+        dialled.titles();
+        let ours = dialled.invite.headers.from().unwrap().tag().unwrap().to_owned();
+        let name = format!("Replaces: {};to-tag={ours};from-tag=f\r\n", dialled.invite.headers.call_id().unwrap());
+        let ask = |dialled: &mut Dialled, call_id: &str, extra: &str| {
+            let mut caller = Caller::new(dialled.far, dialled.net.nodes[0].ip, "100");
+            (caller.call_id, caller.tag) = (call_id.to_owned(), "new-tag".to_owned());
+            let text = String::from_utf8(caller.request("INVITE", call_id, extra, &caller.sdp(PCMU))).unwrap();
+            dialled.net.send(dialled.far, caller.target, text.replace("sip:100@", &format!("sip:{user}")).into_bytes());
+            dialled.net.settle();
+            dialled.titles()
+        };
+        assert_eq!(ask(&mut dialled, "new", &name), ["100 INVITE"], "{contact}");
+        let new = dialled.net.nodes[0].incoming();
+        dialled.net.command(0, Command::Answer(new));
+        dialled.net.settle();
+        let got = dialled.got();
+        assert!(response_with(&got, 200).is_some());
+        dialled.reply_to(&got, "BYE", 200);
+        assert_eq!(ask(&mut dialled, "late", ""), ["404 INVITE"], "nobody is called so any more");
+    }
+}
+
+/// RFC 3891 3: in the INVITE that begins a call alone.
+#[test]
+fn replaces_in_any_other_request_is_400() {
+    let mut lab = Lab::new();
+    let extra = extra_of(&lab);
+    for method in ["OPTIONS", "INFO", "UPDATE"] {
+        assert_eq!(lab.ask(method, &extra, ""), [400], "{method}");
+    }
+    assert_eq!(lab.ask("REFER", &format!("{extra}Refer-To: <sip:300@10.0.0.9>\r\n"), ""), [400]);
+    lab.called.caller.cseq += 1;
+    let sdp = lab.called.caller.sdp(PCMU);
+    lab.called.caller.send(&mut lab.called.net, "INVITE", "again", &extra, &sdp);
+    assert_eq!(lab.called.titles(), ["400 INVITE"]);
+    assert!(lab.goes_on());
 }
