@@ -46,7 +46,7 @@ impl Stack {
             return;
         }
         let ours = usable_codecs(&settings, own);
-        let offer = match sdp.map(|sdp| MediaSession::read_offer(sdp, &ours)).transpose() {
+        let offer = match sdp.map(|sdp| MediaSession::read_first_offer(sdp, &ours)).transpose() {
             Ok(None) | Err(MediaMismatch::NoCommonCodec(_)) if ours.is_empty() => {
                 Err(no_playable_codec(&own.codecs, &settings.playable))
             }

@@ -110,7 +110,7 @@ impl Stack {
 
     pub(super) fn send_reinvite(&mut self, mut call: Call, (hold, why): (bool, Why), settings: &StackSettings) {
         let identity = call.identity;
-        let sent = self.start_reinvite(&mut call, hold, settings);
+        let sent = self.start_reinvite(&mut call, (hold, why), settings);
         match (&mut call.state, sent, why) {
             (State::Talking(talking), Some((transaction, sends)), _) => {
                 talking.ours = Ours::Sent { transaction, hold, sends, why };
@@ -128,19 +128,22 @@ impl Stack {
     }
 
     /// The transaction, and whether its offer sends.
-    fn start_reinvite(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(TransactionId, bool)> {
-        let (request, sends) = self.reinvite_request(call, hold, settings)?;
+    fn start_reinvite(&mut self, call: &mut Call, what: (bool, Why), settings: &StackSettings) -> Option<(TransactionId, bool)> {
+        let (request, sends) = self.reinvite_request(call, what, settings)?;
         let peer = call.dialog()?.peer;
         let transaction = self.start_client(Owner::Reinvite(call.identity), call.line, peer, request)?;
         Some((transaction, sends))
     }
 
-    fn reinvite_request(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(Request, bool)> {
+    fn reinvite_request(&mut self, call: &mut Call, (hold, why): (bool, Why), settings: &StackSettings) -> Option<(Request, bool)> {
         let own = line_of(settings, call.line)?;
         let contact = self.contact_on(call.line, call.flow?)?;
         let media = call.media.as_mut()?;
-        let direction = if hold { hold_offer(media.held_by_them) } else { Direction::SendRecv };
-        let sdp = media.offer(settings, own, direction);
+        let again = if why == Why::Refresh { media.offer_again() } else { None };
+        let (sdp, direction) = again.unwrap_or_else(|| {
+            let direction = if hold { hold_offer(media.held_by_them) } else { Direction::SendRecv };
+            (media.offer(settings, own, direction), direction)
+        });
         let mut request = call.dialog_mut()?.request(Method::INVITE);
         request.headers.push(HeaderName::CONTACT, contact);
         self.add_abilities(&mut request.headers);

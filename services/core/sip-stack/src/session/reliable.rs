@@ -17,7 +17,7 @@ use sip_wire::{HeaderName, Headers, Method, Request, StatusCode};
 
 use super::{Call, Exchange, State, add_sdp, sdp_of};
 use crate::interface::{EndedBy, StackSettings};
-use crate::media::{MediaSession, usable_codecs};
+use crate::media::usable_codecs;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Machine, Route, TransactionId};
@@ -193,7 +193,7 @@ impl Stack {
         settings: &StackSettings,
     ) {
         let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
-        match MediaSession::read_offer(sdp, &usable_codecs(settings, own)) {
+        match media.read_offer(sdp, &usable_codecs(settings, own)) {
             Ok(offer) => {
                 let body = media.answer(&offer, settings, own);
                 self.answer_update(&mut call, id, request, body, settings);

@@ -66,13 +66,14 @@ impl Stack {
             self.put_call(call);
             return self.respond_status(id, StatusCode::REQUEST_PENDING, &tag);
         }
-        let held_by_us = call.media.as_ref().is_some_and(|media| media.held_by_us);
-        if held_by_us && !line_of(&settings, call.line).is_none_or(|own| own.details.reinvite_while_held) {
+        if !may_reinvite(&call, request, &settings) {
             self.put_call(call);
             return self.refuse_while_held(id, request, &tag);
         }
         // Whoever sends the next INVITE has our 2xx, whatever became of its ACK.
-        talking.unacked = None;
+        if let State::Talking(talking) = &mut call.state {
+            talking.unacked = None;
+        }
         self.stop_repeating(call.identity);
         self.take_reinvite(id, call, request, &settings);
     }
@@ -116,7 +117,7 @@ impl Stack {
         settings: &StackSettings,
     ) {
         let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
-        let offer = match MediaSession::read_offer(sdp, &usable_codecs(settings, own)) {
+        let offer = match media.read_offer(sdp, &usable_codecs(settings, own)) {
             Ok(offer) => offer,
             Err(mismatch) => {
                 let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
@@ -126,8 +127,7 @@ impl Stack {
         };
         let before = Box::new(media.clone());
         let body = media.answer(&offer, settings, own).unwrap_or_default();
-        let legs = |media: &MediaSession| media.desired(call.identity, call.line, settings).legs;
-        let same = legs(media) == legs(&before);
+        let same = media.sounds_as(&before, settings);
         if let State::Talking(talking) = &mut call.state {
             talking.theirs = Some(Theirs { invite: id, body, before });
         }
@@ -218,5 +218,23 @@ impl Stack {
             self.desire(&mut call, &settings);
         }
         self.go_on(call, &settings);
+    }
+}
+
+/// Whether a re-INVITE of theirs is taken in a call as it is (SIP_HOLD_HOLDRECEIVE_n): one that only refreshes the session always
+/// is, or the session's end would end the call (RFC 4028 10). Such a one brings no other description (7.4), or none.
+fn may_reinvite(call: &Call, request: &Request, settings: &StackSettings) -> bool {
+    let (Some(own), Some(media)) = (line_of(settings, call.line), &call.media) else { return true };
+    if own.details.reinvite_while_held || !media.held_by_us {
+        return true;
+    }
+    match sdp_of(&request.headers, &request.body) {
+        Ok(Some(sdp)) => {
+            let offer = media.read_offer(sdp, &usable_codecs(settings, own));
+            offer.is_ok_and(|offer| media.is_unchanged_by(&offer, settings, own))
+        }
+        Ok(None) => call.interval.agreed().is_some(),
+        // Refused for what it is.
+        Err(()) => true,
     }
 }

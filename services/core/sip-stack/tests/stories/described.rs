@@ -1,0 +1,96 @@
+//! Session descriptions over a call's life: which m-lines they have (RFC 3264 6 and 8), what bodies they come in (RFC 5621), and which
+//! of them cannot be used.
+
+use sip_stack::{Codec, Command};
+use sip_wire::{Message, Request};
+use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with, with_sdp};
+
+use crate::incoming::Called;
+
+const VIDEO: &str = "m=video 5000 RTP/AVP 31\r\n";
+
+/// Kind, port and protocol of each m-line.
+fn lines(sdp: &[u8]) -> Vec<String> {
+    let of = |line: &str| line.strip_prefix("m=").map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" "));
+    body(sdp).lines().filter_map(of).collect()
+}
+
+/// An answered call of theirs that was offered with these media lines.
+fn talking(media: &str) -> Called {
+    let mut called = Called::new();
+    called.invite(media);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.caller.ack(&mut called.net, "");
+    called
+}
+
+/// The re-INVITE that a command makes.
+fn asked(called: &mut Called, make: impl Fn(agreements::CallIdentity) -> Command) -> Request {
+    called.command(make);
+    requests(&called.got(), "INVITE")[0].clone()
+}
+
+fn accept(called: &mut Called, request: &Request, media: &str) {
+    let response = with_sdp(at(answer(request, 200, ""), called.caller.address), &called.caller.sdp(media));
+    called.net.send(called.caller.address, called.net.nodes[0].ip, response.to_bytes());
+    called.net.settle();
+}
+
+fn reinvited(called: &mut Called, media: &str) -> Vec<Message> {
+    called.caller.cseq += 1;
+    called.invite(media)
+}
+
+// Lines.
+
+/// RFC 3264 8: hold and resume have as many m-lines as the session, each in its place.
+#[test]
+fn hold_and_resume_keep_the_lines_that_were_refused() {
+    let mut called = talking(&format!("{VIDEO}{PCMU}"));
+    for (make, held) in [(Command::Hold as fn(_) -> _, true), (Command::Resume, false)] {
+        let request = asked(&mut called, make);
+        assert_eq!(lines(&request.body), ["video 0 RTP/AVP", "audio 16000 RTP/AVP"]);
+        accept(&mut called, &request, &format!("m=video 0 RTP/AVP 31\r\n{PCMU}"));
+        assert_eq!(called.titles(), ["ACK"]);
+        assert_eq!(called.net.calls(0)[0].held_by_us, held);
+    }
+}
+
+/// RFC 3264 8, RFC 3261 14.2: the offer of our 200 as well, and its ACK answers line by line.
+#[test]
+fn the_offer_of_a_200_keeps_the_lines_that_were_refused() {
+    let mut called = talking(&format!("{VIDEO}{PCMU}m=image 6000 udptl t38\r\n"));
+    let got = reinvited(&mut called, "");
+    let offer = &response_with(&got, 200).unwrap().body;
+    assert_eq!(lines(offer), ["video 0 RTP/AVP", "audio 16000 RTP/AVP", "image 0 udptl"]);
+    let sdp = called.caller.sdp("m=video 0 RTP/AVP 31\r\nm=audio 42000 RTP/AVP 8\r\nm=image 0 udptl t38\r\n");
+    called.caller.ack(&mut called.net, &sdp);
+    let view = &called.net.calls(0)[0];
+    assert_eq!((view.codec, view.media.legs[0].remote.unwrap().port()), (Some(Codec::Pcma), 42000));
+}
+
+/// RFC 3264 6: the answer to our stream stands where our stream stands, whatever else is alive.
+#[test]
+fn an_answer_is_read_where_our_stream_stands() {
+    let mut called = talking(&format!("m=audio 5000 RTP/SAVP 0\r\n{PCMU}"));
+    let request = asked(&mut called, Command::Hold);
+    assert_eq!(lines(&request.body), ["audio 0 RTP/SAVP", "audio 16000 RTP/AVP"]);
+    accept(&mut called, &request, "m=audio 43000 RTP/AVP 0\r\nm=audio 42000 RTP/AVP 0\r\n");
+    assert_eq!(called.net.calls(0)[0].media.legs[0].remote.unwrap().port(), 42000);
+}
+
+/// RFC 3264 8.1, 8.2: lines that they add are there from then on; those of an offer that was refused are not.
+#[test]
+fn lines_that_come_later_are_kept_once_they_are_answered() {
+    let mut called = talking(PCMU);
+    let refused = reinvited(&mut called, "m=audio 40000 RTP/AVP 18\r\nm=text 5002 RTP/AVP 98\r\n");
+    assert!(response_with(&refused, 488).is_some());
+    called.caller.ack(&mut called.net, "");
+    let taken = reinvited(&mut called, &format!("{PCMU}{VIDEO}"));
+    assert_eq!(lines(&response_with(&taken, 200).unwrap().body), ["audio 16000 RTP/AVP", "video 0 RTP/AVP"]);
+    called.caller.ack(&mut called.net, "");
+    let request = asked(&mut called, Command::Hold);
+    assert_eq!(lines(&request.body), ["audio 16000 RTP/AVP", "video 0 RTP/AVP"]);
+}
