@@ -206,7 +206,8 @@ impl MediaSession {
         std::iter::once(wished).chain(DYNAMIC_PAYLOADS).find(free).unwrap_or(wished)
     }
 
-    /// Our answer to an offer of theirs; takes effect on the first leg with it.
+    /// Our answer to an offer of theirs; takes effect on the first leg with it. An offer of our INVITE stays open for other dialogs of
+    /// the fork.
     pub(crate) fn answer(&mut self, offer: &Offer, settings: &StackSettings, line: &LineSettings) -> Option<Vec<u8>> {
         let offered = Session::parse(&offer.body).ok()?;
         let far = &offer.far;
@@ -227,7 +228,6 @@ impl MediaSession {
         let said = self.said.clone().unwrap_or_default();
         self.settle(0, far, codecs, (telephone_event, said));
         self.held_by_them = !negotiate::receives(far.direction);
-        self.offered = None;
         Some(body)
     }
 
@@ -262,11 +262,6 @@ impl MediaSession {
             self.held_by_them = !negotiate::receives(far.direction);
         }
         Ok(())
-    }
-
-    /// Whether an offer of ours waits for its answer.
-    pub(crate) fn is_offering(&self) -> bool {
-        self.offered.is_some()
     }
 
     /// The answer of the dialog that won has been taken, or there is none to come.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use agreements::CallIdentity;
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
+use super::body::{add_sdp, sdp_of};
 use super::reinvite::Ours;
 use super::reliable::{knows_reliable, requires_reliable};
 use super::talking::Answered;
-use super::{Call, Exchange, Offered, SessionInterval, State, Talking, add_sdp, sdp_of, why};
+use super::{Call, Exchange, Offered, SessionInterval, State, Talking, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
 use crate::media::{MediaMismatch, MediaSession, Offer, no_playable_codec, usable_codecs};
@@ -46,7 +47,7 @@ impl Stack {
             return;
         }
         let ours = usable_codecs(&settings, own);
-        let offer = match sdp.map(|sdp| MediaSession::read_first_offer(sdp, &ours)).transpose() {
+        let offer = match sdp.map(|sdp| MediaSession::read_first_offer(&sdp, &ours)).transpose() {
             Ok(None) | Err(MediaMismatch::NoCommonCodec(_)) if ours.is_empty() => {
                 Err(no_playable_codec(&own.codecs, &settings.playable))
             }

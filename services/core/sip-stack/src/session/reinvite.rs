@@ -18,8 +18,9 @@ use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Method, Request, Response, StatusCode};
 
+use super::body::{add_sdp, answer_of};
 use super::talking::HoldView;
-use super::{Call, State, add_sdp, sdp_of};
+use super::{Call, State};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::identity;
@@ -210,11 +211,11 @@ impl Stack {
         }
         self.note_reached(&mut call, told.route.remote.ip(), &response.headers);
         self.take_interval(&mut call, &response.headers, settings);
-        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
+        let sdp = answer_of(&response.headers, &response.body);
         let agreed = match (&mut call.media, sdp) {
             (Some(media), Some(sdp)) => {
                 media.held_by_us = hold;
-                let agreed = media.take_answer(0, sdp, sends).map_err(|mismatch| mismatch.to_string());
+                let agreed = media.take_answer(0, &sdp, sends).map_err(|mismatch| mismatch.to_string());
                 media.close_offer();
                 agreed
             }

@@ -11,11 +11,12 @@
 
 use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
-use sip_wire::{HeaderName, Method, Request, RetryAfter, StatusCode};
+use sip_wire::{HeaderName, Request, RetryAfter, StatusCode};
 
+use super::body::{add_sdp, sdp_of};
 use super::reinvite::Ours;
 use super::talking::{Answered, HoldView};
-use super::{Call, Leaving, State, add_sdp, sdp_of};
+use super::{Call, Leaving, State};
 use crate::identity;
 use crate::interface::StackSettings;
 use crate::media::{MediaSession, usable_codecs};
@@ -23,7 +24,7 @@ use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, TransactionId};
 
-/// Theirs, before its answer; also the offer of an UPDATE (`update`).
+/// Theirs, before its answer; also the offer of an UPDATE (`update`) or of a late PRACK (`reliable`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Theirs {
     pub(super) invite: TransactionId,
@@ -98,16 +99,16 @@ impl Stack {
             self.settle_peer(line, identity, &mut talking.dialog);
         }
         match sdp_of(&request.headers, &request.body) {
-            Ok(Some(sdp)) => self.take_offer(id, call, request, sdp, settings),
+            Ok(Some(sdp)) => self.take_offer(id, call, request, &sdp, settings),
             Ok(None) => self.offer_in_answer(id, call, request, settings),
             Err(()) => {
                 self.refuse_body(id, request, &call.local_tag);
-                self.put_call(call);
+                self.go_on(call, settings);
             }
         }
     }
 
-    /// Their offer, in an INVITE or an UPDATE: the sockets must fit before our answer leaves.
+    /// Their offer, in an INVITE, UPDATE or PRACK: the sockets must fit before our answer leaves.
     pub(super) fn take_offer(
         &mut self,
         id: TransactionId,
@@ -122,7 +123,7 @@ impl Stack {
             Err(mismatch) => {
                 let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
                 self.respond(id, &response);
-                return self.put_call(call);
+                return self.go_on(call, settings);
             }
         };
         let before = Box::new(media.clone());
@@ -168,14 +169,14 @@ impl Stack {
         }
     }
 
-    /// Media is ready for what they want: 200. That of an UPDATE has no ACK to wait for.
+    /// Media is ready for what they want: 200. That of an UPDATE or PRACK has no ACK to wait for.
     pub(super) fn accept_reinvite(&mut self, mut call: Call, settings: &StackSettings) {
         let State::Talking(talking) = &mut call.state else { return self.put_call(call) };
         let Some(theirs) = talking.theirs.take() else { return self.put_call(call) };
         let request = self.core.transactions.find(theirs.invite).map(|transaction| transaction.request.clone());
         let Some(request) = request else { return self.go_on(call, settings) };
         let before = HoldView::of_media(Some(&theirs.before));
-        if request.method == Method::UPDATE {
+        if !request.method.is_invite() {
             self.answer_update(&mut call, theirs.invite, &request, Some(theirs.body), settings);
             self.tell_hold(&call, &before);
             return self.go_on(call, settings);
@@ -230,7 +231,7 @@ fn may_reinvite(call: &Call, request: &Request, settings: &StackSettings) -> boo
     }
     match sdp_of(&request.headers, &request.body) {
         Ok(Some(sdp)) => {
-            let offer = media.read_offer(sdp, &usable_codecs(settings, own));
+            let offer = media.read_offer(&sdp, &usable_codecs(settings, own));
             offer.is_ok_and(|offer| media.is_unchanged_by(&offer, settings, own))
         }
         Ok(None) => call.interval.agreed().is_some(),

@@ -1,10 +1,11 @@
-//! Session descriptions over a call's life: which m-lines they have (RFC 3264 6 and 8), what bodies they come in (RFC 5621), and which
-//! of them cannot be used.
+//! Session descriptions over a call's life: which m-lines they have (RFC 3264 6 and 8), and what bodies they come in
+//! (RFC 5621).
 
-use sip_stack::{Codec, Command};
-use sip_wire::{Message, Request};
+use sip_stack::{Codec, Command, Direction};
+use sip_wire::{HeaderName, Message, Request};
 use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with, with_sdp};
 
+use crate::dialing::Dialled;
 use crate::incoming::Called;
 
 const VIDEO: &str = "m=video 5000 RTP/AVP 31\r\n";
@@ -93,4 +94,78 @@ fn lines_that_come_later_are_kept_once_they_are_answered() {
     called.caller.ack(&mut called.net, "");
     let request = asked(&mut called, Command::Hold);
     assert_eq!(lines(&request.body), ["audio 16000 RTP/AVP", "video 0 RTP/AVP"]);
+}
+
+// Bodies.
+
+const MIXED: &str = "multipart/mixed;boundary=\"cut here\"";
+
+/// The description after a part of another kind.
+fn mixed(handling: &str, sdp: &str) -> String {
+    format!(
+        "--cut here\r\nContent-Type: application/pidf+xml\r\nContent-Disposition: render;handling={handling}\r\n\r\n<presence/>\r\n\
+         --cut here\r\nContent-Type: application/sdp\r\n\r\n{sdp}\r\n--cut here--\r\n"
+    )
+}
+
+/// Such a request of the far end.
+fn say_mixed(called: &mut Called, method: &str, handling: &str, media: &str) -> Vec<Message> {
+    let whole = mixed(handling, &called.caller.sdp(media));
+    let branch = format!("m{}{method}", called.caller.cseq);
+    let text = String::from_utf8(called.caller.request(method, &branch, "", &whole)).unwrap();
+    let text = text.replace("Content-Type: application/sdp\r\nContent-Length", &format!("Content-Type: {MIXED}\r\nContent-Length"));
+    called.net.send(called.caller.address, called.net.nodes[0].ip, text.into_bytes());
+    called.net.settle();
+    called.got()
+}
+
+/// RFC 5621 3.1: multipart/mixed is understood in an INVITE, a re-INVITE, an UPDATE and an ACK.
+#[test]
+fn a_description_among_other_parts_is_found() {
+    let mut called = Called::new();
+    say_mixed(&mut called, "INVITE", "optional", PCMU);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    assert_eq!(lines(&response_with(&got, 200).unwrap().body), ["audio 16000 RTP/AVP"]);
+    called.caller.ack(&mut called.net, "");
+    let port = |called: &Called| called.net.calls(0)[0].media.legs[0].remote.unwrap().port();
+    for (method, at) in [("INVITE", 42000), ("UPDATE", 43000)] {
+        called.caller.cseq += 1;
+        let got = say_mixed(&mut called, method, "optional", &format!("m=audio {at} RTP/AVP 0\r\n"));
+        assert!(response_with(&got, 200).is_some(), "{method}");
+        assert_eq!(port(&called), at);
+        if method == "INVITE" {
+            called.caller.ack(&mut called.net, "");
+        }
+    }
+    reinvited(&mut called, "");
+    say_mixed(&mut called, "ACK", "optional", "m=audio 44000 RTP/AVP 0\r\n");
+    assert_eq!(port(&called), 44000);
+    assert_eq!(called.net.nodes[0].ended(), None);
+}
+
+/// RFC 5621 3.1: and in the 183 and the 2xx of a call of ours, whatever stands beside it: nobody could be told.
+#[test]
+fn an_answer_among_other_parts_is_found() {
+    let mut dialled = Dialled::new();
+    for (code, port) in [(183, 41000), (200, 42000)] {
+        let sdp = format!("v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n");
+        let mut response = at(answer(&dialled.invite, code, "f"), dialled.far);
+        response.headers.push(HeaderName::CONTENT_TYPE, MIXED);
+        response.body = mixed("required", &sdp).into_bytes();
+        dialled.send(response);
+        let leg = &dialled.net.nodes[0].media[&dialled.call].legs[0];
+        assert_eq!((leg.remote.unwrap().port(), leg.direction), (port, Direction::SendRecv), "{code}");
+    }
+    assert!(dialled.net.nodes[0].has_established());
+}
+
+/// RFC 5621 and RFC 3261 20.11: a part that must be understood, and is not, is refused with what would be.
+#[test]
+fn a_part_that_must_be_understood_is_415() {
+    let mut called = Called::new();
+    let got = say_mixed(&mut called, "INVITE", "required", PCMU);
+    assert_eq!(response_with(&got, 415).unwrap().headers.get("Accept"), Some("application/sdp, multipart/mixed"));
+    assert!(!called.net.nodes[0].has_incoming());
 }
