@@ -3,8 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use sip_wire::sdp::{Connection, Direction as SdpDirection, Media, Origin, RtpMap, Session};
+use sip_wire::sdp::{Address, Connection, Direction as SdpDirection, Media, Origin, RtpMap, Session};
 
+use super::mismatch::MediaMismatch;
 use super::negotiate::{FarStream, direction, encoding_name, known_codec, receives, sends};
 use crate::interface::{Codec, Direction};
 
@@ -102,23 +103,34 @@ pub(crate) fn choose(offered: &Session, ours: Option<usize>) -> Option<usize> {
     kept.or_else(|| offered.media.iter().position(fits))
 }
 
-/// Their stream in that place; none where it is no live audio over plain RTP.
-pub(crate) fn far_stream(session: &Session, place: usize) -> Option<FarStream> {
-    let media = session.media.get(place).filter(|media| fits(media))?;
+/// Their stream in that place, as far as it can be sent to from an address like `local`.
+pub(crate) fn far_stream(session: &Session, place: usize, local: IpAddr) -> Result<FarStream, MediaMismatch> {
+    let media = session.media.get(place).filter(|media| fits(media)).ok_or(MediaMismatch::NoAudio)?;
     let said = session.direction_of(media);
-    let address = session.connection_of(media).and_then(Connection::ip);
-    let hole = address.is_none_or(|address| address.is_unspecified());
-    let remote = address.filter(|_| !hole).map(|address| SocketAddr::new(address, media.port));
-    Some(FarStream {
+    let remote = destination(session.connection_of(media), local)?.map(|address| SocketAddr::new(address, media.port));
+    Ok(FarStream {
         codecs: codecs(media),
         offered: media.formats.iter().map(|format| format_name(media, format)).collect(),
         telephone_event: events(media),
-        direction: direction(said.sends(), said.receives() && !hole),
+        direction: direction(said.sends(), said.receives() && remote.is_some()),
         remote,
         rtcp: remote.map(|remote| rtcp(media, remote)),
         rtcp_named: media.attributes.rtcp().is_some(),
         ptime_ms: media.attributes.ptime().filter(|ptime| (10..=100).contains(ptime)),
     })
+}
+
+/// Where a stream goes; none for a black hole: the address 0.0.0.0 or ::, or a name that never is one (RFC 2606).
+fn destination(connection: Option<&Connection>, local: IpAddr) -> Result<Option<IpAddr>, MediaMismatch> {
+    let Some(connection) = connection else { return Err(MediaMismatch::UnusableAddress("that is missing".to_owned())) };
+    match &connection.address {
+        Address::Ip(ip) if ip.is_unspecified() => Ok(None),
+        Address::Ip(ip) if ip.is_ipv4() == local.is_ipv4() => Ok(Some(*ip)),
+        Address::Ip(ip) => Err(MediaMismatch::UnusableAddress(ip.to_string())),
+        Address::Other { network, .. } if network != "IN" => Err(MediaMismatch::OtherNetwork(readable(network))),
+        Address::Other { host, .. } if host.to_ascii_lowercase().ends_with(".invalid") => Ok(None),
+        Address::Other { host, .. } => Err(MediaMismatch::UnusableAddress(readable(host))),
+    }
 }
 
 fn codecs(media: &Media) -> Vec<(Codec, u8)> {
@@ -145,12 +157,20 @@ fn format_name(media: &Media, format: &str) -> String {
     let map = payload.and_then(|payload| media.rtpmap(payload)).map(|map| map.encoding);
     let fixed = || payload.and_then(|payload| known_codec(payload, None)).map(|codec| encoding_name(codec).to_owned());
     let name = map.or_else(fixed).unwrap_or_else(|| format!("payload type {format}"));
-    sip_wire::text::shown(&name).chars().filter(|c| !c.is_control()).take(32).collect()
+    readable(&name)
+}
+
+/// Fit to be shown.
+fn readable(text: &str) -> String {
+    sip_wire::text::shown(text).chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 fn rtcp(media: &Media, remote: SocketAddr) -> SocketAddr {
     match media.attributes.rtcp() {
-        Some(rtcp) => SocketAddr::new(rtcp.address.unwrap_or(remote.ip()), rtcp.port),
+        Some(rtcp) => {
+            let address = rtcp.address.filter(|address| address.is_ipv4() == remote.is_ipv4());
+            SocketAddr::new(address.unwrap_or(remote.ip()), rtcp.port)
+        }
         None => SocketAddr::new(remote.ip(), remote.port().checked_add(1).unwrap_or(remote.port())),
     }
 }
@@ -181,7 +201,7 @@ mod tests {
     /// The stream that is taken of a first offer.
     fn first(session: &Session) -> Option<(usize, FarStream)> {
         let place = choose(session, None)?;
-        Some((place, far_stream(session, place)?))
+        Some((place, far_stream(session, place, ours().address).unwrap()))
     }
 
     fn ports(session: &Session) -> Vec<(&str, u16)> {

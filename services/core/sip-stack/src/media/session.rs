@@ -1,13 +1,14 @@
 //! One call's media over its life: our port, the legs of a forked call, hold on both sides, what was offered and agreed, and the
 //! version of what we said. Makes SDP bodies and media wishes; sends neither.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use agreements::{CallIdentity, LineNumber};
 use serde::{Deserialize, Serialize};
 use sip_wire::sdp::Session;
 
 use super::describe::{self, OurStream};
+use super::mismatch::MediaMismatch;
 use super::negotiate::{self, FarStream};
 use crate::interface::{CallMedia, Codec, Direction, LegMedia, LineSettings, StackSettings};
 
@@ -59,19 +60,6 @@ struct Offered {
     /// Without its origin.
     #[serde(with = "serde_bytes")]
     body: Vec<u8>,
-}
-
-/// Why a description of theirs cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MediaMismatch {
-    #[error("the session description cannot be read: {0}")]
-    Unreadable(#[from] sip_wire::sdp::SdpError),
-    #[error("no audio over plain RTP is offered")]
-    NoAudio,
-    #[error("an answer without an offer")]
-    NoOffer,
-    #[error("{0}")]
-    NoCommonCodec(String),
 }
 
 /// See the file.
@@ -134,14 +122,15 @@ impl MediaSession {
         self.generation > 0 && self.ready >= self.generation
     }
 
-    /// Reads the offer that begins a session; an error is the reason of a 488.
-    pub(crate) fn read_first_offer(body: &[u8], ours: &[Codec]) -> Result<Offer, MediaMismatch> {
-        read_offer(body, ours, None)
+    /// Reads the offer that begins a session; an error is the reason of a 488. `local`: an address of the family that the line uses.
+    pub(crate) fn read_first_offer(body: &[u8], ours: &[Codec], local: IpAddr) -> Result<Offer, MediaMismatch> {
+        read_offer(body, ours, (None, local))
     }
 
     /// Reads an offer in the session; an error is the reason of a 488.
     pub(crate) fn read_offer(&self, body: &[u8], ours: &[Codec]) -> Result<Offer, MediaMismatch> {
-        read_offer(body, ours, self.in_effect().as_ref().and_then(describe::our_place))
+        let place = self.in_effect().as_ref().and_then(describe::our_place);
+        read_offer(body, ours, (place, self.local.ip()))
     }
 
     /// Our description in effect, without its origin; none before an answer.
@@ -172,7 +161,7 @@ impl MediaSession {
     /// None where something has: our address.
     pub(crate) fn offer_again(&mut self) -> Option<(Vec<u8>, Direction)> {
         let session = self.in_effect()?;
-        let ours = describe::far_stream(&session, describe::our_place(&session)?)?;
+        let ours = describe::far_stream(&session, describe::our_place(&session)?, self.local.ip()).ok()?;
         if ours.remote.is_some_and(|said| said != self.local) {
             return None;
         }
@@ -251,7 +240,7 @@ impl MediaSession {
         let session = Session::parse(body)?;
         let Offered { codecs: allowed, events, body: ours } = self.offered.clone().ok_or(MediaMismatch::NoOffer)?;
         let place = describe::our_place(&Session::parse(&ours)?).unwrap_or(0);
-        let far = describe::far_stream(&session, place).ok_or(MediaMismatch::NoAudio)?;
+        let far = describe::far_stream(&session, place, self.local.ip())?;
         let codecs = negotiate::common(&far.codecs, &allowed);
         if codecs.is_empty() {
             return Err(MediaMismatch::NoCommonCodec(negotiate::no_common_codec(&far.offered, &allowed)));
@@ -391,10 +380,10 @@ impl MediaSession {
 }
 
 /// Of their offer we take the stream where ours is (`place`), or a new one.
-fn read_offer(body: &[u8], ours: &[Codec], place: Option<usize>) -> Result<Offer, MediaMismatch> {
+fn read_offer(body: &[u8], ours: &[Codec], (place, local): (Option<usize>, IpAddr)) -> Result<Offer, MediaMismatch> {
     let session = Session::parse(body)?;
     let chosen = describe::choose(&session, place).ok_or(MediaMismatch::NoAudio)?;
-    let far = describe::far_stream(&session, chosen).ok_or(MediaMismatch::NoAudio)?;
+    let far = describe::far_stream(&session, chosen, local)?;
     if negotiate::common(&far.codecs, ours).is_empty() {
         return Err(MediaMismatch::NoCommonCodec(negotiate::no_common_codec(&far.offered, ours)));
     }

@@ -216,7 +216,7 @@ impl Stack {
                 self.desire(&mut call, settings);
             }
             Err(mismatch) => {
-                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
+                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch);
                 self.respond(id, &response);
             }
         }

@@ -121,7 +121,7 @@ impl Stack {
         let offer = match media.read_offer(sdp, &usable_codecs(settings, own)) {
             Ok(offer) => offer,
             Err(mismatch) => {
-                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
+                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch);
                 self.respond(id, &response);
                 return self.go_on(call, settings);
             }

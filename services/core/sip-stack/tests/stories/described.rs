@@ -1,7 +1,7 @@
-//! Session descriptions over a call's life: which m-lines they have (RFC 3264 6 and 8), and what bodies they come in
-//! (RFC 5621).
+//! Session descriptions over a call's life: which m-lines they have (RFC 3264 6 and 8), what bodies they come in (RFC 5621), and which
+//! of them cannot be used.
 
-use sip_stack::{Codec, Command, Direction};
+use sip_stack::{Codec, Command, Direction, EndedBy};
 use sip_wire::{HeaderName, Message, Request};
 use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with, with_sdp};
 
@@ -168,4 +168,62 @@ fn a_part_that_must_be_understood_is_415() {
     let got = say_mixed(&mut called, "INVITE", "required", PCMU);
     assert_eq!(response_with(&got, 415).unwrap().headers.get("Accept"), Some("application/sdp, multipart/mixed"));
     assert!(!called.net.nodes[0].has_incoming());
+}
+
+// Addresses.
+
+/// RFC 3261 20.43: another network is 300, an address that is of no use is 301.
+const UNUSABLE: [(&str, &str); 4] = [
+    ("ATM NSAP 47.0091", "300"),
+    ("IN IP6 2001:db8::9", "301"),
+    ("IN IP4 phone.example.com", "301"),
+    ("IN IP4 2001:db8::9", "301"),
+];
+
+fn warning(got: &[Message]) -> String {
+    let refusal =
+        response_with(got, 488).unwrap_or_else(|| panic!("{:?}", got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>()));
+    refusal.headers.get("Warning").unwrap().split(' ').next().unwrap().to_owned()
+}
+
+/// There would be a call in which nobody is heard.
+#[test]
+fn an_offer_with_an_address_that_cannot_be_used_is_488_and_says_why() {
+    for (address, code) in UNUSABLE {
+        let media = format!("{PCMU}c={address}\r\n");
+        let mut called = Called::new();
+        assert_eq!(warning(&called.invite(&media)), code, "{address}");
+        assert_eq!(called.net.nodes[0].ended().unwrap().0, 488);
+        let mut called = Called::talking();
+        let before = called.net.calls(0)[0].media.clone();
+        assert_eq!(warning(&reinvited(&mut called, &media)), code, "{address}");
+        assert_eq!(called.net.calls(0)[0].media, before);
+    }
+}
+
+/// RFC 3261 13.2.2.4: the answer is acknowledged, and the call ended.
+#[test]
+fn an_answer_with_an_address_that_cannot_be_used_ends_the_call() {
+    for (address, _) in UNUSABLE {
+        let mut dialled = Dialled::new();
+        let sdp = format!("v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc={address}\r\nt=0 0\r\n{PCMU}");
+        let response = with_sdp(at(answer(&dialled.invite, 200, "f"), dialled.far), &sdp);
+        dialled.send(response);
+        assert_eq!(dialled.titles(), ["ACK", "BYE"], "{address}");
+        let (code, reason, by) = dialled.net.nodes[0].ended().unwrap();
+        assert_eq!((code, by), (488, EndedBy::Local));
+        let named = address.split(' ').find(|word| *word == "ATM").or(address.rsplit(' ').next()).unwrap();
+        assert!(reason.contains(named), "{reason}");
+    }
+}
+
+/// B307, RFC 3264 8.4: of either family; and a name that cannot be one (RFC 2606).
+#[test]
+fn a_black_hole_is_taken_and_is_a_hold() {
+    for address in ["IN IP4 0.0.0.0", "IN IP6 ::", "IN IP6 nobody.invalid"] {
+        let mut called = Called::talking();
+        let got = reinvited(&mut called, &format!("{PCMU}c={address}\r\n"));
+        assert!(body(&response_with(&got, 200).unwrap().body).contains("a=recvonly"), "{address}");
+        assert_eq!(called.net.nodes[0].hold(), Some((false, true)));
+    }
 }
