@@ -279,8 +279,7 @@ impl Stack {
             Ok(()) if !taken_back => {
                 self.note_referred(call.identity, response.status);
                 self.desire(&mut call, settings);
-                let codec = call.media.as_ref().and_then(crate::media::MediaSession::codec);
-                self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
+                self.tell_established(&call);
                 self.put_call(call);
             }
             Ok(()) => self.leave(call, 0, ENDED_HERE, EndedBy::Local),

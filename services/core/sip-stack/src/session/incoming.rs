@@ -248,8 +248,7 @@ impl Stack {
         talking.unacked = self.answer_and_repeat(call.identity, invite, &request, &response, Answered { offer_open });
         call.state = State::Talking(talking);
         self.desire(&mut call, settings);
-        let codec = call.media.as_ref().and_then(MediaSession::codec);
-        self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
+        self.tell_established(&call);
         self.put_call(call);
         if let Some(replaced) = replaced {
             self.give_way(replaced);

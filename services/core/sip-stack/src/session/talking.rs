@@ -192,6 +192,12 @@ impl Stack {
         }
     }
 
+    /// Tells that the call is answered, and how it begins.
+    pub(super) fn tell_established(&mut self, call: &Call) {
+        let HoldView { remote: held, codec, .. } = HoldView::of(call);
+        self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec, held });
+    }
+
     /// Tells what an exchange of offer and answer has changed.
     pub(super) fn tell_hold(&mut self, call: &Call, before: &HoldView) {
         let after = HoldView::of(call);

@@ -95,8 +95,13 @@ fn hold(dialled: &mut Dialled) -> Request {
 }
 
 fn accept(dialled: &mut Dialled, request: &Request, way: &str) {
+    accept_as(dialled, request, "", way);
+}
+
+/// With the tag of a first answer.
+fn accept_as(dialled: &mut Dialled, request: &Request, tag: &str, way: &str) {
     let sdp = format!("{SDP}{PCMU}a={way}\r\n");
-    let response = with_sdp(at(answer(request, 200, ""), dialled.far), &sdp);
+    let response = with_sdp(at(answer(request, 200, tag), dialled.far), &sdp);
     dialled.send(response);
 }
 
@@ -288,6 +293,34 @@ fn hangup_inside_a_reinvite_is_a_bye_and_the_late_200_is_acknowledged() {
 }
 
 // Theirs.
+
+/// RFC 3264 8.4: by the offer of their INVITE, by the answer of their 200, and by the answer of an ACK, which comes after the event.
+#[test]
+fn a_call_may_begin_on_hold() {
+    let held = |net: &Net| {
+        net.nodes[0].events(|event| match event {
+            Event::Established { held, .. } => Some(*held),
+            _ => None,
+        })
+    };
+    let media = format!("{PCMU}a=sendonly\r\n");
+    let mut called = Called::new();
+    called.invite(&media);
+    called.command(Command::Answer);
+    assert_eq!((held(&called.net), called.net.nodes[0].hold()), (vec![true], None));
+    let mut dialled = Dialled::new();
+    let request = dialled.invite.clone();
+    accept_as(&mut dialled, &request, "f", "inactive");
+    assert_eq!((held(&dialled.net), dialled.net.nodes[0].hold()), (vec![true], None));
+    let mut called = Called::new();
+    called.invite("");
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    let sdp = called.caller.sdp(&media);
+    called.caller.ack(&mut called.net, &sdp);
+    assert_eq!((held(&called.net), called.net.nodes[0].hold()), (vec![false], Some((false, true))));
+}
 
 fn reinvited(called: &mut Called, media: &str) -> Vec<Message> {
     called.caller.cseq += 1;
