@@ -20,6 +20,10 @@ enum Act {
     Dial {
         user: u8,
     },
+    /// A call from this phone, which whoever rings answers.
+    Talk {
+        user: u8,
+    },
     Ring,
     Answer,
     /// All phones answer whatever rings.
@@ -86,6 +90,7 @@ fn faults() -> impl Strategy<Value = Faults> {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => prop_oneof![4 => Just(1), 1 => 0..3u8].prop_map(|user| Act::Dial { user }),
+        3 => prop_oneof![4 => Just(1), 1 => 0..3u8].prop_map(|user| Act::Talk { user }),
         5 => Just(Act::Ring),
         4 => Just(Act::Answer),
         3 => Just(Act::AnswerAll),

@@ -102,6 +102,12 @@ impl Play {
         let call = calls.get(step.call % calls.len().max(1)).map(|view| view.call);
         match (step.act, call) {
             (Act::Dial { user }, _) => drop(self.net.dial(number, name(user))),
+            (Act::Talk { user }, _) => {
+                self.net.dial(number, name(user));
+                self.net.run_for(Duration::from_millis(500));
+                self.answer_all();
+                self.net.run_for(Duration::from_millis(500));
+            }
             (Act::Ring, Some(call)) => self.net.command(number, Command::Ring(call)),
             (Act::Answer, Some(call)) => self.net.command(number, Command::Answer(call)),
             (Act::AnswerAll, _) => self.answer_all(),
