@@ -23,7 +23,7 @@ pub fn write(event: &Event) {
         Event::Dialing { call, sip_call_id } => tracing::info!(%call, sip_call_id, "dialing"),
         Event::Ringback { call, early_media } => tracing::info!(%call, early_media, "the far end rings"),
         Event::Reached { call, remote } => tracing::info!(%call, remote = remote.uri, "another far end"),
-        Event::Established { call, codec, .. } => tracing::info!(%call, ?codec, "answered"),
+        Event::Established { call, codec, held, .. } => tracing::info!(%call, ?codec, held, "answered"),
         Event::HoldChanged { call, local, remote, .. } => tracing::info!(%call, local, remote, "hold has changed"),
         Event::HoldFailed { call, status, reason } => tracing::warn!(%call, status, reason, "hold has not changed"),
         Event::Ended { call, code, reason, by } => tracing::info!(%call, code, reason, ?by, "ended"),

@@ -209,7 +209,7 @@ impl Desk {
 
     /// The call has been answered.
     pub fn established(&mut self, call: CallIdentity) {
-        self.sip(Event::Established { call, remote: Party::default(), codec: Some(Codec::Pcmu) });
+        self.sip(Event::Established { call, remote: Party::default(), codec: Some(Codec::Pcmu), held: false });
     }
 
     /// The re-INVITE has been answered.

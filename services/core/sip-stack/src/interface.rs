@@ -435,6 +435,8 @@ pub enum Event {
         remote: Party,
         /// The codec that is sent.
         codec: Option<Codec>,
+        /// They hold from the beginning: their description receives nothing.
+        held: bool,
     },
     /// A re-INVITE of either side has been answered 2xx and changed this.
     HoldChanged {

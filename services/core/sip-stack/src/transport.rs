@@ -17,7 +17,7 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS
 /// Extensions that are always on: RFC 3891, RFC 4538, RFC 4488.
 const ALWAYS_SUPPORTED: [&str; 3] = ["replaces", "tdialog", "norefersub"];
 /// Bodies that are understood, for Accept.
-pub(crate) const ACCEPT: &str = "application/sdp";
+pub(crate) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
 impl Stack {
     /// Makes the sockets of all lines what the settings want.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_stack::{Command, EndedBy, Event};
+use sip_stack::{Codec, Command, EndedBy, Event, Party};
 use telephone::{Input, MediaState, Near, Refusal, Request, TelephoneSettings};
 use testbed::desk::{Desk, factory, line, registered};
 
@@ -19,6 +19,18 @@ fn hold_shows_only_when_the_far_end_has_agreed() {
     assert_eq!(desk.commands(), [Command::Resume(call)]);
     desk.hold_changed(call, false, true);
     assert_eq!((desk.view(call).hold.as_str(), desk.sound.heard), ("remote", Some(call)));
+}
+
+/// RFC 3264 8.4: who begins on hold is shown so, whoever has called, and is resumed by themselves.
+#[test]
+fn a_call_that_begins_on_hold_is_shown_as_held() {
+    let mut desk = Desk::new(factory());
+    let call = desk.invite(1);
+    desk.lift();
+    desk.sip(Event::Established { call, remote: Party::default(), codec: Some(Codec::Pcmu), held: true });
+    assert_eq!((desk.view(call).hold.as_str(), desk.sound.heard), ("remote", Some(call)));
+    desk.hold_changed(call, false, false);
+    assert_eq!(desk.view(call).hold.as_str(), "none");
 }
 
 #[test]

@@ -382,7 +382,7 @@ fn a_referred_call_does_not_wait() {
 fn redial_seizes_again() {
     let mut desk = desk();
     let call = dialing(&mut desk);
-    desk.sip(Event::Established { call, remote: Party::default(), codec: None });
+    desk.sip(Event::Established { call, remote: Party::default(), codec: None, held: false });
     desk.ended(call, 0, EndedBy::Remote);
     desk.put_down();
     desk.seconds(20);

@@ -57,7 +57,7 @@ fn rtp_ports_begin_at_the_lower_end() {
     }
 }
 
-/// B175: RTP and RTCP of the last pair both lie before the upper end, or RTP on it.
+/// B175: RTP of the last pair is on the upper end, which is even, and its RTCP on the port after it.
 #[test]
 fn rtp_ports_begin_again_after_the_upper_end() {
     for (upper, last) in [("16400", 16_400), ("16420", 16_420)] {

@@ -1,10 +1,11 @@
 //! SDP written and read: our stream as an offer or an answer, theirs as a [`FarStream`]. One audio stream of RTP/AVP is used;
-//! other media of an offer are refused line by line, as RFC 3264 section 6 wants.
+//! other media of an offer are refused line by line, as RFC 3264 section 6 wants, and stay so in every later description (section 8).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use sip_wire::sdp::{Connection, Direction as SdpDirection, Media, Origin, RtpMap, Session};
+use sip_wire::sdp::{Address, Connection, Direction as SdpDirection, Media, Origin, RtpMap, Session};
 
+use super::mismatch::MediaMismatch;
 use super::negotiate::{FarStream, direction, encoding_name, known_codec, receives, sends};
 use crate::interface::{Codec, Direction};
 
@@ -30,11 +31,20 @@ pub(crate) struct OurStream {
     pub(crate) black_hole: bool,
 }
 
-/// A description as an offer.
-pub(crate) fn offer(ours: &OurStream) -> Session {
+/// A description as an offer. Where there is a session already, each of its m-lines keeps its place (RFC 3264 8): `before` is the
+/// last description of ours.
+pub(crate) fn offer(ours: &OurStream, before: Option<&Session>) -> Session {
+    if let Some((before, place)) = before.and_then(|before| Some((before, our_place(before)?))) {
+        return answer(ours, before, place);
+    }
     let mut session = frame(ours);
     session.media.push(audio(ours));
     session
+}
+
+/// Where our stream stands in a description of ours: it is the only one with a port.
+pub(crate) fn our_place(ours: &Session) -> Option<usize> {
+    ours.media.iter().position(|media| !media.is_rejected())
 }
 
 /// The answer to `offered`: ours in the place of the stream at `chosen`, every other one refused.
@@ -83,25 +93,44 @@ fn refused(line: &Media) -> Media {
     media
 }
 
-/// The stream that we take, and its place: the first live audio one over plain RTP.
-pub(crate) fn far_stream(session: &Session) -> Option<(usize, FarStream)> {
-    let fits = |media: &Media| media.kind == "audio" && media.protocol == "RTP/AVP" && !media.is_rejected();
-    let (place, media) = session.media.iter().enumerate().find(|(_, media)| fits(media))?;
+fn fits(media: &Media) -> bool {
+    media.kind == "audio" && media.protocol == "RTP/AVP" && !media.is_rejected()
+}
+
+/// The place of the stream that we take of an offer: where ours is already, else the first live audio one over plain RTP.
+pub(crate) fn choose(offered: &Session, ours: Option<usize>) -> Option<usize> {
+    let kept = ours.filter(|place| offered.media.get(*place).is_some_and(fits));
+    kept.or_else(|| offered.media.iter().position(fits))
+}
+
+/// Their stream in that place, as far as it can be sent to from an address like `local`.
+pub(crate) fn far_stream(session: &Session, place: usize, local: IpAddr) -> Result<FarStream, MediaMismatch> {
+    let media = session.media.get(place).filter(|media| fits(media)).ok_or(MediaMismatch::NoAudio)?;
     let said = session.direction_of(media);
-    let address = session.connection_of(media).and_then(Connection::ip);
-    let hole = address.is_none_or(|address| address.is_unspecified());
-    let remote = address.filter(|_| !hole).map(|address| SocketAddr::new(address, media.port));
-    let far = FarStream {
+    let remote = destination(session.connection_of(media), local)?.map(|address| SocketAddr::new(address, media.port));
+    Ok(FarStream {
         codecs: codecs(media),
         offered: media.formats.iter().map(|format| format_name(media, format)).collect(),
         telephone_event: events(media),
-        direction: direction(said.sends(), said.receives() && !hole),
+        direction: direction(said.sends(), said.receives() && remote.is_some()),
         remote,
         rtcp: remote.map(|remote| rtcp(media, remote)),
         rtcp_named: media.attributes.rtcp().is_some(),
         ptime_ms: media.attributes.ptime().filter(|ptime| (10..=100).contains(ptime)),
-    };
-    Some((place, far))
+    })
+}
+
+/// Where a stream goes; none for a black hole: the address 0.0.0.0 or ::, or a name that never is one (RFC 2606).
+fn destination(connection: Option<&Connection>, local: IpAddr) -> Result<Option<IpAddr>, MediaMismatch> {
+    let Some(connection) = connection else { return Err(MediaMismatch::UnusableAddress("that is missing".to_owned())) };
+    match &connection.address {
+        Address::Ip(ip) if ip.is_unspecified() => Ok(None),
+        Address::Ip(ip) if ip.is_ipv4() == local.is_ipv4() => Ok(Some(*ip)),
+        Address::Ip(ip) => Err(MediaMismatch::UnusableAddress(ip.to_string())),
+        Address::Other { network, .. } if network != "IN" => Err(MediaMismatch::OtherNetwork(readable(network))),
+        Address::Other { host, .. } if host.to_ascii_lowercase().ends_with(".invalid") => Ok(None),
+        Address::Other { host, .. } => Err(MediaMismatch::UnusableAddress(readable(host))),
+    }
 }
 
 fn codecs(media: &Media) -> Vec<(Codec, u8)> {
@@ -128,12 +157,20 @@ fn format_name(media: &Media, format: &str) -> String {
     let map = payload.and_then(|payload| media.rtpmap(payload)).map(|map| map.encoding);
     let fixed = || payload.and_then(|payload| known_codec(payload, None)).map(|codec| encoding_name(codec).to_owned());
     let name = map.or_else(fixed).unwrap_or_else(|| format!("payload type {format}"));
-    sip_wire::text::shown(&name).chars().filter(|c| !c.is_control()).take(32).collect()
+    readable(&name)
+}
+
+/// Fit to be shown.
+fn readable(text: &str) -> String {
+    sip_wire::text::shown(text).chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 fn rtcp(media: &Media, remote: SocketAddr) -> SocketAddr {
     match media.attributes.rtcp() {
-        Some(rtcp) => SocketAddr::new(rtcp.address.unwrap_or(remote.ip()), rtcp.port),
+        Some(rtcp) => {
+            let address = rtcp.address.filter(|address| address.is_ipv4() == remote.is_ipv4());
+            SocketAddr::new(address.unwrap_or(remote.ip()), rtcp.port)
+        }
         None => SocketAddr::new(remote.ip(), remote.port().checked_add(1).unwrap_or(remote.port())),
     }
 }
@@ -161,9 +198,19 @@ mod tests {
         Session::parse(text.as_bytes()).unwrap()
     }
 
+    /// The stream that is taken of a first offer.
+    fn first(session: &Session) -> Option<(usize, FarStream)> {
+        let place = choose(session, None)?;
+        Some((place, far_stream(session, place, ours().address).unwrap()))
+    }
+
+    fn ports(session: &Session) -> Vec<(&str, u16)> {
+        session.media.iter().map(|media| (media.kind.as_str(), media.port)).collect()
+    }
+
     #[test]
     fn an_offer_reads_back_as_it_was_meant() {
-        let (place, far) = far_stream(&offer(&ours())).unwrap();
+        let (place, far) = first(&offer(&ours(), None)).unwrap();
         assert_eq!((place, far.codecs), (0, vec![(Codec::G722, 9), (Codec::Pcmu, 0)]));
         assert_eq!((far.telephone_event, far.direction), (Some(101), Direction::SendRecv));
         assert_eq!(far.remote, Some("192.0.2.1:16000".parse().unwrap()));
@@ -175,7 +222,7 @@ mod tests {
     fn annexb_is_denied_of_g729_where_that_is_wanted() {
         let codecs = vec![(Codec::G729, 18), (Codec::Pcmu, 0)];
         let described = |codecs: &[(Codec, u8)], g729_annexb_no| {
-            let session = offer(&OurStream { codecs: codecs.to_vec(), g729_annexb_no, ..ours() });
+            let session = offer(&OurStream { codecs: codecs.to_vec(), g729_annexb_no, ..ours() }, None);
             String::from_utf8(session.to_bytes()).unwrap()
         };
         assert!(described(&codecs, true).contains("a=rtpmap:18 G729/8000\r\na=fmtp:18 annexb=no\r\n"));
@@ -187,39 +234,56 @@ mod tests {
     #[test]
     fn other_media_of_an_offer_are_refused_in_their_place() {
         let offered = parsed("m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 0\r\nm=image 6000 udptl t38\r\n");
-        let (place, _) = far_stream(&offered).unwrap();
-        let answer = answer(&ours(), &offered, place);
-        let ports: Vec<(&str, u16)> = answer.media.iter().map(|media| (media.kind.as_str(), media.port)).collect();
-        assert_eq!(ports, [("video", 0), ("audio", 16000), ("image", 0)]);
+        let answer = answer(&ours(), &offered, choose(&offered, None).unwrap());
+        assert_eq!(ports(&answer), [("video", 0), ("audio", 16000), ("image", 0)]);
+    }
+
+    /// RFC 3264 8: no m-line of a session goes away or changes its place.
+    #[test]
+    fn a_later_offer_has_all_lines_of_the_session() {
+        let offered = parsed("m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 0\r\n");
+        let answer = answer(&ours(), &offered, 1);
+        let later = offer(&OurStream { port: 16002, direction: Direction::SendOnly, ..ours() }, Some(&answer));
+        assert_eq!(ports(&later), [("video", 0), ("audio", 16002)]);
+        assert_eq!(our_place(&later), Some(1));
+    }
+
+    /// RFC 3264 8: another line that comes alive takes nothing from ours.
+    #[test]
+    fn our_stream_stays_in_its_place_while_it_can() {
+        let two = parsed("m=audio 4000 RTP/AVP 0\r\nm=audio 5000 RTP/AVP 0\r\n");
+        assert_eq!([choose(&two, None), choose(&two, Some(1)), choose(&two, Some(7))], [Some(0), Some(1), Some(0)]);
+        let moved = parsed("m=audio 4000 RTP/AVP 0\r\nm=audio 0 RTP/AVP 0\r\n");
+        assert_eq!(choose(&moved, Some(1)), Some(0));
     }
 
     /// B307: c=0.0.0.0, written and read.
     #[test]
     fn a_black_hole_is_written_and_read_as_not_receiving() {
-        let session = offer(&OurStream { black_hole: true, direction: Direction::SendOnly, ..ours() });
+        let session = offer(&OurStream { black_hole: true, direction: Direction::SendOnly, ..ours() }, None);
         assert!(String::from_utf8(session.to_bytes()).unwrap().contains("c=IN IP4 0.0.0.0\r\n"));
         let old = parsed("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\na=sendrecv\r\n");
-        let (_, far) = far_stream(&old).unwrap();
+        let (_, far) = first(&old).unwrap();
         assert_eq!((far.direction, far.remote), (Direction::SendOnly, None));
     }
 
     #[test]
     fn rtcp_of_the_description_wins() {
-        let (_, far) = far_stream(&parsed("m=audio 4000 RTP/AVP 0\r\na=rtcp:4500\r\n")).unwrap();
+        let (_, far) = first(&parsed("m=audio 4000 RTP/AVP 0\r\na=rtcp:4500\r\n")).unwrap();
         assert_eq!((far.rtcp, far.rtcp_named), (Some("192.0.2.9:4500".parse().unwrap()), true));
     }
 
     #[test]
     fn unknown_formats_are_named_in_words() {
-        let (_, far) = far_stream(&parsed("m=audio 4000 RTP/AVP 18 97 98\r\na=rtpmap:97 opus/48000/2\r\n")).unwrap();
+        let (_, far) = first(&parsed("m=audio 4000 RTP/AVP 18 97 98\r\na=rtpmap:97 opus/48000/2\r\n")).unwrap();
         assert_eq!(far.offered, ["G729", "opus", "payload type 98"]);
         assert_eq!(far.codecs, [(Codec::G729, 18)]);
     }
 
     #[test]
     fn no_live_plain_audio_is_no_stream() {
-        assert_eq!(far_stream(&parsed("m=audio 0 RTP/AVP 0\r\n")), None);
-        assert_eq!(far_stream(&parsed("m=audio 4000 RTP/SAVP 0\r\n")), None);
-        assert_eq!(far_stream(&parsed("")), None);
+        assert_eq!(first(&parsed("m=audio 0 RTP/AVP 0\r\n")), None);
+        assert_eq!(first(&parsed("m=audio 4000 RTP/SAVP 0\r\n")), None);
+        assert_eq!(first(&parsed("")), None);
     }
 }

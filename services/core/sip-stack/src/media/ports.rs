@@ -26,7 +26,7 @@ impl PortRing {
     }
 }
 
-/// First and last even port whose RTCP port is in range as well.
+/// First and last even port. RTP_PORT_MAX is even and bounds RTP (guide, 4.6.3.1): RTCP of the last pair is on the port after it.
 fn even_range((min, max): (u16, u16)) -> Option<(u16, u16)> {
     let first = min.max(2).checked_next_multiple_of(2)?;
     let end = (max & !1).min(u16::MAX - 1);

@@ -1,13 +1,14 @@
 //! One call's media over its life: our port, the legs of a forked call, hold on both sides, what was offered and agreed, and the
 //! version of what we said. Makes SDP bodies and media wishes; sends neither.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use agreements::{CallIdentity, LineNumber};
 use serde::{Deserialize, Serialize};
 use sip_wire::sdp::Session;
 
 use super::describe::{self, OurStream};
+use super::mismatch::MediaMismatch;
 use super::negotiate::{self, FarStream};
 use crate::interface::{CallMedia, Codec, Direction, LegMedia, LineSettings, StackSettings};
 
@@ -29,6 +30,9 @@ pub(crate) struct Leg {
 /// The outcome of one offer and answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Agreed {
+    /// Our part of it, without its origin.
+    #[serde(with = "serde_bytes")]
+    ours: Vec<u8>,
     codecs: Vec<(Codec, u8)>,
     telephone_event: Option<u8>,
     far: Direction,
@@ -53,19 +57,9 @@ pub(crate) struct Offer {
 struct Offered {
     codecs: Vec<Codec>,
     events: bool,
-}
-
-/// Why a description of theirs cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MediaMismatch {
-    #[error("the session description cannot be read: {0}")]
-    Unreadable(#[from] sip_wire::sdp::SdpError),
-    #[error("no audio over plain RTP is offered")]
-    NoAudio,
-    #[error("an answer without an offer")]
-    NoOffer,
-    #[error("{0}")]
-    NoCommonCodec(String),
+    /// Without its origin.
+    #[serde(with = "serde_bytes")]
+    body: Vec<u8>,
 }
 
 /// See the file.
@@ -128,14 +122,20 @@ impl MediaSession {
         self.generation > 0 && self.ready >= self.generation
     }
 
-    /// Reads an offer; an error is the reason of a 488.
-    pub(crate) fn read_offer(body: &[u8], ours: &[Codec]) -> Result<Offer, MediaMismatch> {
-        let session = Session::parse(body)?;
-        let (chosen, far) = describe::far_stream(&session).ok_or(MediaMismatch::NoAudio)?;
-        if negotiate::common(&far.codecs, ours).is_empty() {
-            return Err(MediaMismatch::NoCommonCodec(negotiate::no_common_codec(&far.offered, ours)));
-        }
-        Ok(Offer { body: body.to_vec(), chosen, far })
+    /// Reads the offer that begins a session; an error is the reason of a 488. `local`: an address of the family that the line uses.
+    pub(crate) fn read_first_offer(body: &[u8], ours: &[Codec], local: IpAddr) -> Result<Offer, MediaMismatch> {
+        read_offer(body, ours, (None, local))
+    }
+
+    /// Reads an offer in the session; an error is the reason of a 488.
+    pub(crate) fn read_offer(&self, body: &[u8], ours: &[Codec]) -> Result<Offer, MediaMismatch> {
+        let place = self.in_effect().as_ref().and_then(describe::our_place);
+        read_offer(body, ours, (place, self.local.ip()))
+    }
+
+    /// Our description in effect, without its origin; none before an answer.
+    fn in_effect(&self) -> Option<Session> {
+        Session::parse(&self.legs.first()?.agreed.as_ref()?.ours).ok()
     }
 
     /// Our offer with that direction.
@@ -154,8 +154,25 @@ impl MediaSession {
             g729_annexb_no: settings.g729_annexb_no,
             black_hole: hold && line.rfc2543_hold,
         };
-        self.offered = Some(Offered { codecs: codecs.into_iter().map(|(codec, _)| codec).collect(), events: line.telephone_event });
-        self.publish(describe::offer(&ours))
+        self.publish_offer(describe::offer(&ours, self.in_effect().as_ref()), &codecs, line.telephone_event)
+    }
+
+    /// The description in effect as an offer once more, and its direction: a refresh says that nothing has changed (RFC 4028 7.4).
+    /// None where something has: our address.
+    pub(crate) fn offer_again(&mut self) -> Option<(Vec<u8>, Direction)> {
+        let session = self.in_effect()?;
+        let ours = describe::far_stream(&session, describe::our_place(&session)?, self.local.ip()).ok()?;
+        if ours.remote.is_some_and(|said| said != self.local) {
+            return None;
+        }
+        Some((self.publish_offer(session, &ours.codecs, ours.telephone_event.is_some()), ours.direction))
+    }
+
+    fn publish_offer(&mut self, session: Session, codecs: &[(Codec, u8)], events: bool) -> Vec<u8> {
+        let bytes = self.publish(session);
+        let body = self.said.clone().unwrap_or_default();
+        self.offered = Some(Offered { codecs: codecs.iter().map(|(codec, _)| *codec).collect(), events, body });
+        bytes
     }
 
     /// What is agreed already stays in front and keeps its payload types (RFC 3264 8.3.2).
@@ -178,7 +195,8 @@ impl MediaSession {
         std::iter::once(wished).chain(DYNAMIC_PAYLOADS).find(free).unwrap_or(wished)
     }
 
-    /// Our answer to an offer of theirs; takes effect on the first leg with it.
+    /// Our answer to an offer of theirs; takes effect on the first leg with it. An offer of our INVITE stays open for other dialogs of
+    /// the fork.
     pub(crate) fn answer(&mut self, offer: &Offer, settings: &StackSettings, line: &LineSettings) -> Option<Vec<u8>> {
         let offered = Session::parse(&offer.body).ok()?;
         let far = &offer.far;
@@ -195,33 +213,44 @@ impl MediaSession {
             g729_annexb_no: settings.g729_annexb_no,
             black_hole: false,
         };
-        self.settle(0, far, codecs, telephone_event);
+        let body = self.publish(describe::answer(&ours, &offered, offer.chosen));
+        let said = self.said.clone().unwrap_or_default();
+        self.settle(0, far, codecs, (telephone_event, said));
         self.held_by_them = !negotiate::receives(far.direction);
-        self.offered = None;
-        Some(self.publish(describe::answer(&ours, &offered, offer.chosen)))
+        Some(body)
+    }
+
+    /// Whether an offer of theirs leaves everything as it is.
+    pub(crate) fn is_unchanged_by(&self, offer: &Offer, settings: &StackSettings, line: &LineSettings) -> bool {
+        let mut after = self.clone();
+        let answered = after.answer(offer, settings, line).is_some();
+        answered && after.held_by_them == self.held_by_them && after.sounds_as(self, settings)
+    }
+
+    /// Whether media has to do the same for both.
+    pub(crate) fn sounds_as(&self, other: &MediaSession, settings: &StackSettings) -> bool {
+        let legs =
+            |media: &MediaSession| -> Vec<LegMedia> { media.legs.iter().map(|leg| media.leg_media(leg, settings)).collect() };
+        legs(self) == legs(other)
     }
 
     /// Their answer to our offer, on a leg. `offered_send`: whether we offered to send, without which their silence says
     /// nothing of a hold.
-    pub(crate) fn take_answer(&mut self, place: usize, body: &[u8], offered_send: bool) -> Result<(), MediaMismatch> {
+    pub(crate) fn take_answer(&mut self, leg: usize, body: &[u8], offered_send: bool) -> Result<(), MediaMismatch> {
         let session = Session::parse(body)?;
-        let (_, far) = describe::far_stream(&session).ok_or(MediaMismatch::NoAudio)?;
-        let Offered { codecs: allowed, events } = self.offered.clone().ok_or(MediaMismatch::NoOffer)?;
+        let Offered { codecs: allowed, events, body: ours } = self.offered.clone().ok_or(MediaMismatch::NoOffer)?;
+        let place = describe::our_place(&Session::parse(&ours)?).unwrap_or(0);
+        let far = describe::far_stream(&session, place, self.local.ip())?;
         let codecs = negotiate::common(&far.codecs, &allowed);
         if codecs.is_empty() {
             return Err(MediaMismatch::NoCommonCodec(negotiate::no_common_codec(&far.offered, &allowed)));
         }
         let telephone_event = far.telephone_event.filter(|_| events);
-        self.settle(place, &far, codecs, telephone_event);
+        self.settle(leg, &far, codecs, (telephone_event, ours));
         if offered_send {
             self.held_by_them = !negotiate::receives(far.direction);
         }
         Ok(())
-    }
-
-    /// Whether an offer of ours waits for its answer.
-    pub(crate) fn is_offering(&self) -> bool {
-        self.offered.is_some()
     }
 
     /// The answer of the dialog that won has been taken, or there is none to come.
@@ -229,9 +258,10 @@ impl MediaSession {
         self.offered = None;
     }
 
-    fn settle(&mut self, place: usize, far: &FarStream, codecs: Vec<(Codec, u8)>, telephone_event: Option<u8>) {
-        if let Some(leg) = self.legs.get_mut(place) {
+    fn settle(&mut self, leg: usize, far: &FarStream, codecs: Vec<(Codec, u8)>, (telephone_event, ours): (Option<u8>, Vec<u8>)) {
+        if let Some(leg) = self.legs.get_mut(leg) {
             leg.agreed = Some(Agreed {
+                ours,
                 codecs,
                 telephone_event,
                 far: far.direction,
@@ -347,4 +377,15 @@ impl MediaSession {
         session.origin.version = self.sdp_version.to_string();
         session.to_bytes()
     }
+}
+
+/// Of their offer we take the stream where ours is (`place`), or a new one.
+fn read_offer(body: &[u8], ours: &[Codec], (place, local): (Option<usize>, IpAddr)) -> Result<Offer, MediaMismatch> {
+    let session = Session::parse(body)?;
+    let chosen = describe::choose(&session, place).ok_or(MediaMismatch::NoAudio)?;
+    let far = describe::far_stream(&session, chosen, local)?;
+    if negotiate::common(&far.codecs, ours).is_empty() {
+        return Err(MediaMismatch::NoCommonCodec(negotiate::no_common_codec(&far.offered, ours)));
+    }
+    Ok(Offer { body: body.to_vec(), chosen, far })
 }

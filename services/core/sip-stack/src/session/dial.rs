@@ -6,8 +6,9 @@ use std::time::Duration;
 use agreements::{CallIdentity, Correlation, LineNumber};
 use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, StatusCode};
 
+use super::body::{add_sdp, answer_of};
 use super::redirected::Fate;
-use super::{Call, Cancel, Inviting, State, Talking, add_sdp, sdp_of, why};
+use super::{Call, Cancel, Inviting, State, Talking, why};
 use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
@@ -258,7 +259,6 @@ impl Stack {
     fn on_answered(&mut self, mut call: Call, told: &Told, response: &Response, settings: &StackSettings) {
         let State::Inviting(inviting) = &call.state else { return self.put_call(call) };
         let taken_back = inviting.cancel != Cancel::No || call.ended;
-        let leg = self.leg_of(&call, response);
         let read = Dialog::as_caller(&told.request, response, told.route);
         let readable = read.is_ok();
         let Ok(mut dialog) = read.or_else(|_| Dialog::as_far_as_readable(&told.request, response, told.route)) else {
@@ -279,7 +279,7 @@ impl Stack {
         }
         self.settle_peer(call.line, call.identity, &mut dialog);
         self.acknowledge(told, &dialog, response);
-        let agreed = self.agree(&mut call, leg, response);
+        let agreed = self.agree(&mut call, response);
         let reached = self.reached(call.line, told.route.remote.ip(), &response.headers).or_else(|| call.reached_early());
         call.remote = reached.unwrap_or_else(|| addresses::party(&dialog.remote));
         call.state = State::Talking(Talking::new(dialog));
@@ -288,8 +288,7 @@ impl Stack {
             Ok(()) if !taken_back => {
                 self.note_referred(call.identity, response.status);
                 self.desire(&mut call, settings);
-                let codec = call.media.as_ref().and_then(crate::media::MediaSession::codec);
-                self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
+                self.tell_established(&call);
                 self.put_call(call);
             }
             Ok(()) => self.leave(call, 0, ENDED_HERE, EndedBy::Local),
@@ -297,25 +296,18 @@ impl Stack {
         }
     }
 
-    fn leg_of(&self, call: &Call, response: &Response) -> Option<u32> {
-        let State::Inviting(inviting) = &call.state else { return None };
-        let to = response.headers.to().ok()?;
-        let tag = to.tag().unwrap_or_default();
-        inviting.early.iter().find(|early| early.tag == tag).and_then(|early| early.leg)
-    }
-
     /// Their answer in the 2xx, or the one that came early in the same dialog.
-    fn agree(&mut self, call: &mut Call, leg: Option<u32>, response: &Response) -> Result<(), MediaMismatch> {
+    fn agree(&mut self, call: &mut Call, response: &Response) -> Result<(), MediaMismatch> {
         let ssrc = self.random.u32();
+        let (leg, updated) = call.early_of(response).map_or((None, false), |early| (early.leg, early.updated));
         let Some(media) = &mut call.media else { return Err(MediaMismatch::NoAudio) };
-        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
-        let leg = leg.or_else(|| sdp.and_then(|_| media.leg_for_fork(ssrc)));
+        let sdp = answer_of(&response.headers, &response.body);
+        let leg = leg.or_else(|| sdp.as_ref().and_then(|_| media.leg_for_fork(ssrc)));
         if sdp.is_none() && leg.is_none() {
             return Err(MediaMismatch::NoAudio);
         }
         media.keep_only(leg);
-        // An UPDATE may have gone on from what a reliable response had answered.
-        let outcome = sdp.filter(|_| media.is_offering()).map_or(Ok(()), |sdp| media.take_answer(0, sdp, true));
+        let outcome = sdp.filter(|_| !updated).map_or(Ok(()), |sdp| media.take_answer(0, &sdp, true));
         media.close_offer();
         outcome
     }

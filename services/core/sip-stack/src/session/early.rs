@@ -5,8 +5,9 @@ use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Method, NameAddr, RAck, Request, Response, StatusCode};
 
+use super::body::{answer_of, sdp_of};
 use super::reliable::knows_reliable;
-use super::{Call, State, sdp_of};
+use super::{Call, State};
 use crate::addresses;
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
@@ -35,13 +36,15 @@ pub(super) struct Early {
     rseq: Option<u32>,
     /// A reliable response has answered our offer: offers may go both ways.
     answered: bool,
+    /// One of theirs has gone the other way: what its responses say of the first exchange is old.
+    pub(super) updated: bool,
 }
 
 impl Early {
     /// Of a first response with that tag.
     fn new(tag: String, told: &Told, response: &Response) -> Early {
         let dialog = Dialog::as_caller(&told.request, response, told.route).ok().filter(|_| !tag.is_empty());
-        Early { tag, leg: None, dialog, rseq: None, answered: false }
+        Early { tag, leg: None, dialog, rseq: None, answered: false, updated: false }
     }
 
     /// Takes the number of a reliable response; false: it is a repetition, or one before it is missing (RFC 3262 4).
@@ -73,12 +76,13 @@ impl Stack {
         self.note_reached(call, told.route.remote.ip(), &response.headers);
         self.note_referred(call.identity, response.status);
         let (State::Inviting(inviting), Some(media)) = (&mut call.state, &mut call.media) else { return };
-        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
+        let sdp = answer_of(&response.headers, &response.body);
         let mut early_media = false;
-        if let (Some(sdp), Some(early)) = (sdp, inviting.early.iter_mut().find(|early| early.tag == tag)) {
+        let early = inviting.early.iter_mut().find(|early| early.tag == tag && !early.updated);
+        if let (Some(sdp), Some(early)) = (sdp, early) {
             early.leg = early.leg.or_else(|| media.leg_for_fork(self.random.u32()));
             let place = early.leg.and_then(|leg| media.place(leg));
-            early_media = place.is_some_and(|place| media.take_answer(place, sdp, true).is_ok());
+            early_media = place.is_some_and(|place| media.take_answer(place, &sdp, true).is_ok());
             early.answered |= reliable && early_media;
         }
         let rings = !DOES_NOT_RING.contains(&response.status.code());
@@ -210,7 +214,7 @@ impl Stack {
             Ok(Some(_)) if !answered => self.respond_status(id, StatusCode::REQUEST_PENDING, &tag),
             Ok(Some(_)) if !alone => self.come_again_later(id, request, &tag),
             Ok(Some(sdp)) => {
-                self.take_early_offer(id, call, request, sdp, settings);
+                self.take_early_offer(id, call, request, &sdp, settings);
                 return true;
             }
             Ok(None) => self.answer_update(&mut call, id, request, None, settings),
@@ -227,6 +231,14 @@ impl Call {
         let dialled = self.elsewhere.dialled().unwrap_or(&inviting.target);
         let named = self.remote != addresses::party(&NameAddr::new(addresses::as_to(dialled)));
         (named && inviting.early.len() == 1).then(|| self.remote.clone())
+    }
+
+    /// The early dialog that a response belongs to.
+    pub(super) fn early_of(&self, response: &Response) -> Option<&Early> {
+        let State::Inviting(inviting) = &self.state else { return None };
+        let to = response.headers.to().ok()?;
+        let tag = to.tag().unwrap_or_default();
+        inviting.early.iter().find(|early| early.tag == tag)
     }
 
     pub(super) fn has_early(&self, theirs: &str) -> bool {

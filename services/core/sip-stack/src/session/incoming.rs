@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use agreements::CallIdentity;
+use agreements::{CallIdentity, LineNumber};
 use sip_wire::{HeaderName, Method, Request, Response, RetryAfter, StatusCode, Warning};
 
+use super::body::{add_sdp, sdp_of};
 use super::reinvite::Ours;
 use super::reliable::{knows_reliable, requires_reliable};
 use super::talking::Answered;
-use super::{Call, Exchange, Offered, SessionInterval, State, Talking, add_sdp, sdp_of, why};
+use super::{Call, Exchange, Offered, SessionInterval, State, Talking, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, LineSettings, StackSettings};
 use crate::media::{MediaMismatch, MediaSession, Offer, no_playable_codec, usable_codecs};
@@ -46,13 +47,14 @@ impl Stack {
             return;
         }
         let ours = usable_codecs(&settings, own);
-        let offer = match sdp.map(|sdp| MediaSession::read_offer(sdp, &ours)).transpose() {
+        // Media is received by the socket's address, which is of the family of where the INVITE comes from.
+        let family = arrived.source.remote.ip();
+        let offer = match sdp.map(|sdp| MediaSession::read_first_offer(&sdp, &ours, family)).transpose() {
             Ok(None) | Err(MediaMismatch::NoCommonCodec(_)) if ours.is_empty() => {
-                Err(no_playable_codec(&own.codecs, &settings.playable))
+                Err(MediaMismatch::NoCommonCodec(no_playable_codec(&own.codecs, &settings.playable)))
             }
-            Ok(offer) => Ok(offer),
             Err(MediaMismatch::Unreadable(_)) => return self.respond_status(id, StatusCode::BAD_REQUEST, &tag),
-            Err(mismatch) => Err(mismatch.to_string()),
+            offer => offer,
         };
         let replaces = match self.call_to_replace(&arrived) {
             Ok(replaces) => replaces,
@@ -61,7 +63,7 @@ impl Stack {
         let call = self.new_incoming(id, &arrived, (tag, dialog), replaces);
         match offer {
             Ok(offer) => self.take_in(call, &arrived, offer, own, &settings),
-            Err(reason) => self.refuse_media(call, id, &arrived.request, &reason),
+            Err(mismatch) => self.refuse_media(call, id, &arrived.request, &mismatch),
         }
     }
 
@@ -136,17 +138,17 @@ impl Stack {
     }
 
     /// 488 and a call that ends with the reason, so that people see why.
-    fn refuse_media(&mut self, call: Call, id: TransactionId, request: &Request, reason: &str) {
-        let response = self.not_acceptable(request, &call.local_tag, call.line, reason);
+    fn refuse_media(&mut self, call: Call, id: TransactionId, request: &Request, mismatch: &MediaMismatch) {
+        let response = self.not_acceptable(request, &call.local_tag, call.line, mismatch);
         self.respond(id, &response);
-        self.end(call, 488, reason, EndedBy::Local);
+        self.end(call, 488, &mismatch.to_string(), EndedBy::Local);
     }
 
-    /// 488 with Warning 305 (RFC 3261 20.43: incompatible media format).
-    pub(super) fn not_acceptable(&self, request: &Request, tag: &str, line: agreements::LineNumber, reason: &str) -> Response {
+    /// 488 with a Warning (RFC 3261 20.43).
+    pub(super) fn not_acceptable(&self, request: &Request, tag: &str, line: LineNumber, mismatch: &MediaMismatch) -> Response {
         let mut response = self.response(request, StatusCode::NOT_ACCEPTABLE_HERE, tag);
         let agent = self.core.flows.any_up(line).map_or_else(|| "phone".to_owned(), |local| local.to_string());
-        response.headers.push(HeaderName::WARNING, Warning { code: 305, agent, text: reason.to_owned() });
+        response.headers.push(HeaderName::WARNING, Warning { code: mismatch.warning(), agent, text: mismatch.to_string() });
         response
     }
 
@@ -246,8 +248,7 @@ impl Stack {
         talking.unacked = self.answer_and_repeat(call.identity, invite, &request, &response, Answered { offer_open });
         call.state = State::Talking(talking);
         self.desire(&mut call, settings);
-        let codec = call.media.as_ref().and_then(MediaSession::codec);
-        self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec });
+        self.tell_established(&call);
         self.put_call(call);
         if let Some(replaced) = replaced {
             self.give_way(replaced);

@@ -2,7 +2,8 @@
 //! its file: `dial`, `early`, `redirected` and `takeback` (ours until answered), `incoming`, `reliable` and `forward` (theirs until
 //! answered), `talking`, `reinvite`, `theirs`, `update`, `refresh` and `unanswered` (answered), `leaving` (ended for people, not yet
 //! for the network); `moving` is where the phone's address is another, `sound` what all ask of media, `interval` what RFC 4028 agrees,
-//! `replaced` where a call takes the place of another, `shared` which appearance of a shared line it is.
+//! `replaced` where a call takes the place of another, `shared` which appearance of a shared line it is, `body` where a message has its
+//! description.
 //!
 //! ```text
 //!   Dial --> Locating --> Preparing --> Inviting -- 2xx: ACK --> Talking --+-- BYE of theirs: gone
@@ -14,6 +15,7 @@
 //!                 | Reject, CANCEL, Expires, no media: final answer, gone
 //! ```
 
+mod body;
 mod dial;
 mod early;
 mod elsewhere;
@@ -39,7 +41,7 @@ mod why;
 
 use agreements::{CallIdentity, Correlation, LineNumber};
 use serde::{Deserialize, Serialize};
-use sip_wire::{CSeq, HeaderName, MediaType, Method, Request, StatusCode, Uri};
+use sip_wire::{CSeq, HeaderName, Method, Request, Uri};
 
 use crate::auth::AuthSession;
 use crate::dialog::Dialog;
@@ -462,44 +464,4 @@ pub(crate) fn follow_up(invite: &Request, method: Method) -> Request {
     let number = invite.headers.cseq().map(|cseq| cseq.number).unwrap_or_default();
     request.headers.push(HeaderName::CSEQ, CSeq::new(number, method));
     request
-}
-
-/// The body and its type.
-fn add_sdp(headers: &mut sip_wire::Headers, body: &mut Vec<u8>, sdp: Vec<u8>) {
-    headers.push(HeaderName::CONTENT_TYPE, MediaType::sdp());
-    *body = sdp;
-}
-
-/// The SDP of a message; none where there is no body, or one that its sender lets us do without. `Err`: a body of another kind.
-fn sdp_of<'a>(headers: &sip_wire::Headers, body: &'a [u8]) -> Result<Option<&'a [u8]>, ()> {
-    if body.is_empty() {
-        return Ok(None);
-    }
-    match headers.content_type() {
-        Ok(Some(kind)) if kind.is("application", "sdp") && !is_encoded(headers) => Ok(Some(body)),
-        Ok(_) | Err(_) if is_optional(headers) => Ok(None),
-        Ok(_) | Err(_) => Err(()),
-    }
-}
-
-fn is_encoded(headers: &sip_wire::Headers) -> bool {
-    headers.get(HeaderName::CONTENT_ENCODING).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
-}
-
-/// RFC 3261 20.11: what is not understood is to be ignored.
-fn is_optional(headers: &sip_wire::Headers) -> bool {
-    let disposition = headers.get(HeaderName::CONTENT_DISPOSITION).unwrap_or_default();
-    disposition.split(';').skip(1).any(|parameter| parameter.replace(' ', "").eq_ignore_ascii_case("handling=optional"))
-}
-
-impl Stack {
-    /// 415 with what we would understand (RFC 3261 8.2.3); `tag` is ours in the dialog.
-    fn refuse_body(&mut self, id: TransactionId, request: &Request, tag: &str) {
-        let mut response = self.response(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, tag);
-        response.headers.push(HeaderName::ACCEPT, crate::transport::ACCEPT);
-        if is_encoded(&request.headers) {
-            response.headers.push(HeaderName::ACCEPT_ENCODING, "identity");
-        }
-        self.respond(id, &response);
-    }
 }

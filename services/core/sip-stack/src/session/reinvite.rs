@@ -18,8 +18,9 @@ use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Method, Request, Response, StatusCode};
 
+use super::body::{add_sdp, answer_of};
 use super::talking::HoldView;
-use super::{Call, State, add_sdp, sdp_of};
+use super::{Call, State};
 use crate::auth::is_challenge;
 use crate::client::{Outcome, Told};
 use crate::interface::{Direction, EndedBy, Event, StackSettings};
@@ -109,7 +110,7 @@ impl Stack {
 
     pub(super) fn send_reinvite(&mut self, mut call: Call, (hold, why): (bool, Why), settings: &StackSettings) {
         let identity = call.identity;
-        let sent = self.start_reinvite(&mut call, hold, settings);
+        let sent = self.start_reinvite(&mut call, (hold, why), settings);
         match (&mut call.state, sent, why) {
             (State::Talking(talking), Some((transaction, sends)), _) => {
                 talking.ours = Ours::Sent { transaction, hold, sends, why };
@@ -127,19 +128,22 @@ impl Stack {
     }
 
     /// The transaction, and whether its offer sends.
-    fn start_reinvite(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(TransactionId, bool)> {
-        let (request, sends) = self.reinvite_request(call, hold, settings)?;
+    fn start_reinvite(&mut self, call: &mut Call, what: (bool, Why), settings: &StackSettings) -> Option<(TransactionId, bool)> {
+        let (request, sends) = self.reinvite_request(call, what, settings)?;
         let peer = call.dialog()?.peer;
         let transaction = self.start_client(Owner::Reinvite(call.identity), call.line, peer, request)?;
         Some((transaction, sends))
     }
 
-    fn reinvite_request(&mut self, call: &mut Call, hold: bool, settings: &StackSettings) -> Option<(Request, bool)> {
+    fn reinvite_request(&mut self, call: &mut Call, (hold, why): (bool, Why), settings: &StackSettings) -> Option<(Request, bool)> {
         let own = line_of(settings, call.line)?;
         let contact = self.contact_of_call(call.line, call.flow?, call.anonymous)?;
         let media = call.media.as_mut()?;
-        let direction = if hold { hold_offer(media.held_by_them) } else { Direction::SendRecv };
-        let sdp = media.offer(settings, own, direction);
+        let again = if why == Why::Refresh { media.offer_again() } else { None };
+        let (sdp, direction) = again.unwrap_or_else(|| {
+            let direction = if hold { hold_offer(media.held_by_them) } else { Direction::SendRecv };
+            (media.offer(settings, own, direction), direction)
+        });
         let dialog = call.dialog_mut()?;
         let peer = dialog.peer;
         let mut request = dialog.request(Method::INVITE);
@@ -208,11 +212,11 @@ impl Stack {
         }
         self.note_reached(&mut call, told.route.remote.ip(), &response.headers);
         self.take_interval(&mut call, &response.headers, settings);
-        let sdp = sdp_of(&response.headers, &response.body).ok().flatten();
+        let sdp = answer_of(&response.headers, &response.body);
         let agreed = match (&mut call.media, sdp) {
             (Some(media), Some(sdp)) => {
                 media.held_by_us = hold;
-                let agreed = media.take_answer(0, sdp, sends).map_err(|mismatch| mismatch.to_string());
+                let agreed = media.take_answer(0, &sdp, sends).map_err(|mismatch| mismatch.to_string());
                 media.close_offer();
                 agreed
             }

@@ -4,7 +4,7 @@
 //!   Ring --> 18x, RSeq --> Open -- PRACK with its RAck: 200 --> Idle -- ring again: the next RSeq
 //!                           |  ReliableAgain: send, double           any other PRACK: 481
 //!                           |  ReliableLost (64*T1): 504, the call ends
-//!                           |  2xx or refusal: not repeated any more; a late PRACK still gets its 200
+//!                           |  2xx or refusal: not repeated any more; a late PRACK still gets its 200, and an answer
 //! ```
 //!
 //! Where the INVITE offers nothing, the first of them must offer (RFC 3261 13.2.1): its PRACK answers, and the 2xx has no
@@ -15,9 +15,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sip_wire::{HeaderName, Headers, Method, Request, StatusCode};
 
-use super::{Call, Exchange, State, add_sdp, sdp_of};
+use super::body::{add_sdp, answer_of};
+use super::update::crossing;
+use super::{Call, Exchange, Offered, State};
 use crate::interface::{EndedBy, StackSettings};
-use crate::media::{MediaSession, usable_codecs};
+use crate::media::usable_codecs;
 use crate::stack::{Stack, line_of};
 use crate::streams::WayBack;
 use crate::timers::{Timer, TimerOwner};
@@ -147,21 +149,31 @@ impl Stack {
         };
         call.reliable.open = None;
         self.stop_reliable(&call);
-        let exchange = match &call.state {
-            State::Offered(offered) => offered.exchange,
-            // Our 2xx has left: whatever it brings comes too late to be heard.
-            State::Talking(_) | State::Leaving(_) => Exchange::InAnswer,
-            State::Locating { .. } | State::Preparing { .. } | State::Inviting(_) => Exchange::InAnswer,
-        };
-        let sdp = sdp_of(&request.headers, &request.body).ok().flatten();
-        match (exchange, sdp) {
-            (Exchange::OursIsOut, sdp) => self.take_prack_answer(id, call, sdp, &settings),
-            (Exchange::Done, Some(sdp)) => self.take_early_offer(id, call, request, sdp, &settings),
-            (Exchange::Done, None) | (Exchange::InAnswer, _) => {
+        let sdp = answer_of(&request.headers, &request.body);
+        match (&call.state, sdp) {
+            (State::Offered(Offered { exchange: Exchange::OursIsOut, .. }), sdp) => {
+                self.take_prack_answer(id, call, sdp.as_deref(), &settings);
+            }
+            (State::Offered(Offered { exchange: Exchange::Done, .. }), Some(sdp)) => {
+                self.take_early_offer(id, call, request, &sdp, &settings);
+            }
+            (State::Talking(_), Some(sdp)) => self.take_late_offer(id, call, request, &sdp, &settings),
+            (State::Offered(_) | State::Talking(_) | State::Leaving(_), _)
+            | (State::Locating { .. } | State::Preparing { .. } | State::Inviting(_), _) => {
                 self.respond_status(id, StatusCode::OK, &tag);
                 self.put_call(call);
             }
         }
+    }
+
+    /// The PRACK crosses our 2xx: what it offers is answered all the same (RFC 3262 5).
+    fn take_late_offer(&mut self, id: TransactionId, call: Call, request: &Request, sdp: &[u8], settings: &StackSettings) {
+        if let Some(crossing) = crossing(&call.state) {
+            let tag = call.local_tag.clone();
+            self.put_call(call);
+            return self.refuse_crossing(id, request, &tag, &crossing);
+        }
+        self.take_offer(id, call, request, sdp, settings);
     }
 
     /// The answer to the offer in our 18x.
@@ -195,14 +207,18 @@ impl Stack {
         settings: &StackSettings,
     ) {
         let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
-        match MediaSession::read_offer(sdp, &usable_codecs(settings, own)) {
+        match media.read_offer(sdp, &usable_codecs(settings, own)) {
             Ok(offer) => {
                 let body = media.answer(&offer, settings, own);
+                if let State::Inviting(inviting) = &mut call.state {
+                    // It is the only one: `early`.
+                    inviting.early.iter_mut().for_each(|early| early.updated = true);
+                }
                 self.answer_update(&mut call, id, request, body, settings);
                 self.desire(&mut call, settings);
             }
             Err(mismatch) => {
-                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
+                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch);
                 self.respond(id, &response);
             }
         }

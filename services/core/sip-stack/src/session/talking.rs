@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use agreements::CallIdentity;
 use sip_wire::{Method, Request, Response, StatusCode};
 
+use super::body::answer_of;
 use super::reinvite::Ours;
 use super::relay::Relay;
-use super::{Call, Leaving, State, Talking, sdp_of, why};
+use super::{Call, Leaving, State, Talking, why};
 use crate::dialog::Dialog;
 use crate::interface::{EndedBy, Event, StackSettings};
 use crate::media::MediaSession;
@@ -160,11 +161,11 @@ impl Stack {
     /// The answer to the offer in our 2xx (RFC 3261 13.2.1).
     fn on_answer_in_ack(&mut self, mut call: Call, ack: &Request, settings: &StackSettings) {
         let before = HoldView::of(&call);
-        let sdp = sdp_of(&ack.headers, &ack.body).ok().flatten();
+        let sdp = answer_of(&ack.headers, &ack.body);
         let agreed = match (&mut call.media, sdp) {
             (Some(media), Some(sdp)) => {
                 let sends = crate::media::sends(media.wish());
-                media.take_answer(0, sdp, sends).map_err(|mismatch| mismatch.to_string())
+                media.take_answer(0, &sdp, sends).map_err(|mismatch| mismatch.to_string())
             }
             (Some(_) | None, _) => Err("the caller's ACK brings no session description".to_owned()),
         };
@@ -190,6 +191,12 @@ impl Stack {
             }
             Err(reason) => self.leave(call, 488, &reason, EndedBy::Local),
         }
+    }
+
+    /// Tells that the call is answered, and how it begins.
+    pub(super) fn tell_established(&mut self, call: &Call) {
+        let HoldView { remote: held, codec, .. } = HoldView::of(call);
+        self.tell(Event::Established { call: call.identity, remote: call.remote.clone(), codec, held });
     }
 
     /// Tells what an exchange of offer and answer has changed.

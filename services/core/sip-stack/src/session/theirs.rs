@@ -11,18 +11,19 @@
 
 use agreements::CallIdentity;
 use serde::{Deserialize, Serialize};
-use sip_wire::{HeaderName, Method, Request, RetryAfter, StatusCode};
+use sip_wire::{HeaderName, Request, RetryAfter, StatusCode};
 
+use super::body::{add_sdp, sdp_of};
 use super::reinvite::Ours;
 use super::talking::{Answered, HoldView};
-use super::{Call, Leaving, State, add_sdp, sdp_of};
+use super::{Call, Leaving, State};
 use crate::interface::StackSettings;
 use crate::media::{MediaSession, usable_codecs};
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, TransactionId};
 
-/// Theirs, before its answer; also the offer of an UPDATE (`update`).
+/// Theirs, before its answer; also the offer of an UPDATE (`update`) or of a late PRACK (`reliable`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Theirs {
     pub(super) invite: TransactionId,
@@ -65,13 +66,14 @@ impl Stack {
             self.put_call(call);
             return self.respond_status(id, StatusCode::REQUEST_PENDING, &tag);
         }
-        let held_by_us = call.media.as_ref().is_some_and(|media| media.held_by_us);
-        if held_by_us && !line_of(&settings, call.line).is_none_or(|own| own.details.reinvite_while_held) {
+        if !may_reinvite(&call, request, &settings) {
             self.put_call(call);
             return self.refuse_while_held(id, request, &tag);
         }
         // Whoever sends the next INVITE has our 2xx, whatever became of its ACK.
-        talking.unacked = None;
+        if let State::Talking(talking) = &mut call.state {
+            talking.unacked = None;
+        }
         self.stop_repeating(call.identity);
         self.take_reinvite(id, call, request, &settings);
     }
@@ -96,16 +98,16 @@ impl Stack {
             self.settle_peer(line, identity, &mut talking.dialog);
         }
         match sdp_of(&request.headers, &request.body) {
-            Ok(Some(sdp)) => self.take_offer(id, call, request, sdp, settings),
+            Ok(Some(sdp)) => self.take_offer(id, call, request, &sdp, settings),
             Ok(None) => self.offer_in_answer(id, call, request, settings),
             Err(()) => {
                 self.refuse_body(id, request, &call.local_tag);
-                self.put_call(call);
+                self.go_on(call, settings);
             }
         }
     }
 
-    /// Their offer, in an INVITE or an UPDATE: the sockets must fit before our answer leaves.
+    /// Their offer, in an INVITE, UPDATE or PRACK: the sockets must fit before our answer leaves.
     pub(super) fn take_offer(
         &mut self,
         id: TransactionId,
@@ -115,18 +117,17 @@ impl Stack {
         settings: &StackSettings,
     ) {
         let (Some(own), Some(media)) = (line_of(settings, call.line), &mut call.media) else { return self.put_call(call) };
-        let offer = match MediaSession::read_offer(sdp, &usable_codecs(settings, own)) {
+        let offer = match media.read_offer(sdp, &usable_codecs(settings, own)) {
             Ok(offer) => offer,
             Err(mismatch) => {
-                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch.to_string());
+                let response = self.not_acceptable(request, &call.local_tag, call.line, &mismatch);
                 self.respond(id, &response);
-                return self.put_call(call);
+                return self.go_on(call, settings);
             }
         };
         let before = Box::new(media.clone());
         let body = media.answer(&offer, settings, own).unwrap_or_default();
-        let legs = |media: &MediaSession| media.desired(call.identity, call.line, settings).legs;
-        let same = legs(media) == legs(&before);
+        let same = media.sounds_as(&before, settings);
         if let State::Talking(talking) = &mut call.state {
             talking.theirs = Some(Theirs { invite: id, body, before });
         }
@@ -164,14 +165,14 @@ impl Stack {
         }
     }
 
-    /// Media is ready for what they want: 200. That of an UPDATE has no ACK to wait for.
+    /// Media is ready for what they want: 200. That of an UPDATE or PRACK has no ACK to wait for.
     pub(super) fn accept_reinvite(&mut self, mut call: Call, settings: &StackSettings) {
         let State::Talking(talking) = &mut call.state else { return self.put_call(call) };
         let Some(theirs) = talking.theirs.take() else { return self.put_call(call) };
         let request = self.core.transactions.find(theirs.invite).map(|transaction| transaction.request.clone());
         let Some(request) = request else { return self.go_on(call, settings) };
         let before = HoldView::of_media(Some(&theirs.before));
-        if request.method == Method::UPDATE {
+        if !request.method.is_invite() {
             self.answer_update(&mut call, theirs.invite, &request, Some(theirs.body), settings);
             self.tell_hold(&call, &before);
             return self.go_on(call, settings);
@@ -214,5 +215,23 @@ impl Stack {
             self.desire(&mut call, &settings);
         }
         self.go_on(call, &settings);
+    }
+}
+
+/// Whether a re-INVITE of theirs is taken in a call as it is (SIP_HOLD_HOLDRECEIVE_n): one that only refreshes the session always
+/// is, or the session's end would end the call (RFC 4028 10). Such a one brings no other description (7.4), or none.
+fn may_reinvite(call: &Call, request: &Request, settings: &StackSettings) -> bool {
+    let (Some(own), Some(media)) = (line_of(settings, call.line), &call.media) else { return true };
+    if own.details.reinvite_while_held || !media.held_by_us {
+        return true;
+    }
+    match sdp_of(&request.headers, &request.body) {
+        Ok(Some(sdp)) => {
+            let offer = media.read_offer(&sdp, &usable_codecs(settings, own));
+            offer.is_ok_and(|offer| media.is_unchanged_by(&offer, settings, own))
+        }
+        Ok(None) => call.interval.agreed().is_some(),
+        // Refused for what it is.
+        Err(()) => true,
     }
 }

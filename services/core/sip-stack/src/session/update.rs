@@ -10,14 +10,15 @@
 
 use sip_wire::{Method, Request, Response, StatusCode};
 
+use super::body::{add_sdp, sdp_of};
 use super::reinvite::Ours;
-use super::{Call, Exchange, State, Talking, add_sdp, sdp_of};
+use super::{Call, Exchange, State, Talking};
 use crate::interface::StackSettings;
 use crate::stack::{Stack, line_of};
 use crate::transaction::TransactionId;
 
 /// Why an offer of theirs cannot be taken now.
-enum Crossing {
+pub(super) enum Crossing {
     /// One of ours waits for its answer.
     OursIsOut,
     /// One of theirs waits for ours.
@@ -25,7 +26,7 @@ enum Crossing {
 }
 
 /// What an offer of theirs would meet.
-fn crossing(state: &State) -> Option<Crossing> {
+pub(super) fn crossing(state: &State) -> Option<Crossing> {
     match state {
         State::Talking(talking) => {
             let ours = matches!(talking.ours, Ours::Sent { .. } | Ours::Moving)
@@ -63,14 +64,14 @@ impl Stack {
             self.put_call(call);
             return self.come_again_later(id, request, &tag);
         }
-        if let (Some(_), Some(crossing)) = (sdp, crossing(&call.state)) {
+        if let (Some(_), Some(crossing)) = (&sdp, crossing(&call.state)) {
             self.put_call(call);
             return self.refuse_crossing(id, request, &tag, &crossing);
         }
         self.follow_target(&mut call, request);
         match sdp {
-            Some(sdp) if matches!(call.state, State::Offered(_)) => self.take_early_offer(id, call, request, sdp, &settings),
-            Some(sdp) => self.take_offer(id, call, request, sdp, &settings),
+            Some(sdp) if matches!(call.state, State::Offered(_)) => self.take_early_offer(id, call, request, &sdp, &settings),
+            Some(sdp) => self.take_offer(id, call, request, &sdp, &settings),
             None => {
                 self.answer_update(&mut call, id, request, None, &settings);
                 self.go_on(call, &settings);
@@ -96,14 +97,15 @@ impl Stack {
         }
     }
 
-    fn refuse_crossing(&mut self, id: TransactionId, request: &Request, tag: &str, crossing: &Crossing) {
+    pub(super) fn refuse_crossing(&mut self, id: TransactionId, request: &Request, tag: &str, crossing: &Crossing) {
         match crossing {
             Crossing::OursIsOut => self.respond_status(id, StatusCode::REQUEST_PENDING, tag),
             Crossing::TheirsIsOpen => self.come_again_later(id, request, tag),
         }
     }
 
-    /// 200, with our answer where they have offered. The session's interval counts from the INVITE's 2xx on.
+    /// 200 for an UPDATE or a PRACK, with our answer where they have offered. The session's interval counts from the INVITE's 2xx on,
+    /// and a PRACK says nothing of it.
     pub(super) fn answer_update(
         &mut self,
         call: &mut Call,
@@ -117,7 +119,7 @@ impl Stack {
         if let Some(body) = body {
             add_sdp(&mut response.headers, &mut response.body, body);
         }
-        if matches!(call.state, State::Talking(_)) {
+        if matches!(call.state, State::Talking(_)) && request.method == Method::UPDATE {
             self.answer_interval(call, request, &mut response, settings);
         }
         self.respond(id, &response);

@@ -1,6 +1,6 @@
 //! Two users, one of them with up to three phones, behind a proxy that forks, on a bad net: whatever they do at whatever moment, no
 //! transaction, dialog, timer, subscription or look-up is left when all is over, each phone keeps no more than at the start,
-//! each call has ended once, and nobody has talked without end (RFC 3261 13.2.2.4, 16.7; RFC 3262, 4028, 6665).
+//! each call has ended once, and nobody has talked without end (RFC 3261 13.2.2.4, 16.7; RFC 3262, 3515, 3891, 4028, 6665).
 //!
 //! A longer run: `PROPTEST_CASES=100000 cargo test -p sip-stack --test stories crossings`.
 
@@ -20,6 +20,10 @@ enum Act {
     Dial {
         user: u8,
     },
+    /// A call from this phone, which whoever rings answers.
+    Talk {
+        user: u8,
+    },
     Ring,
     Answer,
     /// All phones answer whatever rings.
@@ -33,6 +37,13 @@ enum Act {
     Resume,
     Digits(u8),
     Flash,
+    /// The far end shall call a user, or take the place of another call of this phone (RFC 5589).
+    Refer {
+        user: u8,
+    },
+    ReferToOther,
+    /// The last REFER that came in is followed, or not.
+    Follow(bool),
     Register,
     Subscribe,
     Unsubscribe,
@@ -79,6 +90,7 @@ fn faults() -> impl Strategy<Value = Faults> {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => prop_oneof![4 => Just(1), 1 => 0..3u8].prop_map(|user| Act::Dial { user }),
+        3 => prop_oneof![4 => Just(1), 1 => 0..3u8].prop_map(|user| Act::Talk { user }),
         5 => Just(Act::Ring),
         4 => Just(Act::Answer),
         3 => Just(Act::AnswerAll),
@@ -89,6 +101,9 @@ fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Resume),
         1 => (1..6u8).prop_map(Act::Digits),
         1 => Just(Act::Flash),
+        2 => (0..3u8).prop_map(|user| Act::Refer { user }),
+        2 => Just(Act::ReferToOther),
+        3 => any::<bool>().prop_map(Act::Follow),
         1 => Just(Act::Register),
         1 => Just(Act::Subscribe),
         1 => Just(Act::Unsubscribe),

@@ -95,8 +95,13 @@ fn hold(dialled: &mut Dialled) -> Request {
 }
 
 fn accept(dialled: &mut Dialled, request: &Request, way: &str) {
+    accept_as(dialled, request, "", way);
+}
+
+/// With the tag of a first answer.
+fn accept_as(dialled: &mut Dialled, request: &Request, tag: &str, way: &str) {
     let sdp = format!("{SDP}{PCMU}a={way}\r\n");
-    let response = with_sdp(at(answer(request, 200, ""), dialled.far), &sdp);
+    let response = with_sdp(at(answer(request, 200, tag), dialled.far), &sdp);
     dialled.send(response);
 }
 
@@ -178,20 +183,27 @@ fn the_session_version_grows_only_with_a_change() {
 #[test]
 fn glare_of_the_call_id_owner_waits_2100_to_4000_ms() {
     let mut dialled = established();
-    let request = hold(&mut dialled);
-    dialled.send(answer(&request, 491, ""));
-    let waited = next_invite(&mut dialled.net);
-    assert!((2000..=4000).contains(&waited), "{waited} ms");
+    let mut request = hold(&mut dialled);
+    let mut all = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        dialled.send(answer(&request, 491, ""));
+        let waited = next_invite(&mut dialled.net);
+        assert!((2100..=4000).contains(&waited) && waited % 10 == 0, "{waited} ms");
+        all.insert(waited);
+        dialled.net.settle();
+        request = reinvite(&mut dialled);
+    }
+    assert!(all.len() > 10, "at random: {all:?}");
     assert!(dialled.net.nodes[0].events(|event| matches!(event, Event::HoldFailed { .. }).then_some(())).is_empty());
 }
 
-/// Milliseconds until the next INVITE of node 0; the 491 came up to 100 ms before.
+/// Milliseconds from the last 491, which has just got there in one, to the next INVITE of node 0.
 fn next_invite(net: &mut Net) -> u128 {
-    let begin = net.now;
+    let refused = net.log.iter().rev().find(|sent| sent.title() == "491 INVITE").unwrap().at;
     let count = |net: &Net| net.log.iter().filter(|sent| sent.from == net.nodes[0].ip && sent.title() == "INVITE").count();
     let before = count(net);
     net.run_until("the re-INVITE goes again", |net| count(net) > before);
-    net.now.since(begin).as_millis()
+    net.log.iter().rev().find(|sent| sent.title() == "INVITE").unwrap().at.since(refused).as_millis() - 1
 }
 
 /// RFC 3261 14.1: the other one waits 0 to 2 s.
@@ -281,6 +293,34 @@ fn hangup_inside_a_reinvite_is_a_bye_and_the_late_200_is_acknowledged() {
 }
 
 // Theirs.
+
+/// RFC 3264 8.4: by the offer of their INVITE, by the answer of their 200, and by the answer of an ACK, which comes after the event.
+#[test]
+fn a_call_may_begin_on_hold() {
+    let held = |net: &Net| {
+        net.nodes[0].events(|event| match event {
+            Event::Established { held, .. } => Some(*held),
+            _ => None,
+        })
+    };
+    let media = format!("{PCMU}a=sendonly\r\n");
+    let mut called = Called::new();
+    called.invite(&media);
+    called.command(Command::Answer);
+    assert_eq!((held(&called.net), called.net.nodes[0].hold()), (vec![true], None));
+    let mut dialled = Dialled::new();
+    let request = dialled.invite.clone();
+    accept_as(&mut dialled, &request, "f", "inactive");
+    assert_eq!((held(&dialled.net), dialled.net.nodes[0].hold()), (vec![true], None));
+    let mut called = Called::new();
+    called.invite("");
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    let sdp = called.caller.sdp(&media);
+    called.caller.ack(&mut called.net, &sdp);
+    assert_eq!((held(&called.net), called.net.nodes[0].hold()), (vec![false], Some((false, true))));
+}
 
 fn reinvited(called: &mut Called, media: &str) -> Vec<Message> {
     called.caller.cseq += 1;
@@ -428,6 +468,101 @@ fn our_hold_waits_for_the_ack_of_our_answer() {
     assert!(requests(&called.got(), "INVITE").is_empty());
     called.caller.ack(&mut called.net, "");
     assert_eq!(requests(&called.got(), "INVITE").len(), 1);
+}
+
+/// RFC 3261 14.2: who sends the next INVITE has our 2xx. Where that INVITE is refused the hold that has waited for the ACK waits no
+/// longer.
+#[test]
+fn our_hold_goes_when_a_reinvite_comes_instead_of_the_ack_and_is_refused() {
+    for (kind, code) in [("application/sdp", 488), ("text/plain", 415)] {
+        let mut called = Called::new();
+        called.invite(PCMU);
+        called.command(Command::Answer);
+        let got = called.got();
+        called.caller.learn_tag(&got);
+        called.command(Command::Hold);
+        called.caller.cseq += 1;
+        let sdp = called.caller.sdp("m=audio 42000 RTP/AVP 18\r\n");
+        let text = String::from_utf8(called.caller.request("INVITE", "again", "", &sdp)).unwrap();
+        let text = text.replace("Content-Type: application/sdp", &format!("Content-Type: {kind}"));
+        called.net.send(called.caller.address, called.net.nodes[0].ip, text.into_bytes());
+        called.net.settle();
+        let got = called.got();
+        assert!(response_with(&got, code).is_some());
+        assert_eq!(requests(&got, "INVITE").len(), 1, "{code}");
+    }
+}
+
+/// RFC 3261 13.3.1.4, 14.2: a re-INVITE says what the lost ACK would have said; its own 200 is repeated from then on.
+#[test]
+fn a_reinvite_before_the_ack_of_our_answer_is_taken() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Answer);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    let got = reinvited(&mut called, "m=audio 42000 RTP/AVP 0\r\n");
+    assert!(response_with(&got, 200).is_some());
+    called.net.run_for(Duration::from_secs(5));
+    let got = called.got();
+    assert!(!got.is_empty() && got.iter().all(|message| message.headers().cseq().unwrap().number == 2), "{}", called.net.story());
+    called.caller.ack(&mut called.net, "");
+    called.net.run_for(Duration::from_secs(60));
+    assert!(called.titles().is_empty());
+    assert_eq!(called.net.calls(0)[0].media.legs[0].remote.unwrap().port(), 42000);
+}
+
+/// RFC 3261 14.2, RFC 3311 5.2: our 200 has offered, and its ACK has not answered; in the first exchange and in a later one.
+#[test]
+fn an_offer_of_theirs_while_that_of_our_200_is_open_is_491() {
+    for first in [true, false] {
+        let mut called = if first { Called::new() } else { Called::talking() };
+        if first {
+            called.invite("");
+            called.command(Command::Answer);
+            let got = called.got();
+            called.caller.learn_tag(&got);
+        } else {
+            reinvited(&mut called, "");
+        }
+        let invited = called.caller.cseq;
+        assert!(response_with(&reinvited(&mut called, PCMU), 491).is_some());
+        called.caller.ack(&mut called.net, "");
+        for (number, media, code) in [(10, PCMU, 491), (11, "", 200)] {
+            called.caller.cseq = number;
+            let sdp = if media.is_empty() { String::new() } else { called.caller.sdp(media) };
+            called.caller.send(&mut called.net, "UPDATE", &format!("u{number}"), "", &sdp);
+            assert!(response_with(&called.got(), code).is_some(), "{code}");
+        }
+        called.caller.cseq = invited;
+        let sdp = called.caller.sdp("m=audio 42000 RTP/AVP 0\r\n");
+        called.caller.ack(&mut called.net, &sdp);
+        assert_eq!(called.net.calls(0)[0].media.legs[0].remote.unwrap().port(), 42000);
+        called.net.run_for(Duration::from_secs(60));
+        assert_eq!(called.net.nodes[0].ended(), None);
+    }
+}
+
+/// RFC 3261 15.1.2: what is not answered yet is 487, then the BYE goes.
+#[test]
+fn hangup_inside_their_reinvite_or_update_is_487_and_a_bye() {
+    for method in ["INVITE", "UPDATE"] {
+        let mut called = Called::talking();
+        called.net.nodes[0].mode = MediaMode::Silent;
+        called.caller.cseq += 1;
+        let sdp = called.caller.sdp("m=audio 42000 RTP/AVP 9\r\n");
+        called.caller.send(&mut called.net, method, "theirs", "", &sdp);
+        called.got();
+        called.command(Command::Hangup);
+        let got = called.got();
+        assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), [format!("487 {method}"), "BYE".to_owned()]);
+        if method == "INVITE" {
+            called.caller.ack(&mut called.net, "");
+        }
+        let bye = answer(requests(&got, "BYE")[0], 200, "");
+        called.net.send(called.caller.address, called.net.nodes[0].ip, bye.to_bytes());
+        called.over();
+    }
 }
 
 /// On IPv6 too, with the black hole of RFC 3264's IPv6 form.

@@ -397,6 +397,21 @@ fn a_taken_port_moves_the_answer_to_the_next_pair() {
     assert!(body(&code(&called.got(), 200).body).contains("m=audio 16002 "));
 }
 
+/// RFC 3261 14.2: an INVITE in the dialog before the first one is answered; the call rings on.
+#[test]
+fn an_invite_before_the_answer_to_the_first_is_500_with_retry_after() {
+    let mut called = Called::new();
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    called.caller.cseq += 1;
+    let got = called.invite(PCMU);
+    assert!(code(&got, 500).headers.retry_after().unwrap().unwrap().seconds <= 10);
+    called.command(Command::Answer);
+    assert_eq!(code(&called.got(), 200).headers.cseq().unwrap().number, 1);
+}
+
 /// RFC 3261 8.2.3.
 #[test]
 fn an_encoded_body_is_415_with_the_encodings_that_are_understood() {
@@ -426,7 +441,7 @@ fn a_body_that_is_no_sdp_is_415_with_accept() {
     let mut called = Called::new();
     called.caller.clone().send(&mut called.net, "INVITE", "i1", "Content-Type: text/plain\r\nX: ", "hello");
     let got = called.got();
-    assert_eq!(code(&got, 415).headers.get("Accept"), Some("application/sdp"));
+    assert_eq!(code(&got, 415).headers.get("Accept"), Some("application/sdp, multipart/mixed"));
     called.over();
 }
 

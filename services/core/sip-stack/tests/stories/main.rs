@@ -4,6 +4,7 @@
 mod callers;
 mod calls;
 mod crossings;
+mod described;
 mod dialing;
 mod digits;
 mod diverted;

@@ -274,6 +274,27 @@ fn an_offer_in_a_later_prack_or_update_is_answered_in_its_200() {
     assert_eq!((view.codec, view.media.legs[0].remote.unwrap().port()), (Some(Codec::Pcma), 42000));
 }
 
+/// RFC 3262 5: an offer in a PRACK is answered in its 200, also where our 2xx has left meanwhile.
+#[test]
+fn an_offer_in_a_prack_that_crosses_our_200_is_answered() {
+    let (mut called, ringing) = offered_in_180();
+    prack(&mut called, &rack_of(&ringing), PCMU);
+    called.net.run_for(Duration::from_secs(60));
+    let again = response_with(&called.got(), 180).unwrap().clone();
+    called.command(Command::Answer);
+    assert!(response_with(&called.got(), 200).unwrap().body.is_empty());
+    let got = prack(&mut called, &rack_of(&again), "m=audio 41000 RTP/AVP 9\r\na=sendonly\r\n");
+    let ok = response_with(&got, 200).unwrap();
+    assert!(body(&ok.body).contains("RTP/AVP 9\r\n") && !ok.headers.has("Session-Expires"));
+    called.caller.cseq = 1;
+    called.caller.ack(&mut called.net, "");
+    let view = &called.net.calls(0)[0];
+    assert_eq!((view.codec, view.media.legs[0].remote.unwrap().port()), (Some(Codec::G722), 41000));
+    assert_eq!(called.net.nodes[0].hold(), Some((false, true)));
+    called.net.run_for(Duration::from_secs(40));
+    assert_eq!(called.net.calls(0).len(), 1);
+}
+
 // Ours.
 
 /// A provisional response with that number, and SDP where there is a port.
@@ -424,8 +445,8 @@ fn a_refused_prack_changes_nothing() {
     assert!(dialled.net.nodes[0].has_established());
 }
 
-/// The far end's request in the early dialog.
-fn asked(dialled: &mut Dialled, method: &str, number: u32, media: &str) -> Vec<Message> {
+/// The far end's request in the dialog with the tag `f`.
+pub fn asked(dialled: &mut Dialled, method: &str, number: u32, media: &str) -> Vec<Message> {
     let headers = &dialled.invite.headers;
     let sdp = if media.is_empty() { String::new() } else { format!("{SDP}{media}") };
     let kind = if media.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -498,6 +519,27 @@ fn a_call_that_said_100rel_acknowledges_whatever_is_set_meanwhile() {
     off.net.settle();
     provisional(&mut off, 180, "f", 1, None);
     assert!(off.titles().is_empty(), "the far end has not read that we know it");
+}
+
+/// RFC 3261 13.2.2.4: each dialog of a fork has its own exchange; what an UPDATE has changed in one is nothing to another.
+#[test]
+fn the_answer_of_another_branch_counts_after_an_early_update() {
+    let mut dialled = dialled();
+    provisional(&mut dialled, 183, "f", 1, Some(40000));
+    let got = dialled.got();
+    dialled.reply_to(&got, "PRACK", 200);
+    assert!(response_with(&asked(&mut dialled, "UPDATE", 1, "m=audio 43000 RTP/AVP 8\r\n"), 200).is_some());
+    // Once more what the INVITE's offer has been answered with: the UPDATE is newer.
+    provisional(&mut dialled, 183, "f", 2, Some(40000));
+    let got = dialled.got();
+    dialled.reply_to(&got, "PRACK", 200);
+    let leg = &dialled.net.nodes[0].media[&dialled.call].legs[0];
+    assert_eq!((leg.codecs.as_slice(), leg.remote.unwrap().port()), ([(Codec::Pcma, 8)].as_slice(), 43000));
+    dialled.say_with_sdp(200, "b", 41000);
+    assert_eq!(dialled.titles(), ["ACK"]);
+    let leg = &dialled.net.nodes[0].media[&dialled.call].legs[0];
+    assert_eq!((leg.codecs.as_slice(), leg.remote.map(|remote| remote.port())), ([(Codec::Pcmu, 0)].as_slice(), Some(41000)));
+    assert_eq!(dialled.net.calls(0)[0].codec, Some(Codec::Pcmu));
 }
 
 /// A call that is taken back while its 180 is being acknowledged.

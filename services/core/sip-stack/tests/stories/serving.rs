@@ -41,7 +41,7 @@ fn options_tells_what_we_can() {
     let got = asked("OPTIONS", "", as_is);
     let ok = response_with(&got, 200).unwrap();
     assert_eq!(ok.headers.get("Allow"), Some("INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, OPTIONS, NOTIFY, INFO, REFER"));
-    assert_eq!(ok.headers.get("Accept"), Some("application/sdp"));
+    assert_eq!(ok.headers.get("Accept"), Some("application/sdp, multipart/mixed"));
     assert_eq!([ok.headers.get("Accept-Encoding"), ok.headers.get("Accept-Language")], [Some("identity"), Some("en")]);
     assert!(ok.headers.has("Supported") && ok.headers.to().unwrap().tag().is_some());
 }

@@ -94,11 +94,11 @@ fn the_invite_asks_for_the_interval_and_names_whom_the_setting_names() {
     }
 }
 
-/// RFC 4028 10: at half the interval, again and again, with the same description.
+/// RFC 4028 10: at half the interval, again and again; 7.4: with the same description, from the first time on.
 #[test]
 fn the_caller_refreshes_by_reinvite_at_half_the_interval() {
     let mut dialled = established(600, RefreshMethod::Reinvite, &[("Session-Expires", "600;refresher=uac"), ("Allow", "UPDATE")]);
-    let mut last = body(&dialled.invite.body);
+    let said = body(&dialled.invite.body);
     for round in 0..3 {
         dialled.net.run_for(Duration::from_millis(299_800));
         assert!(dialled.titles().is_empty(), "round {round}");
@@ -107,10 +107,7 @@ fn the_caller_refreshes_by_reinvite_at_half_the_interval() {
         let refresh = only(&got, "INVITE");
         assert_eq!(refresh.headers.get("Session-Expires"), Some("600;refresher=uac"));
         assert_eq!(refresh.headers.get("Supported"), Some("timer"));
-        if round > 0 {
-            assert_eq!(body(&refresh.body), last, "nothing has changed, the version neither");
-        }
-        last = body(&refresh.body);
+        assert_eq!(body(&refresh.body), said, "nothing has changed, the version neither");
         accept(&mut dialled, &refresh, &[("Session-Expires", "600;refresher=uac")]);
         assert_eq!(dialled.titles(), ["ACK"]);
     }
@@ -131,8 +128,30 @@ fn a_refresh_keeps_the_hold() {
     dialled.net.run_for(Duration::from_secs(300));
     let refresh = only(&dialled.got(), "INVITE");
     assert!(body(&refresh.body).contains("a=sendonly"));
+    assert_eq!(body(&refresh.body), body(&hold.body));
     accept(&mut dialled, &refresh, &[("Session-Expires", "600;refresher=uac")]);
     assert_eq!(dialled.net.nodes[0].hold(), Some((true, false)));
+}
+
+/// RFC 4028 7.4: a description that was refused is none of the session's; RFC 3264 5: its version is not used again.
+#[test]
+fn a_refresh_after_a_refused_hold_says_what_is_in_effect() {
+    let mut dialled = established(600, RefreshMethod::Reinvite, &[("Session-Expires", "600;refresher=uac")]);
+    dialled.net.command(0, Command::Hold(dialled.call));
+    dialled.net.settle();
+    let hold = only(&dialled.got(), "INVITE");
+    dialled.send(answer(&hold, 488, ""));
+    dialled.titles();
+    dialled.net.run_for(Duration::from_secs(301));
+    let refresh = only(&dialled.got(), "INVITE");
+    let parts = |request: &Request| -> (u64, String) {
+        let text = body(&request.body);
+        let (origin, rest) = text.split_once("s=").unwrap();
+        (origin.split(' ').nth(2).unwrap().parse().unwrap(), rest.to_owned())
+    };
+    let ([first, last], held) = ([&dialled.invite, &refresh].map(parts), parts(&hold));
+    assert_eq!(last.1, first.1);
+    assert!(last.0 > held.0 && held.0 > first.0);
 }
 
 /// RFC 4028 7.2: the far end has the last word on the interval, and a 2xx without one ends the timer.
@@ -474,11 +493,50 @@ fn a_caller_without_timer_is_refreshed_by_us() {
         called.net.run_for(Duration::from_millis(300_200));
         let refresh = requests(&called.got(), "INVITE")[0].clone();
         assert_eq!(refresh.headers.get("Session-Expires"), Some("600;refresher=uac"));
+        assert_eq!(body(&refresh.body), body(&ok.body), "RFC 4028 7.4");
         let response = with_sdp(at(answer(&refresh, 200, ""), called.caller.address), &called.caller.sdp(PCMU));
         called.net.send(called.caller.address, called.net.nodes[0].ip, response.to_bytes());
         called.net.settle();
         assert_eq!(called.titles(), ["ACK"]);
     }
+}
+
+/// SIP_HOLD_HOLDRECEIVE_n=N: what only refreshes a held session is taken, by its description or without one, else the session's end
+/// would end the call (RFC 4028 7.4, 10); what changes it is refused.
+#[test]
+fn a_held_call_that_takes_no_reinvite_takes_their_refresh() {
+    let mut given = with(direct("10.0.0.1", "200", "10.0.0.9:5060"), 1800, RefreshMethod::Reinvite);
+    given.lines[0].details.reinvite_while_held = false;
+    let mut called = Called::with(given);
+    let asks = "Supported: timer\r\nSession-Expires: 600;refresher=uac\r\n";
+    answered(&mut called, asks);
+    called.command(Command::Hold);
+    let hold = requests(&called.got(), "INVITE")[0].clone();
+    let mut response = with_sdp(at(answer(&hold, 200, ""), called.caller.address), &called.caller.sdp(PCMU));
+    add(&mut response, &[("Session-Expires", "600;refresher=uas")]);
+    called.net.send(called.caller.address, called.net.nodes[0].ip, response.to_bytes());
+    called.net.settle();
+    for (media, status) in [(PCMU, 200), ("", 200), ("m=audio 42000 RTP/AVP 0\r\n", 488), (PCMU, 200)] {
+        called.got();
+        called.net.run_for(Duration::from_secs(400));
+        called.caller.cseq += 1;
+        let sdp = if media.is_empty() { String::new() } else { called.caller.sdp(media) };
+        let branch = format!("r{}", called.caller.cseq);
+        called.caller.send(&mut called.net, "INVITE", &branch, asks, &sdp);
+        let got = called.got();
+        assert!(response_with(&got, status).is_some(), "{media}");
+        let ack = if media.is_empty() { called.caller.sdp(PCMU) } else { String::new() };
+        called.caller.ack(&mut called.net, &ack);
+        assert!(called.net.calls(0)[0].held_by_us);
+        if status == 488 {
+            // In time for the session.
+            called.caller.cseq += 1;
+            let sdp = called.caller.sdp(PCMU);
+            called.caller.send(&mut called.net, "INVITE", "again", asks, &sdp);
+            called.caller.ack(&mut called.net, "");
+        }
+    }
+    assert_eq!(called.net.nodes[0].ended(), None);
 }
 
 // Two stacks.

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use sip_stack::{Codec, Command, Direction, RefreshMethod};
 use sip_wire::Message;
-use testbed::virtual_net::peer::{PCMU, body, requests, response_with};
+use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, response_with, with_sdp};
 use testbed::virtual_net::{MediaMode, Net};
 
 use crate::calls::talking;
+use crate::dialing::Dialled;
 use crate::given::direct;
 use crate::incoming::Called;
+use crate::reliable::asked;
+
+const SDP: &str = "v=0\r\no=- 7 7 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n";
 
 fn update(called: &mut Called, media: &str) -> Vec<Message> {
     called.caller.cseq += 1;
@@ -149,6 +153,31 @@ fn our_hold_waits_for_their_update() {
     called.net.media_answers(0, call, Ok(()));
     called.net.settle();
     assert_eq!(requests(&called.got(), "INVITE").len(), 1);
+}
+
+/// RFC 3311 5.1: a refresh of ours offers nothing, so that an UPDATE of theirs that crosses it is answered, whatever it brings.
+#[test]
+fn updates_that_cross_are_both_answered() {
+    for (media, port) in [("", 40000), ("m=audio 42000 RTP/AVP 0\r\n", 42000)] {
+        let mut given = direct("10.0.0.1", "100", "10.0.0.9:5060");
+        given.lines[0].sessions.expires = 600;
+        given.lines[0].sessions.method = RefreshMethod::Update;
+        let mut dialled = Dialled::with(given);
+        let timed = |mut response: sip_wire::Response| {
+            response.headers.push("Session-Expires", "600;refresher=uac");
+            response
+        };
+        let ok = with_sdp(at(answer(&dialled.invite, 200, "f"), dialled.far), &format!("{SDP}{PCMU}"));
+        dialled.send(timed(ok));
+        dialled.got();
+        dialled.net.run_for(Duration::from_secs(301));
+        let ours = requests(&dialled.got(), "UPDATE")[0].clone();
+        assert!(response_with(&asked(&mut dialled, "UPDATE", 1, media), 200).is_some());
+        dialled.send(timed(answer(&ours, 200, "")));
+        assert_eq!(dialled.net.calls(0)[0].media.legs[0].remote.unwrap().port(), port);
+        dialled.net.run_for(Duration::from_secs(280));
+        assert_eq!(dialled.net.nodes[0].ended(), None);
+    }
 }
 
 /// A refreshing UPDATE and a re-INVITE of the other side at the same moment: both are answered.

@@ -44,13 +44,12 @@ impl Phone {
         if !shared::is_leaving(call) {
             call.sip_call_id.clone_from(&view.sip_call_id);
         }
+        let held = HoldState { local: view.held_by_us, remote: view.held_by_them };
         match (view.stage, &mut call.state) {
             (CallStage::Ringback, State::Dialing) => call.state = State::Ringback { early_media: false },
-            (CallStage::Talking, State::Talking { hold, .. }) => {
-                *hold = HoldState { local: view.held_by_us, remote: view.held_by_them };
-            }
+            (CallStage::Talking, State::Talking { hold, .. }) => *hold = held,
             (CallStage::Talking, State::Seizing { .. } | State::Dialing | State::Ringback { .. } | State::Incoming { .. }) => {
-                self.handle_established(now, view.call, view.remote.clone(), view.codec);
+                self.handle_established(now, view.call, view.remote.clone(), (view.codec, held));
             }
             (CallStage::Dialing | CallStage::Ringback | CallStage::Incoming, _) | (CallStage::Talking, State::Ended { .. }) => {}
         }

@@ -43,7 +43,9 @@ impl Phone {
                     call.remote = remote;
                 }
             }
-            Event::Established { call, remote, codec } => self.handle_established(now, call, remote, codec),
+            Event::Established { call, remote, codec, held } => {
+                self.handle_established(now, call, remote, (codec, HoldState { local: false, remote: held }));
+            }
             Event::HoldChanged { call, local, remote, codec } => {
                 self.settle_hold(call, Some((HoldState { local, remote }, codec)));
             }
@@ -111,9 +113,15 @@ impl Phone {
         }
     }
 
-    pub(super) fn handle_established(&mut self, now: Tick, identity: CallIdentity, remote: Party, codec: Option<Codec>) {
+    pub(super) fn handle_established(
+        &mut self,
+        now: Tick,
+        identity: CallIdentity,
+        remote: Party,
+        (codec, hold): (Option<Codec>, HoldState),
+    ) {
         let Some(call) = self.call_mut(identity).filter(|call| call.is_up()) else { return };
-        call.state = State::Talking { hold: HoldState::default(), pending: None };
+        call.state = State::Talking { hold, pending: None };
         call.answered = Some(now);
         call.codec = codec;
         if !remote.uri.is_empty() {

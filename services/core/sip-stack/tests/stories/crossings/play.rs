@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber};
 use sip_stack::{
-    CallStage, Command, Diverted, Event, FlashHookForm, Input, LineState, RefreshMethod, RelayedDigit, StackSettings,
+    CallStage, Command, Diverted, Event, FlashHookForm, Input, LineState, ReferTarget, RefreshMethod, RelayedDigit, StackSettings,
     SubscriptionKey, SubscriptionWish,
 };
 use sip_wire::parse_datagram;
@@ -102,6 +102,12 @@ impl Play {
         let call = calls.get(step.call % calls.len().max(1)).map(|view| view.call);
         match (step.act, call) {
             (Act::Dial { user }, _) => drop(self.net.dial(number, name(user))),
+            (Act::Talk { user }, _) => {
+                self.net.dial(number, name(user));
+                self.net.run_for(Duration::from_millis(500));
+                self.answer_all();
+                self.net.run_for(Duration::from_millis(500));
+            }
             (Act::Ring, Some(call)) => self.net.command(number, Command::Ring(call)),
             (Act::Answer, Some(call)) => self.net.command(number, Command::Answer(call)),
             (Act::AnswerAll, _) => self.answer_all(),
@@ -120,6 +126,15 @@ impl Play {
                 let flash = Command::SendFlashHook { call, form: FlashHookForm::BroadSoft, duration_ms: 0 };
                 self.net.command(number, flash);
             }
+            (Act::Refer { user }, Some(call)) => {
+                self.net.command(number, Command::Refer { call, target: ReferTarget::Address(name(user).into()) });
+            }
+            (Act::ReferToOther, Some(call)) => {
+                if let Some(other) = calls.iter().map(|view| view.call).find(|other| *other != call) {
+                    self.net.command(number, Command::Refer { call, target: ReferTarget::Call(other) });
+                }
+            }
+            (Act::Follow(follow), _) => self.follow(number, follow),
             (Act::Register, _) => self.net.command(number, Command::Register(LineNumber::new(1).unwrap())),
             (Act::Subscribe, _) => {
                 self.net.command(number, Command::Subscribe { key: key(), wish: SubscriptionWish::default(), body: None });
@@ -132,6 +147,17 @@ impl Play {
             (Act::Proxy { patience, challenging }, _) => self.tune_proxy(patience, challenging),
             _ => {}
         }
+    }
+
+    fn follow(&mut self, number: usize, follow: bool) {
+        let referred = self.told(number).filter_map(|event| match event {
+            Event::Referred { referral, .. } => Some(*referral),
+            _ => None,
+        });
+        let Some(referral) = referred.last() else { return };
+        let call = self.net.fresh_call();
+        let follow = if follow { Command::AcceptReferral { referral, call } } else { Command::DeclineReferral(referral) };
+        self.net.command(number, follow);
     }
 
     pub fn answer_all(&mut self) {
