@@ -55,6 +55,7 @@ use crate::view::{CallStage, CallView};
 
 pub(crate) use dial::refusal_in_words;
 pub(crate) use interval::{SessionInterval, TIMER};
+pub(crate) use redirected::{Elsewhere, REDIRECTIONS};
 pub(crate) use reliable::{RELIABLE, Reliable};
 pub(crate) use talking::Unacked;
 

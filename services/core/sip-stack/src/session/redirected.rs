@@ -17,11 +17,11 @@ use crate::transaction::Owner;
 /// Addresses that one call is made to, the dialled one included.
 const MOST_TARGETS: usize = 8;
 /// Multiple Choices, Moved Permanently, Moved Temporarily. Use Proxy and Alternative Service say something else.
-const REDIRECTIONS: [u16; 3] = [300, 301, 302];
+pub(crate) const REDIRECTIONS: [u16; 3] = [300, 301, 302];
 /// From here on nobody else need be asked (RFC 3261 21.6).
 const GLOBAL_FAILURE: u16 = 600;
 
-/// Where a call of ours has been made to and where else it may be.
+/// Where a call of ours has been made to and where else it may be; or a registration.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Elsewhere {
     /// In order, the dialled one first; empty before the first 3xx.
@@ -56,7 +56,14 @@ impl Elsewhere {
         self.number
     }
 
-    fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {
+    /// The first of all, before the first 3xx.
+    pub(crate) fn begin_at(&mut self, first: Uri) {
+        if self.tried.is_empty() {
+            self.tried.push(first);
+        }
+    }
+
+    pub(crate) fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {
         for (q, uri) in contacts {
             let known = self.tried.iter().chain(self.waiting.iter().map(|(_, uri)| uri)).any(|known| known.equivalent(&uri));
             if !known && self.tried.len() + self.waiting.len() < MOST_TARGETS {
@@ -67,7 +74,7 @@ impl Elsewhere {
         self.waiting.make_contiguous().sort_by_key(|(q, _)| std::cmp::Reverse(*q));
     }
 
-    fn next(&mut self) -> Option<Uri> {
+    pub(crate) fn next(&mut self) -> Option<Uri> {
         let (_, uri) = self.waiting.pop_front()?;
         self.tried.push(uri.clone());
         Some(uri)
@@ -81,9 +88,7 @@ impl Stack {
         if !REDIRECTIONS.contains(&response.status.code()) {
             return;
         }
-        if call.elsewhere.tried.is_empty() {
-            call.elsewhere.tried.push(inviting.target.clone());
-        }
+        call.elsewhere.begin_at(inviting.target.clone());
         let contacts = response.headers.contact().map(|contacts| contacts.list().to_vec()).unwrap_or_default();
         call.elsewhere.take_in(contacts.iter().filter_map(|contact| Some((contact.q(), target_of(contact, own)?))));
     }
