@@ -60,8 +60,8 @@ struct Outlets {
     unit_restarts: bool,
 }
 
-/// Runs the phone's SIP until the process is told to stop. Calls go on in the next life and nothing is said to the far ends, unless
-/// the unit goes down.
+/// Runs the phone's SIP until the process is told to stop. Calls go on in the next life and nothing is said to the far ends,
+/// unless the unit goes down.
 ///
 /// # Errors
 /// The bus is gone; the supervisor starts anew.

@@ -1,5 +1,5 @@
-//! Whether the unit goes down, and not this process alone: then nobody goes on where it ends, and the far ends shall hear of it (B318).
-//! hal-agent says so before it restarts the unit; whoever else shuts the system down has told systemd.
+//! Whether the unit goes down, and not this process alone: then nobody goes on where it ends, and the far ends shall hear of it
+//! (B318). hal-agent says so before it restarts the unit; whoever else shuts the system down has told systemd.
 
 use std::time::Duration;
 

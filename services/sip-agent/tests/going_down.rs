@@ -1,5 +1,6 @@
 //! SIGTERM: with the unit (B318), or to this process alone.
 
+#![allow(clippy::unwrap_used)]
 mod house;
 
 use house::far::header;

@@ -1,5 +1,5 @@
-//! What each row of section 5.8 does at run time: the least that its effect in the catalogue promises. A call that is up goes on, a
-//! bound line stays in use, and REGISTER goes out where the row says so and nowhere else.
+//! What each row of section 5.8 does at run time: the least that its effect in the catalogue promises. A call that is up goes on,
+//! a bound line stays in use, and REGISTER goes out where the row says so and nowhere else.
 
 use std::collections::BTreeSet;
 

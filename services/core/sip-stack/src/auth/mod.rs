@@ -84,8 +84,8 @@ impl AuthFailure {
     }
 }
 
-/// How long to wait before credentials that were refused are tried afresh (decision 39): the usual wait, and twice the last one while they
-/// go on being refused. `last`: zero at first.
+/// How long to wait before credentials that were refused are tried afresh (decision 39): the usual wait, and twice the last one
+/// while they go on being refused. `last`: zero at first.
 pub(crate) fn back_off(last: Duration, usual: Duration) -> Duration {
     last.saturating_mul(2).max(usual).min(LONGEST_BACK_OFF.max(usual))
 }

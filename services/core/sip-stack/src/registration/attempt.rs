@@ -226,8 +226,8 @@ impl Stack {
         }
     }
 
-    /// Nothing is bound for who does not say who it is (B185), but it is no last word as 403 is (B211): credentials are tried afresh
-    /// after REG_RTX_INTVL_n, and ever more seldom (decision 39).
+    /// Nothing is bound for who does not say who it is (B185), but it is no last word as 403 is (B211): credentials are tried
+    /// afresh after REG_RTX_INTVL_n, and ever more seldom (decision 39).
     fn on_credentials_refused(&mut self, line: LineNumber, own: &LineSettings, failure: &AuthFailure) {
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };
         if registration.stale {
@@ -308,7 +308,8 @@ impl Stack {
         if std::mem::take(&mut registration.opening) {
             return self.register_at_last_route(line);
         }
-        // RFC 3261 10.3: a registrar may shorten the time; one that lengthens it would be asked by nobody for as long as it likes.
+        // RFC 3261 10.3: a registrar may shorten the time; one that lengthens it would be asked by nobody for as long as it
+        // likes.
         let granted = granted(response, contact.as_ref()).map_or(registration.expires, |granted| granted.min(registration.expires));
         if granted == 0 {
             registration.binding = None;

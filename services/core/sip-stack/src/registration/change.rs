@@ -1,9 +1,9 @@
-//! What other settings ask of a line's registration, which is as little as can be: a line that is bound stays in use. And the goodbye
-//! to a binding that they leave behind (B318).
+//! What other settings ask of a line's registration, which is as little as can be: a line that is bound stays in use. And the
+//! goodbye to a binding that they leave behind (B318).
 //!
 //! A REGISTER with Expires 0 and one that binds must not be under way together where they are of two Call-IDs: a registrar takes
-//! them in whatever order they come (RFC 3261 10.3, step 7), and a goodbye that is sent again after a loss would undo the new binding.
-//! So the new one waits for the goodbye's answer, for a moment.
+//! them in whatever order they come (RFC 3261 10.3, step 7), and a goodbye that is sent again after a loss would undo the new
+//! binding. So the new one waits for the goodbye's answer, for a moment.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ pub(super) struct Goodbye {
 }
 
 impl Stack {
-    /// Before other settings take effect: a binding that they leave behind is cancelled where USE_DEL_REG_CLOSE_n wants it (B318).
-    /// One that the next REGISTER renews is none.
+    /// Before other settings take effect: a binding that they leave behind is cancelled where USE_DEL_REG_CLOSE_n wants it
+    /// (B318). One that the next REGISTER renews is none.
     pub(crate) fn cancel_outdated(&mut self, old: &StackSettings, new: &StackSettings) {
         for line in LineNumber::all() {
             let (Some(before), Some(after)) = (line_of(old, line), line_of(new, line)) else { continue };

@@ -412,7 +412,7 @@ fn a_challenged_prack_goes_again_with_credentials() {
     assert_eq!((again.headers.get("RAck"), again.headers.cseq().unwrap().number), (Some("5 1 INVITE"), 3));
 }
 
-/// RFC 3261 22.2: each request has its own challenges; that of the INVITE was answered, and the nonce has been used up since.
+/// RFC 3261 22: each request has its own challenges; that of the INVITE was answered, and the nonce has been used up since.
 #[test]
 fn a_prack_is_challenged_anew_after_its_invite_was() {
     let mut dialled = dialled();

@@ -113,8 +113,8 @@ fn without_a_password_nothing_is_tried_again_until_there_is_one() {
     lab.register();
 }
 
-/// RFC 7616 3.3 lets a refusal without `stale` mean the password; of a realm that has taken it before, another nonce means that this
-/// server of it does not know the last one.
+/// RFC 7616 3.3 lets a refusal without `stale` mean the password; of a realm that has taken it before, another nonce means that
+/// this server of it does not know the last one.
 #[test]
 fn a_realm_that_has_taken_the_password_may_forget_a_nonce_once() {
     let bound = || {
