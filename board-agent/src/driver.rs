@@ -74,7 +74,11 @@ pub async fn run(board: &str) -> Result<(), RunError> {
             () = lldp.changed() => show_facts(board.as_ref(), &dhcp, &lldp, &served).await?,
             Some(facts) = provisioning.changed() => restart.learn(clock::now(), facts),
             () = passed(restart.wait(clock::now())) => {
-                restart.due(clock::now()).into_iter().for_each(|reason| restart_unit(board.as_mut(), &reason));
+                if let Some(reason) = restart.due(clock::now())
+                    && !restart_unit(board.as_mut(), &reason)
+                {
+                    restart.failed();
+                }
             }
             () = watchdog.due() => service_kit::notify::alive(),
         }
@@ -116,11 +120,14 @@ async fn passed(wait: Option<Duration>) {
     }
 }
 
-fn restart_unit(board: &mut dyn Board, reason: &str) {
+/// False: the board cannot.
+fn restart_unit(board: &mut dyn Board, reason: &str) -> bool {
     tracing::warn!(reason, "the unit restarts");
-    if let Err(error) = board.restart() {
+    let outcome = board.restart();
+    if let Err(error) = &outcome {
         tracing::error!(%error, "the unit cannot be restarted: switch it off and on again");
     }
+    outcome.is_ok()
 }
 
 async fn show_restart(restart: &Restart, served: &Served) -> zbus::Result<()> {

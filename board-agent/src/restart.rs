@@ -18,7 +18,7 @@ const ASKED: &str = "an administrator has asked for it";
 ///
 /// ```text
 ///          wish, nothing to wait for           PAUSE is over
-///   Quiet --------------------------> Pending ---------------> Asked
+///   Quiet --------------------------> Pending ---------------> Asked -- it cannot: asked no more
 ///     ^   <--------------------------   |                        |
 ///     |    wish gone, or it waits again                          |
 ///     '----------------------------------------------------------'  wish gone
@@ -35,8 +35,11 @@ pub enum Restart {
         /// When.
         at: Tick,
     },
-    /// The board has been asked.
-    Asked,
+    /// The board has been asked, and whoever is told to end from now on ends with the unit.
+    Asked {
+        /// In words; empty where the board cannot.
+        reason: String,
+    },
 }
 
 impl Restart {
@@ -47,10 +50,12 @@ impl Restart {
             (Restart::Quiet, Some(reason)) => Restart::Pending { reason, at: now + PAUSE },
             (Restart::Pending { reason, at }, Some(_)) if reason == ASKED => Restart::Pending { reason, at },
             (Restart::Pending { at, .. }, Some(reason)) => Restart::Pending { reason, at },
-            (Restart::Asked, Some(_)) => Restart::Asked,
+            (Restart::Asked { reason }, Some(_)) => Restart::Asked { reason },
+            // It is going down before us.
+            (Restart::Asked { reason }, None) if facts.is_empty() && !reason.is_empty() => Restart::Asked { reason },
             // Nobody takes back what an administrator has asked for.
             (Restart::Pending { reason, at }, None) if reason == ASKED => Restart::Pending { reason, at },
-            (Restart::Quiet | Restart::Pending { .. } | Restart::Asked, None) => Restart::Quiet,
+            (Restart::Quiet | Restart::Pending { .. } | Restart::Asked { .. }, None) => Restart::Quiet,
         };
     }
 
@@ -65,7 +70,7 @@ impl Restart {
     pub fn wait(&self, now: Tick) -> Option<Duration> {
         match self {
             Restart::Pending { at, .. } => Some(at.since(now)),
-            Restart::Quiet | Restart::Asked => None,
+            Restart::Quiet | Restart::Asked { .. } => None,
         }
     }
 
@@ -73,7 +78,7 @@ impl Restart {
     pub fn due(&mut self, now: Tick) -> Option<String> {
         match std::mem::take(self) {
             Restart::Pending { reason, at } if at <= now => {
-                *self = Restart::Asked;
+                *self = Restart::Asked { reason: reason.clone() };
                 Some(reason)
             }
             other => {
@@ -86,9 +91,14 @@ impl Restart {
     /// What the bus shows: why the unit will restart; empty while it will not.
     pub fn reason(&self) -> &str {
         match self {
-            Restart::Pending { reason, .. } => reason,
-            Restart::Quiet | Restart::Asked => "",
+            Restart::Pending { reason, .. } | Restart::Asked { reason } => reason,
+            Restart::Quiet => "",
         }
+    }
+
+    /// The board cannot do what it was asked for.
+    pub fn failed(&mut self) {
+        *self = Restart::Asked { reason: String::new() };
     }
 }
 
@@ -154,6 +164,21 @@ mod tests {
         restart.learn(NOW, &facts("a file was imported", "call"));
         restart.learn(NOW, &HashMap::new());
         assert_eq!(restart.due(NOW + PAUSE).as_deref(), Some(ASKED));
+    }
+
+    /// sip-agent asks whether it ends with the unit (B318) while everything is being ended.
+    #[test]
+    fn a_restart_is_shown_until_it_has_come_or_cannot_come() {
+        let mut restart = Restart::default();
+        restart.learn(NOW, &facts("a file was imported", ""));
+        restart.due(NOW + PAUSE);
+        restart.learn(NOW + PAUSE, &HashMap::new());
+        assert_eq!(restart.reason(), "a file was imported");
+        restart.failed();
+        restart.learn(NOW + PAUSE, &facts("a file was imported", ""));
+        assert_eq!((restart.reason(), restart.wait(NOW)), ("", None));
+        restart.learn(NOW + PAUSE, &HashMap::new());
+        assert_eq!(restart, Restart::Quiet);
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Agent {
     media_differs: bool,
     /// The LAN port has no link.
     unplugged: bool,
+    /// All is said after [`Agent::leave`].
+    left: bool,
 }
 
 impl Agent {
@@ -121,6 +123,7 @@ impl Agent {
             dirty: true,
             media_differs: true,
             unplugged: false,
+            left: false,
         };
         agent.phone.restored(now, telephone, &agent.stack.calls());
         agent.keeper.replace_head(&agent.head);
@@ -261,6 +264,22 @@ impl Agent {
     pub fn resolved(&mut self, now: Tick, found: crate::resolve::Found) {
         self.stack.handle(now, Input::Resolved { query: found.query, targets: found.targets });
         self.settle(now);
+    }
+
+    /// The unit goes down: calls end, lines say goodbye where they shall. Until [`Agent::has_left`] answers are waited for.
+    pub fn leave(&mut self, now: Tick) {
+        self.stack.handle(now, Input::Command(sip_stack::Command::Stop, Correlation::default()));
+        self.settle(now);
+    }
+
+    /// After [`Agent::leave`]: whether all is said.
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// What has been ended shall not be gone on with, if another life follows all the same: it begins with the settings alone.
+    pub fn bequeath_nothing(&mut self) {
+        self.keeper.write(&self.phone, &[]);
     }
 
     // What the driver takes away.

@@ -2,6 +2,7 @@
 //! shows and wants. Messages have left when the agent returns; bus and media follow.
 
 use std::future::{pending, poll_fn};
+use std::time::Duration;
 
 use agreements::Tick;
 use phone_proto::errors::HouseError;
@@ -14,11 +15,14 @@ use zbus::Connection;
 use crate::agent::{Agent, FeatureWrite, Seeds, WriteOutcome};
 use crate::bus::{self, Asked, DigitHeard, REQUESTS_MAX};
 use crate::facts::Facts;
+use crate::going_down;
 use crate::hal::{self, HalEvent, LampWish};
 use crate::media::engine::{self, MediaEvent};
 use crate::resolve::{Found, LOOKUPS_MAX, NameServers, Resolver};
 use crate::writing;
 
+/// How long the last answers are waited for. The stack gives up before; the supervisor kills who takes five seconds to end.
+const FAREWELL: Duration = Duration::from_secs(4);
 /// Inputs of a peer that wait for their turn.
 const QUEUE: usize = 64;
 
@@ -52,9 +56,12 @@ struct Outlets {
     resolver: Resolver,
     writes: mpsc::Sender<FeatureWrite>,
     hal_epoch: u64,
+    /// hal-agent is about to restart the unit. It may be told to stop before us, and what it has said stands.
+    unit_restarts: bool,
 }
 
-/// Runs the phone's SIP until the process is told to stop. Calls go on in the next life: nothing is said to the far ends.
+/// Runs the phone's SIP until the process is told to stop. Calls go on in the next life and nothing is said to the far ends,
+/// unless the unit goes down.
 ///
 /// # Errors
 /// The bus is gone; the supervisor starts anew.
@@ -82,10 +89,31 @@ pub async fn run() -> Result<(), RunError> {
             Some((line, outcome)) = inlets.written.recv() => agent.features_written(clock::now(), line, outcome),
             ended = beside.join_next() => return Err(ended.and_then(Result::ok).and_then(Result::err).map_or(RunError::BusEnded, RunError::Bus)),
             () = watchdog.due() => service_kit::notify::alive(),
-            () = &mut stop => return Ok(()),
+            () = &mut stop => break,
         }
         outlets.publish(&mut agent);
     }
+    if outlets.unit_restarts || going_down::is_system_stopping(&connection).await {
+        farewell(&mut agent).await;
+    }
+    Ok(())
+}
+
+/// Calls end, and lines cancel what USE_DEL_REG_CLOSE_n says (B318).
+async fn farewell(agent: &mut Agent) {
+    tracing::info!("the unit goes down: lines say goodbye");
+    agent.leave(clock::now());
+    let limit = tokio::time::sleep(FAREWELL);
+    tokio::pin!(limit);
+    while !agent.has_left() {
+        let deadline = agent.deadline();
+        tokio::select! {
+            heard = poll_fn(|context| agent.poll_network(context)) => agent.heard(clock::now(), heard),
+            () = until(deadline) => agent.timeout(clock::now()),
+            () = &mut limit => break,
+        }
+    }
+    agent.bequeath_nothing();
 }
 
 type Beside = tokio::task::JoinSet<zbus::Result<()>>;
@@ -115,7 +143,7 @@ async fn connect(
     beside.spawn(bus::serve(bus, facts_seen, digits_heard, asked).await?.run());
     let inlets = Inlets { requests, settings, hal, media: media_inlet, found, written };
     let resolver = Resolver::new(LOOKUPS_MAX, NameServers::System, agent.preference(), found_sender);
-    let outlets = Outlets { facts, media, lamps, digits, resolver, writes, hal_epoch: 0 };
+    let outlets = Outlets { facts, media, lamps, digits, resolver, writes, hal_epoch: 0, unit_restarts: false };
     Ok((inlets, outlets, beside))
 }
 
@@ -162,8 +190,9 @@ fn on_request(agent: &mut Agent, outlets: &mut Outlets, asked: Asked) {
 
 fn on_hal(agent: &mut Agent, outlets: &mut Outlets, event: HalEvent) {
     match event {
-        HalEvent::Facts { epoch, board, hook, link } => {
+        HalEvent::Facts { epoch, board, hook, link, restarts } => {
             outlets.hal_epoch = epoch;
+            outlets.unit_restarts = restarts;
             agent.board(clock::now(), board, hook);
             if let Some(up) = link {
                 agent.link(clock::now(), up);

@@ -27,6 +27,8 @@ pub enum HalEvent {
         hook: Option<Hook>,
         /// Whether the LAN port has a link; none while unknown.
         link: Option<bool>,
+        /// It is about to restart the unit.
+        restarts: bool,
     },
     /// It is not there.
     Away,
@@ -76,7 +78,8 @@ fn event(values: &HashMap<String, OwnedVariant>) -> HalEvent {
         "disconnected" => Some(false),
         _ => None,
     };
-    HalEvent::Facts { epoch, board, hook: text("Hook").parse().ok(), link }
+    let restarts = !text("RestartPending").is_empty();
+    HalEvent::Facts { epoch, board, hook: text("Hook").parse().ok(), link, restarts }
 }
 
 /// Passes the keys on; ends with the bus or the driver.

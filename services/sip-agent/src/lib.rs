@@ -7,6 +7,7 @@ mod bus;
 pub mod driver;
 mod dscp;
 mod facts;
+mod going_down;
 mod hal;
 mod journal;
 pub mod media;

@@ -165,6 +165,7 @@ impl Stack {
             (Owner::Subscription(id), outcome) => self.on_subscribe_outcome(id, &told, outcome),
             (Owner::Refer(id), outcome) => self.on_refer_outcome(id, &told, outcome),
             (Owner::ReferNotify(id), outcome) => self.on_refer_notify_outcome(id, &told, outcome),
+            (Owner::Goodbye(line), outcome) => self.on_goodbye_outcome(line, &told, outcome),
             (Owner::Probe(line), outcome) => self.on_probe_outcome(line, told.id, told.route.remote, outcome),
             (Owner::Nobody, Outcome::Response(_) | Outcome::Lost(_)) => {}
         }
@@ -209,7 +210,7 @@ impl Stack {
             Owner::Invite(call) => self.core.calls.get(&call).is_some_and(Call::has_another_server),
             Owner::Subscription(id) => self.core.subscriptions.has_another_server(id),
             Owner::Reinvite(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) => false,
-            Owner::Refer(_) | Owner::ReferNotify(_) | Owner::Probe(_) | Owner::Nobody => false,
+            Owner::Refer(_) | Owner::ReferNotify(_) | Owner::Probe(_) | Owner::Goodbye(_) | Owner::Nobody => false,
         }
     }
 

@@ -566,7 +566,7 @@ pub enum LineState {
         /// Granted, in seconds.
         expires: u32,
     },
-    /// Refused for good (B185, B211).
+    /// Refused: for good (403, no password; B211), or the credentials, which are tried afresh ever more seldom (B185).
     Failed {
         /// In words, with the status.
         reason: String,

@@ -1,6 +1,8 @@
 //! Randomness from a seed: SHA-256 in counter mode over a secret key. Branches, tags, Call-IDs, cnonces, SSRCs and ports come
 //! from it. Never asks the operating system, so that a test replays exactly; the key never leaves this file.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 /// A small generator, cryptographically strong as long as the seed was.
@@ -48,6 +50,12 @@ impl Random {
     /// A number from 0 to `bound - 1`; 0 when `bound` is 0.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.u64().checked_rem(bound).unwrap_or(0)
+    }
+
+    /// A wait that many phones begin at one moment, up to a quarter longer, so that they do not end it at one moment.
+    pub(crate) fn later(&mut self, wait: Duration) -> Duration {
+        let range = u64::try_from(wait.as_millis() / 4).unwrap_or(u64::MAX);
+        wait + Duration::from_millis(self.below(range))
     }
 
     /// 16 hexadecimal digits: 64 bits for a tag (RFC 3261 19.3 asks for 32 at least), branch or cnonce.

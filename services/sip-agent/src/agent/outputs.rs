@@ -154,6 +154,7 @@ impl Agent {
         {
             shown.state.clone_from(state);
         }
+        self.left |= event == Event::Stopped;
         if let Event::ResyncRequested { .. } = &event {
             self.facts.phone.resync_requests += 1;
         }

@@ -16,6 +16,7 @@ struct Hal {
     address: String,
     hook: String,
     link: String,
+    restart_pending: String,
     lamps: mpsc::UnboundedSender<(String, String)>,
 }
 
@@ -49,6 +50,10 @@ impl Hal {
         self.link.clone()
     }
     #[zbus(property)]
+    fn restart_pending(&self) -> String {
+        self.restart_pending.clone()
+    }
+    #[zbus(property)]
     fn address(&self) -> String {
         self.address.clone()
     }
@@ -65,7 +70,14 @@ pub struct Board {
 impl Board {
     pub async fn new(bus: &Connection, address: &str) -> Board {
         let (sender, lamps) = mpsc::unbounded_channel();
-        let hal = Hal { epoch: 1, address: address.into(), hook: "on".into(), link: "connected".into(), lamps: sender };
+        let hal = Hal {
+            epoch: 1,
+            address: address.into(),
+            hook: "on".into(),
+            link: "connected".into(),
+            restart_pending: String::new(),
+            lamps: sender,
+        };
         bus.object_server().at(PATH, hal).await.unwrap();
         let hal = bus.object_server().interface(PATH).await.unwrap();
         bus.request_name(NAME).await.unwrap();
@@ -89,6 +101,13 @@ impl Board {
         let mut hal = self.hal.get_mut().await;
         hal.link = state.into();
         hal.link_lan_changed(self.hal.signal_emitter()).await.unwrap();
+    }
+
+    /// The unit restarts within seconds.
+    pub async fn restarts_unit(&self, why: &str) {
+        let mut hal = self.hal.get_mut().await;
+        hal.restart_pending = why.into();
+        hal.restart_pending_changed(self.hal.signal_emitter()).await.unwrap();
     }
 
     /// The unit has another address.

@@ -53,6 +53,23 @@ impl Supervisor {
         self.child = spawn(&self.run, &self.bus, &self.store);
     }
 
+    /// Tells it to end.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Until it has ended by itself, well.
+    pub async fn ended(&mut self) {
+        assert!(soon("the end of sip-agent", self.child.wait()).await.unwrap().success());
+        self.take_notices();
+    }
+
+    /// Starts it again with its descriptors.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.run, &self.bus, &self.store);
+    }
+
     /// The names in the store.
     pub fn stored(&mut self) -> Vec<String> {
         self.take_notices();

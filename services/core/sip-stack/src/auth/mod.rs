@@ -2,9 +2,12 @@
 //!
 //! One `AuthSession` belongs to a registration or to a call. What was challenged once is answered beforehand in later requests
 //! of it, with a growing nonce count. The same credentials are never sent twice against the same refusal: a realm that refuses
-//! the answer to its own fresh challenge, without saying that the nonce was stale, has refused the password (B185).
+//! the answer to its own fresh challenge, without saying that the nonce was stale, has refused the password (B185). One that has
+//! taken this password before, and names another nonce, does not know the nonce: it is answered once more (decision 39).
 
 mod digest;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sip_wire::{Challenge, Credentials, HeaderName, Request, Response, StatusCode};
@@ -15,6 +18,8 @@ use digest::{Algorithm, Inputs};
 
 /// Rounds of challenges for one request; more is a loop of servers.
 const MOST_ROUNDS: u8 = 5;
+/// The longest wait before credentials that were refused are tried afresh, unless that is shorter than the usual one.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(1800);
 /// Realms that one session answers.
 const MOST_REALMS: usize = 8;
 
@@ -52,6 +57,8 @@ struct Held {
     count: u32,
     /// It came in answer to the present request.
     fresh: bool,
+    /// The realm has taken the password before, and none of its refusals of it has been overlooked in the present request.
+    proven: bool,
 }
 
 /// Why no answer is given.
@@ -65,6 +72,22 @@ pub(crate) enum AuthFailure {
     Unanswerable(u16),
     #[error("authentication failed: too many challenges ({0})")]
     TooMany(u16),
+}
+
+impl AuthFailure {
+    /// Whether it may be over by itself: a database that was away, a cluster whose servers know nothing of each other's nonces.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            AuthFailure::Refused { .. } | AuthFailure::Unanswerable(_) | AuthFailure::TooMany(_) => true,
+            AuthFailure::NoPassword { .. } => false,
+        }
+    }
+}
+
+/// How long to wait before credentials that were refused are tried afresh (decision 39): the usual wait, and twice the last one
+/// while they go on being refused. `last`: zero at first.
+pub(crate) fn back_off(last: Duration, usual: Duration) -> Duration {
+    last.saturating_mul(2).max(usual).min(LONGEST_BACK_OFF.max(usual))
 }
 
 /// What a registration or a call knows of its servers' challenges.
@@ -83,10 +106,17 @@ impl AuthSession {
         }
     }
 
+    /// The request was taken: its credentials are right.
+    pub(crate) fn accepted(&mut self) {
+        for held in &mut self.held {
+            held.proven = true;
+        }
+    }
+
     /// Takes the challenges of a 401 or 407. An error means: do not send it again.
     pub(crate) fn on_challenge(&mut self, response: &Response, line: &LineSettings) -> Result<(), AuthFailure> {
         let status = response.status.code();
-        self.rounds += 1;
+        self.rounds = self.rounds.saturating_add(1);
         if self.rounds > MOST_ROUNDS {
             return Err(AuthFailure::TooMany(status));
         }
@@ -110,9 +140,12 @@ impl AuthSession {
         match self.held.iter_mut().find(|other| other.same_space(&held)) {
             // The strongest of a realm's choices has been taken.
             Some(known) if known.fresh && known.count == 0 && taken > 0 => Ok(()),
-            Some(known) if known.fresh && !stale => Err(AuthFailure::Refused { realm: held.realm, status }),
+            Some(known) if known.fresh && !stale && !(known.proven && known.nonce != held.nonce) => {
+                Err(AuthFailure::Refused { realm: held.realm, status })
+            }
             Some(known) => {
-                *known = held;
+                let proven = known.proven && !known.fresh;
+                *known = Held { proven, ..held };
                 Ok(())
             }
             None if full => Err(AuthFailure::TooMany(status)),
@@ -200,6 +233,7 @@ fn answerable(kind: Kind, challenge: &Challenge) -> Option<Held> {
         qop,
         count: 0,
         fresh: true,
+        proven: false,
     })
 }
 

@@ -10,10 +10,11 @@ use sip_wire::{HeaderName, NameAddr, Response, StatusCode};
 use super::service_route::{PATH, service_route};
 use super::{Activity, Binding, in_words};
 use crate::addresses::registration_hop;
-use crate::auth::{AuthSession, is_challenge};
+use crate::auth::{AuthFailure, AuthSession, back_off, is_challenge};
 use crate::interface::{LineSettings, QueryId};
 use crate::locate::{Asker, Located, Routes};
 use crate::servers::{is_unavailable, retry_after};
+use crate::session::{Elsewhere, is_redirection};
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::{Owner, Route, TransactionId};
@@ -43,7 +44,8 @@ impl Stack {
             return;
         }
         // Someone asks for another try: what was refused may be tried once more.
-        registration.auth = AuthSession::default();
+        registration.series.auth = AuthSession::default();
+        registration.back_off = Duration::ZERO;
         self.core.unspread.remove(&line);
         self.register(line);
     }
@@ -57,7 +59,8 @@ impl Stack {
                 Activity::Trying { transaction } => self.send_request_of(transaction),
                 // B211: a link that flaps is nobody who asks for another try.
                 Activity::Refused { .. } | Activity::Off => {}
-                _ if own.cseq == 0 && own.last_error.is_empty() => {}
+                _ if !own.back_off.is_zero() => {}
+                _ if own.series.cseq == 0 && own.last_error.is_empty() => {}
                 _ => self.register_at_once(line),
             }
         }
@@ -67,18 +70,30 @@ impl Stack {
     pub(super) fn register(&mut self, line: LineNumber) {
         let Some(settings) = self.settings() else { return };
         let Some(own) = line_of(&settings, line) else { return };
-        self.core.timers.disarm(TimerOwner::Line(line), Timer::RegisterRetry);
-        self.core.timers.disarm(TimerOwner::Line(line), Timer::RegisterRefresh);
+        self.drop_goodbye(line);
+        let owner = TimerOwner::Line(line);
+        let spread = self.core.timers.at(owner, Timer::RegisterRetry).filter(|_| self.core.unspread.contains(&line));
+        self.core.timers.disarm(owner, Timer::RegisterRetry);
+        self.core.timers.disarm(owner, Timer::RegisterRefresh);
+        if let Some(registration) = self.core.registrations.get_mut(&line) {
+            registration.elsewhere = Elsewhere::default();
+        }
         let in_use = own.enabled && !own.user.is_empty() && own.registrar.is_some() && !self.core.stopping;
         let hop = registration_hop(own).filter(|_| in_use);
         let Some(hop) = hop else { return self.set_activity(line, Activity::Off) };
         if self.core.flows.any_up(line).is_none() {
             return self.set_activity(line, Activity::Waiting);
         }
-        if self.core.unspread.remove(&line) {
-            let moment = self.spread();
-            self.arm(TimerOwner::Line(line), Timer::RegisterRetry, moment);
+        if self.core.unspread.contains(&line) {
+            let moment = match spread {
+                Some(at) => at.since(self.now),
+                None => self.spread(),
+            };
+            self.arm(owner, Timer::RegisterRetry, moment);
             return self.set_activity(line, Activity::Waiting);
+        }
+        if let Some(registration) = self.core.registrations.get_mut(&line) {
+            registration.series.target = None;
         }
         match self.locate(line, &hop, Asker::Registration(line)) {
             Located::At(routes) => self.begin_register(line, routes),
@@ -87,7 +102,7 @@ impl Stack {
         }
     }
 
-    fn set_activity(&mut self, line: LineNumber, activity: Activity) {
+    pub(super) fn set_activity(&mut self, line: LineNumber, activity: Activity) {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.activity = activity;
             self.touch();
@@ -104,7 +119,7 @@ impl Stack {
         }
     }
 
-    fn begin_register(&mut self, line: LineNumber, Routes { first, others }: Routes) {
+    pub(super) fn begin_register(&mut self, line: LineNumber, Routes { first, others }: Routes) {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.targets = [&first].into_iter().chain(&others).map(|route| route.remote).collect();
             registration.others = others;
@@ -114,7 +129,7 @@ impl Stack {
 
     fn register_at(&mut self, line: LineNumber, route: Route) {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
-            registration.auth.begin();
+            registration.series.auth.begin();
             registration.route = Some(route);
         }
         self.send_register(line, route);
@@ -154,9 +169,10 @@ impl Stack {
         let Some(settings) = self.settings() else { return };
         let (Some(own), Some(contact)) = (line_of(&settings, line), self.registered_contact(line, route.flow)) else { return };
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };
+        registration.stale = false;
         let expires = if registration.leaving || registration.opening { 0 } else { registration.expires };
-        let mut request = registration.request(own, contact, expires);
-        registration.auth.sign(&mut request, own, &mut self.random);
+        let mut request = registration.series.request(own, contact, expires);
+        registration.series.auth.sign(&mut request, own, &mut self.random);
         self.add_abilities(&mut request.headers);
         request.headers.push(HeaderName::SUPPORTED, PATH);
         match self.start_client(Owner::Registration(line), line, route, request) {
@@ -178,6 +194,7 @@ impl Stack {
         match response.status {
             status if is_challenge(status) => self.on_register_challenge(line, own, response),
             StatusCode::INTERVAL_TOO_BRIEF => self.on_interval_too_brief(line, response),
+            status if is_redirection(status.code()) => self.register_elsewhere_as_told(line, own, response),
             StatusCode::FORBIDDEN => self.refuse(line, format!("the registrar refuses: {}", in_words(response))),
             status if is_unavailable(status) => {
                 self.register_elsewhere(line, format!("the registrar answered {}", in_words(response)), retry_after(response));
@@ -201,10 +218,31 @@ impl Stack {
 
     fn on_register_challenge(&mut self, line: LineNumber, own: &LineSettings, response: &Response) {
         let Some(registration) = self.core.registrations.get_mut(&line) else { return };
-        match (registration.auth.on_challenge(response, own), registration.route) {
+        match (registration.series.auth.on_challenge(response, own), registration.route) {
             (Ok(()), Some(route)) => self.send_register(line, route),
             (Ok(()), None) => self.register_later(line, "the registrar's address is lost".to_owned(), None),
+            (Err(failure), _) if failure.may_pass() => self.on_credentials_refused(line, own, &failure),
             (Err(failure), _) => self.refuse(line, failure.to_string()),
+        }
+    }
+
+    /// Nothing is bound for who does not say who it is (B185), but it is no last word as 403 is (B211): credentials are tried
+    /// afresh after REG_RTX_INTVL_n, and ever more seldom (decision 39).
+    fn on_credentials_refused(&mut self, line: LineNumber, own: &LineSettings, failure: &AuthFailure) {
+        let Some(registration) = self.core.registrations.get_mut(&line) else { return };
+        if registration.stale {
+            return self.register(line);
+        }
+        registration.series.auth = AuthSession::default();
+        registration.binding = None;
+        let back_off = back_off(registration.back_off, own.register_retry);
+        let wait = self.random.later(back_off);
+        self.core.timers.disarm(TimerOwner::Line(line), Timer::BindingLost);
+        self.register_later(line, failure.to_string(), Some(wait));
+        if let Some(registration) = self.core.registrations.get_mut(&line)
+            && registration.activity == Activity::Waiting
+        {
+            registration.back_off = back_off;
         }
     }
 
@@ -223,6 +261,10 @@ impl Stack {
     }
 
     fn refuse(&mut self, line: LineNumber, reason: String) {
+        // What was refused is not what is to be said by now.
+        if self.core.registrations.get(&line).is_some_and(|registration| registration.stale) {
+            return self.register(line);
+        }
         self.core.timers.disarm_all(TimerOwner::Line(line));
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.binding = None;
@@ -231,17 +273,23 @@ impl Stack {
         self.set_activity(line, Activity::Refused { reason });
     }
 
-    fn register_later(&mut self, line: LineNumber, reason: String, after: Option<Duration>) {
+    /// This attempt has failed: whom the registrar has named besides is asked, else the line waits.
+    pub(super) fn register_later(&mut self, line: LineNumber, reason: String, after: Option<Duration>) {
         let Some(settings) = self.settings() else { return };
         let Some(own) = line_of(&settings, line) else { return };
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.last_error = reason;
+            registration.back_off = Duration::ZERO;
             if std::mem::take(&mut registration.leaving) {
                 registration.binding = None;
                 return self.set_activity(line, Activity::Off);
             }
         }
-        let wait = after.unwrap_or(own.register_retry).clamp(SHORTEST_REFRESH, LONGEST_RETRY);
+        if self.register_at_next_target(line) {
+            return;
+        }
+        // Many phones have lost the same server at one moment.
+        let wait = after.unwrap_or_else(|| self.random.later(own.register_retry)).clamp(SHORTEST_REFRESH, LONGEST_RETRY);
         self.arm(TimerOwner::Line(line), Timer::RegisterRetry, wait);
         self.set_activity(line, Activity::Waiting);
     }
@@ -255,16 +303,21 @@ impl Stack {
             self.core.timers.disarm_all(TimerOwner::Line(line));
             return self.set_activity(line, Activity::Off);
         }
+        registration.series.auth.accepted();
+        registration.back_off = Duration::ZERO;
         if std::mem::take(&mut registration.opening) {
             return self.register_at_last_route(line);
         }
-        let granted = granted(response, contact.as_ref()).unwrap_or(registration.expires);
+        // RFC 3261 10.3: a registrar may shorten the time; one that lengthens it would be asked by nobody for as long as it
+        // likes.
+        let granted = granted(response, contact.as_ref()).map_or(registration.expires, |granted| granted.min(registration.expires));
         if granted == 0 {
             registration.binding = None;
             return self.register_later(line, "the registrar keeps no binding".to_owned(), None);
         }
         let port = registration.route.map_or(5060, |route| route.remote.port());
-        let host = own.registrar.as_ref().map(|server| server.host.clone()).unwrap_or_default();
+        let named = registration.series.target.as_ref().and_then(|target| Some(target.host()?.bare()));
+        let host = named.or_else(|| own.registrar.as_ref().map(|server| server.host.clone())).unwrap_or_default();
         let registrar =
             if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         registration.binding = Some(Binding { registrar, expires: granted });
@@ -284,6 +337,9 @@ impl Stack {
         }
         if let Some(server) = server {
             self.on_server_well(line, server);
+        }
+        if self.core.registrations.get(&line).is_some_and(|registration| registration.stale) {
+            self.register(line);
         }
     }
 
@@ -315,6 +371,8 @@ impl Stack {
         {
             registration.way.has_lasted();
         }
+        // Its moment has come.
+        self.core.unspread.remove(&line);
         self.register(line);
     }
 

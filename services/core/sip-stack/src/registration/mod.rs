@@ -7,31 +7,41 @@
 //!    +----------------------+    | other failure, no     |  |          | BindingLost while trying:
 //!                                | answer: RegisterRetry |  |          | not registered any more
 //!                                +-----------------------+  |
-//!                                        403, or credentials refused: Refused (until settings change or Register)
+//!                                        403, or no password: Refused (until settings change or Register)
+//!                                        credentials refused: Waiting, ever longer (decision 39)
 //!                                        401, 407, 423: Trying, at once, each reason once
+//!                                        300 to 302: Trying, where the registrar says (`elsewhere`)
 //!                                        503, 408, no answer: Trying, at the next server, while there is one
 //! ```
 //!
-//! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
+//! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between. What other
+//! settings ask of it is in `change`.
 
 mod attempt;
+mod change;
+mod elsewhere;
 mod service_route;
 mod way;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
-use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response};
+use sip_wire::{CSeq, HeaderName, Method, NameAddr, Request, Response, Uri};
 
 use crate::addresses::{self};
 use crate::auth::AuthSession;
-use crate::interface::{Event, LineSettings, LineState, QueryId, StackSettings};
+use crate::interface::{Event, LineSettings, LineState, QueryId};
 use crate::locate::Asker;
 use crate::random::Random;
+use crate::session::Elsewhere;
 use crate::stack::{Stack, line_of};
 use crate::timers::TimerOwner;
-use crate::transaction::{Owner, Route, TransactionId};
+use crate::transaction::{Route, TransactionId};
+
+pub(crate) use change::Change;
+use change::Goodbye;
 
 /// Addresses of servers that are remembered.
 const MOST_SERVERS: usize = 16;
@@ -41,7 +51,7 @@ const MOST_SERVERS: usize = 16;
 enum Activity {
     /// The line is not in use, or has no registrar.
     Off,
-    /// For the socket, or for RegisterRetry.
+    /// For the socket, for RegisterRetry, or for the end of a goodbye.
     Waiting,
     /// For the registrar's address.
     Locating { query: QueryId },
@@ -60,16 +70,24 @@ struct Binding {
     expires: u32,
 }
 
+/// The REGISTERs of one binding: one Call-ID, numbers that grow (RFC 3261 10.2).
+#[derive(Clone, Serialize, Deserialize)]
+struct Series {
+    call_id: String,
+    from_tag: String,
+    cseq: u32,
+    auth: AuthSession,
+    /// Whom they are for in place of the configured registrar, because that has said so.
+    target: Option<Uri>,
+}
+
 /// One line's registration.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Registration {
     activity: Activity,
     binding: Option<Binding>,
     last_error: String,
-    call_id: String,
-    from_tag: String,
-    cseq: u32,
-    auth: AuthSession,
+    series: Series,
     /// Seconds to ask for: the setting's, or what a 423 wanted.
     expires: u32,
     /// Where the last REGISTER went.
@@ -87,6 +105,14 @@ pub(crate) struct Registration {
     service_route: Vec<NameAddr>,
     /// Expires: 0 is being said.
     leaving: bool,
+    /// Where the registrar has sent this attempt.
+    elsewhere: Elsewhere,
+    /// The REGISTER under way does not say what the settings want said.
+    stale: bool,
+    /// The wait after credentials were refused; zero where the last answer was another.
+    back_off: Duration,
+    /// The binding of earlier settings, while it is being cancelled.
+    goodbye: Option<Box<Goodbye>>,
     /// The last state that was told.
     told: Option<LineState>,
 }
@@ -97,10 +123,7 @@ impl Registration {
             activity: Activity::Off,
             binding: None,
             last_error: String::new(),
-            call_id: random.token() + &random.token(),
-            from_tag: random.token(),
-            cseq: 0,
-            auth: AuthSession::default(),
+            series: Series::new(random),
             expires: line.register_expires,
             route: None,
             others: Vec::new(),
@@ -110,6 +133,10 @@ impl Registration {
             servers: Vec::new(),
             service_route: Vec::new(),
             leaving: false,
+            elsewhere: Elsewhere::default(),
+            stale: false,
+            back_off: Duration::ZERO,
+            goodbye: None,
             told: None,
         }
     }
@@ -125,6 +152,7 @@ impl Registration {
         match (&self.activity, &self.binding) {
             (Activity::Refused { reason }, _) => LineState::Failed { reason: reason.clone() },
             (_, Some(binding)) => LineState::Registered { registrar: binding.registrar.clone(), expires: binding.expires },
+            (_, None) if !self.back_off.is_zero() => LineState::Failed { reason: self.last_error.clone() },
             (_, None) => LineState::Registering { last_error: trouble.unwrap_or_else(|| self.last_error.clone()) },
         }
     }
@@ -133,12 +161,25 @@ impl Registration {
     pub(crate) fn has_another_server(&self) -> bool {
         !self.others.is_empty()
     }
+}
+
+impl Series {
+    fn new(random: &mut Random) -> Series {
+        Series {
+            call_id: random.token() + &random.token(),
+            from_tag: random.token(),
+            cseq: 0,
+            auth: AuthSession::default(),
+            target: None,
+        }
+    }
 
     /// The REGISTER of RFC 3261 10.2, without Via and credentials.
     fn request(&mut self, line: &LineSettings, contact: NameAddr, expires: u32) -> Request {
         self.cseq = self.cseq.saturating_add(1);
         let own = addresses::own_address(line);
-        let mut request = Request::new(Method::REGISTER, addresses::registrar_uri(line));
+        let target = self.target.clone().unwrap_or_else(|| addresses::registrar_uri(line));
+        let mut request = Request::new(Method::REGISTER, target);
         let headers = &mut request.headers;
         if let Some(route) = addresses::outbound_route(line) {
             headers.push(HeaderName::ROUTE, route);
@@ -154,19 +195,6 @@ impl Registration {
         }
         request
     }
-}
-
-/// Whether what a REGISTER says, to whom, or when, differs.
-pub(crate) fn registers_anew(old: &LineSettings, new: &LineSettings) -> bool {
-    let said = |line: &LineSettings| {
-        (
-            (line.enabled, line.user.clone(), line.domain.clone(), line.display_name.clone(), line.auth_id.clone()),
-            (line.password.clone(), line.registrar.clone(), line.outbound_proxy.clone(), line.srv_prefix.clone()),
-            (line.source_port, line.register_expires, line.request_uri_port, line.user_phone, line.add_rport, line.transport),
-            (line.details.transport_udp, line.details.expires_header),
-        )
-    };
-    said(old) != said(new)
 }
 
 impl Stack {
@@ -209,48 +237,15 @@ impl Stack {
         }
     }
 
-    /// Before other settings take effect: what is registered under the old ones is cancelled where USE_DEL_REG_CLOSE_n wants it
-    /// (B318). Nobody waits for the answer.
-    pub(crate) fn cancel_outdated(&mut self, old: &StackSettings, new: &StackSettings) {
-        for line in LineNumber::all() {
-            let (Some(before), Some(after)) = (line_of(old, line), line_of(new, line)) else { continue };
-            if !before.unregister_on_stop || !registers_anew(before, after) {
-                continue;
-            }
-            let registration = self.core.registrations.get(&line).filter(|registration| registration.binding.is_some());
-            let Some(route) = registration.and_then(|registration| registration.route) else { continue };
-            let Some(contact) = self.registered_contact(line, route.flow) else { continue };
-            let Some(registration) = self.core.registrations.get_mut(&line) else { continue };
-            let mut goodbye = registration.request(before, contact, 0);
-            registration.auth.sign(&mut goodbye, before, &mut self.random);
-            self.start_client(Owner::Nobody, line, route, goodbye);
-        }
-    }
-
-    /// New settings: registers anew where that is needed.
-    pub(crate) fn plan_registrations(&mut self, old: Option<&StackSettings>, new: &StackSettings) {
-        for line in LineNumber::all() {
-            let Some(own) = line_of(new, line) else { continue };
-            let before = old.and_then(|old| line_of(old, line));
-            let moved = old.is_none_or(|old| old.addresses != new.addresses);
-            if !moved && before.is_some_and(|before| !registers_anew(before, own)) {
-                continue;
-            }
-            self.stop_registration(line);
-            let registration = Registration::new(&mut self.random, own);
-            let told = self.core.registrations.insert(line, registration).and_then(|old| old.told);
-            if let Some(registration) = self.core.registrations.get_mut(&line) {
-                registration.told = told;
-            }
-            self.register(line);
-            self.touch();
-        }
-    }
-
     fn stop_registration(&mut self, line: LineNumber) {
         self.core.timers.disarm_all(TimerOwner::Line(line));
-        if let Some(Activity::Locating { query }) = self.core.registrations.get(&line).map(|own| own.activity.clone()) {
-            self.forget_query(query);
+        match self.core.registrations.get(&line).map(|own| own.activity.clone()) {
+            Some(Activity::Locating { query }) => self.forget_query(query),
+            // Said once more it would undo what follows.
+            Some(Activity::Trying { transaction }) => {
+                self.end_transaction(transaction);
+            }
+            Some(Activity::Off | Activity::Waiting | Activity::Bound | Activity::Refused { .. }) | None => {}
         }
     }
 
@@ -262,7 +257,7 @@ impl Stack {
 
     /// Whether a goodbye waits for its answer.
     pub(crate) fn is_unregistering(&self) -> bool {
-        self.core.registrations.values().any(|registration| registration.leaving)
+        self.core.registrations.values().any(|registration| registration.leaving || registration.goodbye.is_some())
     }
 
     /// The servers' addresses behind a name, as the resolver found them; the newest are kept. Not those of whom a person calls by

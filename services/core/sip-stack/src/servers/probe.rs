@@ -37,9 +37,8 @@ impl Stack {
 
     /// Not all phones at the same moment: up to a quarter later.
     fn probe_after(&mut self, (line, server): Key, wait: Duration) {
-        let range = u64::try_from(wait.as_millis() / 4).unwrap_or(0);
-        let later = Duration::from_millis(self.random.below(range));
-        self.arm(TimerOwner::Server(line, server), Timer::ServerProbe, wait + later);
+        let wait = self.random.later(wait);
+        self.arm(TimerOwner::Server(line, server), Timer::ServerProbe, wait);
     }
 
     /// One of a server's timers.

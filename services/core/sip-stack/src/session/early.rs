@@ -113,6 +113,8 @@ impl Stack {
         let mut dialog = early.dialog.clone()?;
         self.settle_peer(line, identity, &mut dialog);
         if let Ok(cseq) = response.headers.cseq() {
+            // A request of its own: what its challenges refuse is no answer of the INVITE's.
+            call.auth.begin();
             self.send_prack(call, &mut dialog, &RAck { rseq, cseq }, &settings);
         }
         if let State::Inviting(inviting) = &mut call.state

@@ -300,7 +300,7 @@ impl Stack {
                 self.core.calls.get(&call).map(|call| call.local_tag.clone()).unwrap_or_default()
             }
             Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) | Owner::Probe(_) => String::new(),
-            Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => String::new(),
+            Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Goodbye(_) | Owner::Nobody => String::new(),
             Owner::Refer(_) | Owner::ReferNotify(_) => String::new(),
         };
         self.respond_status(id, StatusCode::OK, &tag);
@@ -310,7 +310,7 @@ impl Stack {
             Owner::Reinvite(call) if !answered => self.on_reinvite_cancelled(call, invite),
             Owner::Invite(_) | Owner::Reinvite(_) => {}
             Owner::Registration(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Info(_) | Owner::Probe(_) => {}
-            Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Nobody => {}
+            Owner::Bye(_) | Owner::Cancel(_) | Owner::Subscription(_) | Owner::Goodbye(_) | Owner::Nobody => {}
             Owner::Refer(_) | Owner::ReferNotify(_) => {}
         }
     }

@@ -57,6 +57,7 @@ use crate::view::{CallStage, CallView};
 
 pub(crate) use dial::refusal_in_words;
 pub(crate) use interval::{SessionInterval, TIMER};
+pub(crate) use redirected::{Elsewhere, is_redirection};
 pub(crate) use reliable::{RELIABLE, Reliable};
 pub(crate) use talking::Unacked;
 

@@ -21,7 +21,7 @@ const NO_REDIRECTIONS: [u16; 2] = [305, 380];
 /// From here on nobody else need be asked (RFC 3261 21.6).
 const GLOBAL_FAILURE: u16 = 600;
 
-/// Where a call of ours has been made to and where else it may be.
+/// Where a call of ours has been made to and where else it may be; or a registration.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Elsewhere {
     /// In order, the dialled one first; empty before the first 3xx.
@@ -56,7 +56,14 @@ impl Elsewhere {
         self.number
     }
 
-    fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {
+    /// The first of all, before the first 3xx.
+    pub(crate) fn begin_at(&mut self, first: Uri) {
+        if self.tried.is_empty() {
+            self.tried.push(first);
+        }
+    }
+
+    pub(crate) fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {
         for (q, uri) in contacts {
             let known = self.tried.iter().chain(self.waiting.iter().map(|(_, uri)| uri)).any(|known| known.equivalent(&uri));
             if !known && self.tried.len() + self.waiting.len() < MOST_TARGETS {
@@ -67,7 +74,7 @@ impl Elsewhere {
         self.waiting.make_contiguous().sort_by_key(|(q, _)| std::cmp::Reverse(*q));
     }
 
-    fn next(&mut self) -> Option<Uri> {
+    pub(crate) fn next(&mut self) -> Option<Uri> {
         let (_, uri) = self.waiting.pop_front()?;
         self.tried.push(uri.clone());
         Some(uri)
@@ -81,9 +88,7 @@ impl Stack {
         if !is_redirection(response.status.code()) {
             return;
         }
-        if call.elsewhere.tried.is_empty() {
-            call.elsewhere.tried.push(inviting.target.clone());
-        }
+        call.elsewhere.begin_at(inviting.target.clone());
         let contacts = response.headers.contact().map(|contacts| contacts.list().to_vec()).unwrap_or_default();
         call.elsewhere.take_in(contacts.iter().filter_map(|contact| Some((contact.q(), target_of(contact, own)?))));
     }
@@ -137,8 +142,8 @@ impl Stack {
     }
 }
 
-/// A code of the class that nobody knows counts as 300 (RFC 3261 8.1.3.2).
-fn is_redirection(code: u16) -> bool {
+/// A status whose Contacts say where else to ask: one of the class that nobody knows counts as 300 (RFC 3261 8.1.3.2).
+pub(crate) fn is_redirection(code: u16) -> bool {
     (300..400).contains(&code) && !NO_REDIRECTIONS.contains(&code)
 }
 

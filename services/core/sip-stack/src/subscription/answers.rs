@@ -6,7 +6,7 @@ use std::time::Duration;
 use sip_wire::{Response, StatusCode};
 
 use super::{Stage, SubscriptionId};
-use crate::auth::is_challenge;
+use crate::auth::{AuthSession, back_off, is_challenge};
 use crate::client::{Outcome, Told};
 use crate::registration::in_words;
 use crate::servers::is_unavailable;
@@ -62,6 +62,7 @@ impl Stack {
         let Some(settings) = self.settings() else { return };
         let ended = told.request.headers.expires().ok().flatten() == Some(0);
         let Some(subscription) = self.subscription(id) else { return };
+        subscription.auth.accepted();
         if !told.request.body.is_empty() {
             subscription.bodies.pop_front();
         }
@@ -103,8 +104,19 @@ impl Stack {
         let Some(own) = line_of(&settings, subscription.key.line) else { return };
         match subscription.auth.on_challenge(response, own) {
             Ok(()) => self.subscribe_again(id),
+            Err(failure) if failure.may_pass() => self.on_subscriber_refused(id, own.subscribe_retry, failure.to_string()),
             Err(failure) => self.refuse_subscription(id, failure.to_string()),
         }
+    }
+
+    /// Credentials that are refused are tried afresh, ever more seldom (decision 39); what stands stands meanwhile.
+    fn on_subscriber_refused(&mut self, id: SubscriptionId, usual: Duration, reason: String) {
+        let Some(subscription) = self.subscription(id) else { return };
+        subscription.auth = AuthSession::default();
+        subscription.back_off = back_off(subscription.back_off, usual);
+        let back_off = subscription.back_off;
+        let wait = Some(self.random.later(back_off));
+        if self.stands(id) { self.refresh_later(id, reason, wait) } else { self.subscribe_later(id, reason, wait) }
     }
 
     /// The same once more: with credentials, or for a longer time.

@@ -258,8 +258,10 @@ impl Stack {
     /// has run out.
     pub(super) fn hold_for(&mut self, id: SubscriptionId, granted: u32) {
         let Some(settings) = self.settings() else { return };
-        let (now, life) = (self.now, Duration::from_secs(granted.into()));
+        let now = self.now;
         let Some(subscription) = self.subscription(id) else { return };
+        // RFC 6665 4.2.1.1: never more than was asked for.
+        let life = Duration::from_secs(granted.min(subscription.expires).into());
         let Stage::Standing(standing) = &mut subscription.stage else { return };
         standing.until = now + life;
         let rate = line_of(&settings, subscription.key.line).map_or(100, |own| own.subscribe_interval_rate.clamp(1, 100));

@@ -9,7 +9,7 @@ use sip_wire::{HeaderName, Method};
 use super::{Stage, Subscription, SubscriptionId, SubscriptionKey, SubscriptionState};
 use crate::interface::{Event, LineSettings, StackSettings};
 use crate::locate::Asker;
-use crate::registration::registers_anew;
+use crate::registration::Change;
 use crate::stack::{Stack, line_of};
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Owner;
@@ -228,11 +228,32 @@ impl Stack {
             let Some(own) = line_of(new, line) else { continue };
             let before = old.and_then(|old| line_of(old, line));
             let moved = old.is_none_or(|old| old.addresses != new.addresses);
-            if !moved && before.is_some_and(|before| !subscribes_anew(before, own)) {
-                continue;
-            }
+            let kept = before.filter(|before| !moved && !subscribes_anew(before, own));
             for id in self.core.subscriptions.of_line(line) {
-                self.plan_subscription(id);
+                match kept {
+                    Some(before) => self.adapt_subscription(id, before, own),
+                    None => self.plan_subscription(id),
+                }
+            }
+        }
+    }
+
+    /// What stands stays: another time is asked for in its dialog, and what was refused may be taken by now.
+    fn adapt_subscription(&mut self, id: SubscriptionId, before: &LineSettings, own: &LineSettings) {
+        let Some(subscription) = self.subscription(id).filter(|one| !one.unwanted) else { return };
+        let failed = matches!(subscription.stage, Stage::Refused { .. }) || !subscription.back_off.is_zero();
+        if failed && subscription.standing().is_none() && Change::between(before, own) != Change::Nothing {
+            return self.plan_subscription(id);
+        }
+        let other_time = before.subscribe_expires != own.subscribe_expires && subscription.wish.expires.is_none();
+        if let Stage::Standing(standing) = &subscription.stage
+            && other_time
+        {
+            let open = standing.open.is_some();
+            (subscription.expires, subscription.stale) = (own.subscribe_expires, true);
+            self.touch();
+            if !open {
+                self.refresh_subscription(id);
             }
         }
     }
@@ -250,10 +271,8 @@ impl Stack {
     }
 }
 
-/// Whether what a SUBSCRIBE says, or to whom, differs.
+/// Whether it is another one that a line subscribes as, or another server that it subscribes at.
 fn subscribes_anew(old: &LineSettings, new: &LineSettings) -> bool {
-    let said = |line: &LineSettings| {
-        (line.presence.clone(), line.second_presence, line.proxy.clone(), line.second_proxy, line.subscribe_expires)
-    };
-    registers_anew(old, new) || said(old) != said(new)
+    let said = |line: &LineSettings| (line.presence.clone(), line.second_presence, line.proxy.clone(), line.second_proxy);
+    Change::between(old, new) == Change::Binding || said(old) != said(new)
 }

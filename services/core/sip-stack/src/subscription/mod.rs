@@ -10,6 +10,7 @@
 //!             |  +-------------------+                                 | 481, deactivated, timeout, run out: at once
 //!             +--------------------------------------------------------+ probation, giveup, others: later
 //!                                                                      | 403, rejected, noresource, invariant: Refused
+//!      credentials refused: asked again with waits that grow to half an hour (decision 39); what stands stands
 //!      405, 489, 501: the server does not know the package; asked again with waits that grow to a day
 //!      Unsubscribe: Expires 0 in the dialog; gone with the last NOTIFY
 //!      wished for once (line-seize): whatever ends or fails is told as Refused, and it is gone
@@ -110,7 +111,7 @@ pub(crate) struct Subscription {
     bodies: VecDeque<SubscribeBody>,
     /// The last SUBSCRIBE does not say what is wished now.
     stale: bool,
-    /// The last wait after "I don't know this package"; zero while the server knows it.
+    /// The last wait after "I don't know this package", or after refused credentials; zero while there is nothing of that kind.
     back_off: Duration,
     /// When it was last begun anew without a wait.
     renewed: Option<Tick>,

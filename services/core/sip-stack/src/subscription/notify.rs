@@ -127,10 +127,10 @@ impl Stack {
         let Some(subscription) = self.subscription(id) else { return };
         subscription.last_error.clear();
         subscription.back_off = Duration::ZERO;
-        let (news, open) = (subscription.has_news(), subscription.open().is_some());
+        let (news, open, most) = (subscription.has_news(), subscription.open().is_some(), subscription.expires);
         let Some(standing) = subscription.standing() else { return };
         standing.pending = said.pending;
-        let told = said.expires.filter(|seconds| {
+        let told = said.expires.map(|seconds| seconds.min(most)).filter(|seconds| {
             let ends = now + Duration::from_secs((*seconds).into());
             granted.is_some() || ends.since(standing.until).max(standing.until.since(ends)) > SAME
         });

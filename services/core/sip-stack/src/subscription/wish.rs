@@ -48,7 +48,7 @@ pub enum SubscriptionState {
     Pending,
     /// The server holds it.
     Active,
-    /// Refused for good (403, B211; RFC 6665 4.1.3: rejected, noresource, invariant; credentials): not asked for again until
+    /// Refused for good (403, B211; RFC 6665 4.1.3: rejected, noresource, invariant; no password): not asked for again until
     /// the line's settings or the wish change, or somebody has the line register.
     Refused {
         /// In words.

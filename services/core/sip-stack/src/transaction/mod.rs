@@ -145,6 +145,8 @@ pub(crate) enum Owner {
     ReferNotify(ReferralId),
     /// Our OPTIONS to a server of the line that has failed.
     Probe(LineNumber),
+    /// The line's REGISTER that cancels the binding of earlier settings.
+    Goodbye(LineNumber),
     /// Nobody: requests that are answered at once, and our BYE of a leg that no call wants.
     Nobody,
 }

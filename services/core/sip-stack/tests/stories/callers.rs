@@ -79,7 +79,7 @@ fn a_server_is_known_by_its_resolved_address() {
     let server = net.peer(SERVER);
     net.stack(settings("10.0.0.1", "200", Some("sip.example.com")));
     net.nodes[0].names.insert("sip.example.com".into(), vec![server]);
-    net.run_for(Duration::from_secs(11));
+    net.run_for(Duration::from_secs(13));
     assert!(net.titles(server).contains(&"REGISTER".to_owned()));
     let caller = Caller::new(server, net.nodes[0].ip, "200");
     let sdp = caller.sdp(PCMU);

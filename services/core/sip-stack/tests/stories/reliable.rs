@@ -433,6 +433,25 @@ fn a_challenged_prack_goes_again_with_credentials() {
     assert_eq!((again.headers.get("RAck"), again.headers.cseq().unwrap().number), (Some("5 1 INVITE"), 3));
 }
 
+/// RFC 3261 22: each request has its own challenges; that of the INVITE was answered, and the nonce has been used up since.
+#[test]
+fn a_prack_is_challenged_anew_after_its_invite_was() {
+    let mut dialled = dialled();
+    let mut refusal = answer(&dialled.invite, 407, "c");
+    refusal.headers.push("Proxy-Authenticate", "Digest realm=\"lab\", nonce=\"n1\", qop=\"auth\"");
+    dialled.send(refusal);
+    let got = dialled.got();
+    dialled.invite = requests(&got, "INVITE")[0].clone();
+    provisional(&mut dialled, 180, "a", 1, None);
+    let got = dialled.got();
+    let mut refusal = answer(requests(&got, "PRACK")[0], 407, "");
+    refusal.headers.push("Proxy-Authenticate", "Digest realm=\"lab\", nonce=\"n2\", qop=\"auth\"");
+    dialled.send(refusal);
+    let got = dialled.got();
+    let again = requests(&got, "PRACK")[0];
+    assert_eq!(again.headers.proxy_authorization().unwrap()[0].get("nonce"), Some("n2"));
+}
+
 /// A PRACK that fails says nothing about the call.
 #[test]
 fn a_refused_prack_changes_nothing() {

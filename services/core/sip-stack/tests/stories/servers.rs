@@ -239,7 +239,7 @@ fn where_nobody_answers_everybody_is_tried_again_after_the_usual_wait() {
     lab.net.received(lab.second);
     lab.net.run_for(Duration::from_millis(9800));
     assert!(lab.net.titles(lab.first).is_empty());
-    lab.net.run_for(Duration::from_millis(400));
+    lab.net.run_for(Duration::from_millis(2_700));
     lab.request(lab.first, "REGISTER");
     lab.unreachable(lab.first);
     lab.run(1, &silent, &well);

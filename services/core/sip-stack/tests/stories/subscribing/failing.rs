@@ -32,16 +32,46 @@ fn a_challenge_is_answered_outside_and_inside_the_dialog() {
     assert_eq!(lab.state(), SubscriptionState::Active);
 }
 
-/// B185's rule, for subscriptions.
+/// B185 and B211, for subscriptions; decision 39.
 #[test]
-fn a_refused_password_is_not_repeated() {
+fn a_refused_password_is_tried_afresh_ever_more_seldom() {
     let mut lab = Lab::new();
     let first = lab.subscribe();
     lab.refuse(&first, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]);
     let second = lab.subscribe();
     lab.refuse(&second, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n2\"")]);
-    lab.seconds(86_400);
-    assert!(lab.quiet() && matches!(lab.state(), SubscriptionState::Refused { .. }));
+    for wait in [10, 20, 40, 80] {
+        assert!(matches!(lab.state(), SubscriptionState::Asking { last_error } if last_error.contains("authentication failed")));
+        lab.net.run_for(Duration::from_millis(1000 * wait - 200));
+        assert!(lab.quiet(), "{wait}");
+        lab.net.run_for(Duration::from_millis(250 * wait + 200));
+        let first = lab.subscribe();
+        assert!(!first.headers.has("Authorization"), "afresh");
+        lab.refuse(&first, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]);
+        let second = lab.subscribe();
+        lab.refuse(&second, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n2\"")]);
+    }
+    let mut better = given();
+    better.lines[0].password = agreements::Secret::new("better");
+    lab.configure(better);
+    let better = lab.subscribe();
+    lab.grant(&better, 100);
+    lab.notify(&better, "active", SUMMARY);
+    assert_eq!(lab.state(), SubscriptionState::Active);
+}
+
+/// RFC 5057 5.1: a challenge ends no subscription.
+#[test]
+fn a_refused_password_leaves_what_stands() {
+    let (mut lab, _) = Lab::standing(100);
+    lab.seconds(91);
+    let refresh = lab.subscribe();
+    lab.refuse(&refresh, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]);
+    let signed = lab.subscribe();
+    lab.refuse(&signed, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n2\"")]);
+    assert_eq!(lab.state(), SubscriptionState::Active);
+    lab.notify(&signed, "active;expires=60", "");
+    assert_eq!(lab.codes(), [200]);
 }
 
 /// B211; and what makes it try again.

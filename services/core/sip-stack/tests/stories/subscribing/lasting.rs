@@ -62,6 +62,35 @@ fn other_settings_of_the_line_begin_anew_and_end_what_was() {
     assert!(lab.quiet(), "a line that is off asks for nothing");
 }
 
+/// The least that is needed: the next SUBSCRIBE of the same dialog asks for it.
+#[test]
+fn another_time_is_asked_for_in_the_dialog() {
+    let (mut lab, first) = Lab::standing(600);
+    let mut other = given();
+    other.lines[0].subscribe_expires = 300;
+    lab.configure(other);
+    let second = lab.subscribe();
+    assert_eq!((second.headers.expires().unwrap(), second.headers.call_id()), (Some(300), first.headers.call_id()));
+    lab.grant(&second, 300);
+    lab.notify(&second, "active", "");
+    assert_eq!((lab.codes(), lab.state()), (vec![200], SubscriptionState::Active));
+}
+
+/// RFC 6665 4.2.1.1: neither a 2xx nor a NOTIFY gives more than was asked for.
+#[test]
+fn a_server_that_grants_more_than_was_asked_is_asked_again_in_the_asked_time() {
+    let mut short = given();
+    short.lines[0].subscribe_expires = 100;
+    let mut lab = Lab::with(short);
+    lab.command(subscribe_command());
+    let first = lab.subscribe();
+    lab.grant(&first, u32::MAX);
+    lab.notify(&first, &format!("active;expires={}", u32::MAX), "");
+    lab.codes();
+    lab.seconds(91);
+    lab.subscribe();
+}
+
 #[test]
 fn without_a_socket_it_waits_for_one() {
     let mut lab = Lab::with(given());
