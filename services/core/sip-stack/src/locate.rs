@@ -35,6 +35,8 @@ pub(crate) enum Asker {
 struct Query {
     asker: Asker,
     line: LineNumber,
+    /// Its answer is how the line is bound anew, not a name's.
+    of_binding: bool,
 }
 
 /// Questions that are open.
@@ -93,17 +95,31 @@ impl Stack {
         if self.core.flows.any_up(line).is_none() {
             return Located::Nowhere(self.no_socket(line));
         }
-        let query = self.ask(line, asker);
+        let query = self.ask(line, asker, false);
         self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop) });
         Located::Asked(query)
     }
 
+    /// The way depends on how the line is bound anew, which is being found out: the asker is told as of a name.
+    pub(crate) fn await_binding(&mut self, line: LineNumber, asker: Asker) -> QueryId {
+        self.ask(line, asker, true)
+    }
+
+    /// It is known how the line is bound.
+    pub(crate) fn on_binding_settled(&mut self, line: LineNumber) {
+        let open = self.core.queries.open.iter().filter(|(_, query)| query.of_binding && query.line == line);
+        let open: Vec<QueryId> = open.map(|(id, _)| *id).collect();
+        for query in open {
+            self.on_resolved(query, Ok(Vec::new()));
+        }
+    }
+
     /// One question per asker: a newer one takes the place of an older one, so that no peer can make many.
-    fn ask(&mut self, line: LineNumber, asker: Asker) -> QueryId {
+    fn ask(&mut self, line: LineNumber, asker: Asker, of_binding: bool) -> QueryId {
         self.forget_queries_of(asker);
         self.core.queries.next += 1;
         let query = QueryId(self.core.queries.next);
-        self.core.queries.open.insert(query, Query { asker, line });
+        self.core.queries.open.insert(query, Query { asker, line, of_binding });
         self.arm(TimerOwner::Query(query), Timer::Resolve, PATIENCE);
         query
     }
@@ -158,8 +174,11 @@ impl Stack {
 
     /// The resolver's answer, or its silence.
     pub(crate) fn on_resolved(&mut self, query: QueryId, targets: Result<Vec<SocketAddr>, String>) {
-        let Some(Query { asker, line }) = self.core.queries.open.get(&query).copied() else { return };
+        let Some(Query { asker, line, of_binding }) = self.core.queries.open.get(&query).copied() else { return };
         self.forget_query(query);
+        if let (true, Asker::Dial(call)) = (of_binding, asker) {
+            return self.dial_by_another_way(call, query);
+        }
         let routes = match targets {
             Ok(targets) => {
                 self.note_servers(line, &targets, asker);

@@ -109,6 +109,11 @@ impl ServerTable {
         if order.is_empty() { preferred } else { order }
     }
 
+    /// Whether it is known not to be there.
+    pub(crate) fn is_passed_over(&self, line: LineNumber, server: SocketAddr) -> bool {
+        self.known.get(&(line, server)).is_some_and(Server::is_passed_over)
+    }
+
     /// When the first of `targets` may be asked again, if all of them have asked for silence.
     pub(crate) fn silent_until(&self, line: LineNumber, targets: &[SocketAddr], now: Tick) -> Option<Tick> {
         let untils = targets.iter().map(|target| self.known.get(&(line, *target))?.asked_for_silence(now));

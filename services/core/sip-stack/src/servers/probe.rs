@@ -33,6 +33,10 @@ impl Stack {
             self.core.timers.disarm(TimerOwner::Server(line, server), Timer::ServerReturn);
             self.probe_after((line, server), wait);
         }
+        // One that names a time is there, and our calls come from it all the while.
+        if silence.is_none() && self.is_bound_among_others(line, server) {
+            self.bind_anew(line);
+        }
     }
 
     /// Not all phones at the same moment: up to a quarter later.

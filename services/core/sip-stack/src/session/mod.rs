@@ -91,7 +91,7 @@ pub(crate) struct Call {
 /// See the diagram.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum State {
-    /// Waits for the next hop's address.
+    /// Waits for the next hop's address, or for another binding of the line, which may name another way.
     Locating {
         query: QueryId,
         target: Uri,

@@ -2,7 +2,7 @@
 //! user's affair; here they are bytes.
 //!
 //! ```text
-//!  Subscribe     socket, address        2xx, NOTIFY (either first)
+//!  Subscribe     socket, binding, address    2xx, NOTIFY (either first)
 //!  --------> Waiting ---------> Asking ------------------------> Standing -- Refresh: SUBSCRIBE in the dialog --+
 //!             ^  ^  (Locating: name) |                              ^  |                                        |
 //!             |  | other failure,    | no NOTIFY in 64*T1           +--|-- 2xx, NOTIFY -------------------------+
@@ -56,7 +56,7 @@ pub(crate) struct SubscriptionId(u64);
 /// See the diagram.
 #[derive(Clone, Serialize, Deserialize)]
 enum Stage {
-    /// For the socket, or for SubscribeRetry.
+    /// For the socket, for the binding of a line that shall register, or for SubscribeRetry.
     Waiting,
     /// For the server's address.
     Locating { query: QueryId },

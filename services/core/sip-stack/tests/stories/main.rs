@@ -7,6 +7,7 @@ mod crossings;
 mod dialing;
 mod digits;
 mod diverted;
+mod dying;
 mod effort;
 mod forwarding;
 mod fuzzed;
