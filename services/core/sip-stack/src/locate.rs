@@ -145,19 +145,25 @@ impl Stack {
         own.srv_prefix.clone().filter(|_| hop.port.is_none())
     }
 
-    /// The targets that can be reached, in the order in which they are tried. A dialog has no choice: its requests go one way.
+    /// The targets that can be reached, in the order in which they are tried. What is in a dialog goes on where it is, as long as its
+    /// next hop is there too: whoever has taken it over from a server that failed knows it.
     fn routes_to(&self, line: LineNumber, targets: &[SocketAddr], asker: Asker) -> Option<Routes> {
         let own = line_of(self.settings.as_deref()?, line)?;
         let reached: Vec<SocketAddr> = targets.iter().filter(|target| self.route_to(line, **target).is_some()).copied().collect();
-        let order = match asker {
-            Asker::Dialog(_) => reached.into_iter().take(1).collect(),
-            Asker::Subscription(id) if self.has_subscription_dialog(id) => reached.into_iter().take(1).collect(),
-            Asker::Registration(_) | Asker::Dial(_) | Asker::Subscription(_) => {
-                self.core.servers.in_order(line, own, &reached, self.now)
-            }
-        };
+        let peer = self.peer_of(asker).filter(|peer| reached.contains(peer));
+        let order = peer.map_or_else(|| self.core.servers.in_order(line, own, &reached, self.now), |peer| vec![peer]);
         let mut routes = order.into_iter().filter_map(|target| self.route_to(line, target));
         Some(Routes { first: routes.next()?, others: routes.collect() })
+    }
+
+    /// Where the requests of its dialog go, if it has one.
+    fn peer_of(&self, asker: Asker) -> Option<SocketAddr> {
+        let route = match asker {
+            Asker::Dialog(call) => self.core.calls.get(&call)?.dialog()?.peer,
+            Asker::Subscription(id) => self.core.subscriptions.peer_of(id)?,
+            Asker::Registration(_) | Asker::Dial(_) => return None,
+        };
+        Some(route.remote)
     }
 
     /// From the line's socket of that family.

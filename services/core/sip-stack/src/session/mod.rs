@@ -422,8 +422,11 @@ impl Stack {
     pub(crate) fn on_dialog_located(&mut self, identity: CallIdentity, _query: QueryId, route: Result<Route, String>) {
         let Some(call) = self.core.calls.get_mut(&identity) else { return };
         let (Some(dialog), Ok(route)) = (call.dialog_mut(), route) else { return };
-        dialog.peer = route;
-        self.touch();
+        // Where it is there already, it keeps its socket, too.
+        if dialog.peer.remote != route.remote {
+            dialog.peer = route;
+            self.touch();
+        }
     }
 }
 

@@ -252,6 +252,14 @@ impl SubscriptionTable {
         self.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Asking { .. }) && !one.others.is_empty())
     }
 
+    /// Where the requests of its dialog go; none while it has none.
+    pub(crate) fn peer_of(&self, id: SubscriptionId) -> Option<Route> {
+        match &self.all.get(&id)?.stage {
+            Stage::Standing(standing) => Some(standing.dialog.peer),
+            Stage::Waiting | Stage::Locating { .. } | Stage::Asking { .. } | Stage::Refused { .. } => None,
+        }
+    }
+
     /// Whether one goes that way.
     pub(crate) fn any_over(&self, route: Route) -> bool {
         self.all.values().any(|one| one.ways().any(|way| way == route))
@@ -267,11 +275,6 @@ impl Stack {
     /// One, to change it.
     fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
         self.core.subscriptions.all.get_mut(&id)
-    }
-
-    /// Whether its requests go in a dialog.
-    pub(crate) fn has_subscription_dialog(&self, id: SubscriptionId) -> bool {
-        self.core.subscriptions.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Standing(_)))
     }
 
     fn set_stage(&mut self, id: SubscriptionId, stage: Stage) {

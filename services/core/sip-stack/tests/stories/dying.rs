@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::LineNumber;
-use sip_stack::{Command, Input, LineState, StackSettings, SubscriptionKey, SubscriptionWish};
+use sip_stack::{Command, Event, Input, LineState, StackSettings, SubscriptionKey, SubscriptionWish};
 use sip_wire::Request;
-use testbed::virtual_net::peer::requests;
+use testbed::virtual_net::peer::{PCMU, answer, at, requests, with_sdp};
 
 use crate::given::settings;
 use crate::servers::{FIRST, Lab, SECOND, given, silent, well};
@@ -272,4 +272,47 @@ fn what_is_subscribed_during_a_refresh_waits_for_its_outcome_only() {
     lab.net.settle();
     lab.request(lab.first, "SUBSCRIBE");
     assert!(matches!(lab.net.line(0), LineState::Registered { .. }));
+}
+
+/// A call over the second of a name's servers, whose dialog goes by a name that leads to these.
+fn talking_over_the_second(way: &[&str]) -> (Lab, agreements::CallIdentity) {
+    let mut named = settings("10.0.0.1", "200", Some("sip.example.com"));
+    named.lines[0].registrar = None;
+    let mut lab = Lab::new(named);
+    let both = vec![lab.first, lab.second];
+    let names = &mut lab.net.nodes[0].names;
+    names.insert("sip.example.com".into(), both);
+    names.insert("sbc.example.com".into(), way.iter().map(|server| server.parse().unwrap()).collect());
+    let call = lab.net.dial(0, "100");
+    seconds(&mut lab, 33);
+    let invite = lab.request(lab.second, "INVITE");
+    let sdp = format!("v=0\r\no=- 7 7 IN IP4 10.0.0.8\r\ns=-\r\nc=IN IP4 10.0.0.8\r\nt=0 0\r\n{PCMU}");
+    let mut ok = with_sdp(at(answer(&invite, 200, "f"), lab.second), &sdp);
+    ok.headers.push("Record-Route", "<sip:sbc.example.com;lr>");
+    lab.net.send(lab.second, lab.net.nodes[0].ip, ok.to_bytes());
+    lab.net.settle();
+    assert!(lab.net.nodes[0].events(|event| matches!(event, Event::Established { .. }).then_some(())).len() == 1);
+    assert_eq!(lab.net.titles(lab.second), ["ACK"]);
+    (lab, call)
+}
+
+/// RFC 3263 4.3: the server that has taken the call knows it; the name's first one is dead.
+#[test]
+fn a_dialog_stays_with_its_server_while_its_next_hop_leads_there_too() {
+    let (mut lab, call) = talking_over_the_second(&[FIRST, SECOND]);
+    lab.net.command(0, Command::Hold(call));
+    lab.net.settle();
+    lab.request(lab.second, "INVITE");
+    assert!(lab.sent_to(lab.first, "ACK").is_empty());
+}
+
+/// Where its next hop leads elsewhere, it leads to whoever is known to be well.
+#[test]
+fn a_dialog_whose_next_hop_is_elsewhere_avoids_a_dead_server() {
+    let third = "10.0.0.7:5060";
+    let (mut lab, call) = talking_over_the_second(&[FIRST, third]);
+    let third = lab.net.peer(third);
+    lab.net.command(0, Command::Hold(call));
+    lab.net.settle();
+    lab.request(third, "INVITE");
 }
