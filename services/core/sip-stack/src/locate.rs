@@ -87,6 +87,7 @@ impl Stack {
     pub(crate) fn locate(&mut self, line: LineNumber, hop: &Hop, asker: Asker) -> Located {
         if let Some(address) = hop.host.socket(hop.port.unwrap_or(5060)) {
             let targets: Vec<SocketAddr> = [address].into_iter().chain(hop.second).collect();
+            self.core.servers.note_targets(line, &targets, self.now);
             return match self.routes_to(line, &targets, asker) {
                 Some(routes) => Located::At(routes),
                 None => Located::Nowhere(self.no_socket(line)),
@@ -188,6 +189,7 @@ impl Stack {
         let routes = match targets {
             Ok(targets) => {
                 self.note_servers(line, &targets, asker);
+                self.core.servers.note_targets(line, &targets, self.now);
                 let routes = self.routes_to(line, &targets, asker);
                 routes.ok_or_else(|| "the server has no address that can be reached from here".to_owned())
             }

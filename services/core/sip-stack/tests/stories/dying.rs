@@ -316,3 +316,38 @@ fn a_dialog_whose_next_hop_is_elsewhere_avoids_a_dead_server() {
     lab.net.settle();
     lab.request(third, "INVITE");
 }
+
+/// Hours with the first server dead and the second one well; what came to the first.
+fn live(lab: &mut Lab, hours: u64) -> Vec<String> {
+    let mut first = Vec::new();
+    for _ in 0..hours * 720 {
+        first.extend(lab.serve(lab.first, &silent));
+        lab.serve(lab.second, &well);
+        seconds(lab, 5);
+    }
+    first
+}
+
+/// A server that has left the name for a day is not asked any more, one that is wanted is.
+#[test]
+fn a_server_that_nobody_wants_any_more_is_forgotten() {
+    for (stays, forgotten) in [(true, false), (false, true)] {
+        let named = settings("10.0.0.1", "200", Some("sip.example.com"));
+        let mut idle = named.clone();
+        idle.lines[0].enabled = false;
+        let mut lab = Lab::new(idle);
+        let both = vec![lab.first, lab.second];
+        lab.net.nodes[0].names.insert("sip.example.com".into(), both.clone());
+        lab.net.input(0, Input::Settings(Box::new(named)));
+        lab.net.settle();
+        lab.unreachable(lab.first);
+        lab.run(1, &silent, &well);
+        assert!(lab.is_registered());
+        if !stays {
+            lab.net.nodes[0].names.insert("sip.example.com".into(), both[1..].to_vec());
+        }
+        live(&mut lab, 25);
+        let first = live(&mut lab, 1);
+        assert_eq!(first.is_empty(), forgotten, "{first:?}");
+    }
+}
