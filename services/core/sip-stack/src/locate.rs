@@ -2,7 +2,7 @@
 //! told. The order of preference is the resolver's, or primary before secondary; who is passed over in it is said by `servers`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber};
@@ -97,7 +97,8 @@ impl Stack {
             return Located::Nowhere(self.no_socket(line));
         }
         let query = self.ask(line, asker, false);
-        self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop) });
+        let ipv6 = self.core.flows.up(line, IpAddr::V6(Ipv6Addr::UNSPECIFIED)).is_some();
+        self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop), ipv6 });
         Located::Asked(query)
     }
 
