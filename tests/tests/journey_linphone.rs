@@ -119,6 +119,27 @@ async fn a_call_to_linphone_has_reliable_answers_and_is_refreshed_by_it() {
     story.phone.stop().await;
 }
 
+/// RFC 4028 7.4 and 10, B315, B316: we have said that we refresh, and do so by UPDATE; its session, which would be over after 90 seconds,
+/// goes on.
+#[tokio::test]
+async fn a_call_to_linphone_is_refreshed_by_us() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let ours = ["SIP_SESSION_TIME_1=\"90\"", "SIP_REFRESHER_1=\"2\"", "SIP_SESSION_METHOD_1=\"1\""];
+    let mut story = Story::begin(&STRICT[1..], &ours).await;
+    story.call_out().await;
+    story.far.logs("Session-Expires: 90;refresher=uac", LIMIT).await;
+    // The INVITE was sent twice, for Kamailio wants to know who calls. The second UPDATE comes when the first one alone would just have kept it alive.
+    for number in [3, 4] {
+        story.far.logs(&format!("CSeq: {number} UPDATE"), LIMIT * 2).await;
+        story.talks().await;
+    }
+    story.phone.run(&["hangup"]);
+    story.far.says("ended").await;
+    story.phone.stop().await;
+}
+
 /// The same the other way: our 180 is reliable because it knows of it.
 #[tokio::test]
 async fn a_call_from_linphone_has_our_answers_reliably() {

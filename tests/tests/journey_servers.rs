@@ -136,6 +136,12 @@ impl Story {
         self.house.far.event("CALL_CLOSED").await;
     }
 
+    /// The first one has gone for good, and a call has shown it: the line is bound at the second one, where they call us.
+    async fn is_called_at_the_second(&mut self) {
+        self.house.bound(SECOND, 1, LIMIT).await;
+        self.called().await;
+    }
+
     /// They call, over their server, which is the second one.
     async fn called(&mut self) {
         self.house.far.dial(PHONE_ACCOUNT.0).await;
@@ -250,7 +256,7 @@ async fn a_call_that_rings_outlives_the_death_and_return_of_its_server() {
 }
 
 /// The server dies while a call rings and stays away: CANCEL reaches nobody, and the call is over here all the same. The next one
-/// goes over the second server.
+/// goes over the second server, and so do calls to us, long before the binding is to be refreshed.
 #[tokio::test]
 async fn a_call_that_rings_without_its_server_can_be_ended_and_the_next_one_takes_another_way() {
     if !may_make_namespaces() {
@@ -264,6 +270,7 @@ async fn a_call_that_rings_without_its_server_can_be_ended_and_the_next_one_take
     story.house.far.hangup().await;
     story.house.far.event("CALL_CLOSED").await;
     story.call_over(SECOND).await;
+    story.is_called_at_the_second().await;
     story.end().await;
 }
 
@@ -292,7 +299,7 @@ async fn a_call_that_talks_keeps_its_sound_and_its_way_while_its_server_is_away(
 }
 
 /// The server dies while a call talks and stays away: the call goes on, and BYE reaches nobody, but the call is over here. The next
-/// one goes over the second server.
+/// one goes over the second server, and they call us there.
 #[tokio::test]
 async fn a_call_that_talks_without_its_server_is_over_when_we_hang_up() {
     if !may_make_namespaces() {
@@ -306,5 +313,6 @@ async fn a_call_that_talks_without_its_server_is_over_when_we_hang_up() {
     story.house.far.hangup().await;
     story.house.far.event("CALL_CLOSED").await;
     story.call_over(SECOND).await;
+    story.is_called_at_the_second().await;
     story.end().await;
 }

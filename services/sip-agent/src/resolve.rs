@@ -6,20 +6,22 @@
 //! silent takes its time: so there is an end to names at a time, to the targets of one name and to the patience for it.
 
 mod names;
+mod silence;
 mod srv;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hickory_resolver::TokioResolver;
+use futures_util::future::{self, Either};
+use hickory_resolver::net::NetError;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use sip_stack::QueryId;
 use tokio::sync::{Semaphore, mpsc};
 
 pub use names::NameServers;
-use names::Names;
-use srv::{SrvServer, in_order};
+use names::{Client, Names};
+use srv::{SrvServer, in_order, turn};
 
 /// Names that are looked up at a time: six lines and six calls ask for one each.
 pub const LOOKUPS_MAX: usize = 16;
@@ -27,6 +29,10 @@ pub const LOOKUPS_MAX: usize = 16;
 const TARGETS_MAX: usize = 8;
 /// The whole of one look-up, all its queries together; the stack waits a little longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// One record type of one name, the whole search list included: two of them one after the other are within [`PATIENCE`].
+const PATIENCE_FOR_ONE: Duration = Duration::from_millis(4500);
+/// So long SRV is asked alone: who answers at all does it within that time.
+const HEAD_START: Duration = Duration::from_millis(500);
 /// Port of SIP where nothing says another.
 const SIP_PORT: u16 = 5060;
 
@@ -40,6 +46,8 @@ pub struct Question {
     pub port: Option<u16>,
     /// What stands before the host in the name of its SRV records; none: they are not asked for.
     pub srv: Option<String>,
+    /// IPv6 addresses are of use, too.
+    pub ipv6: bool,
 }
 
 /// The answer to a question of the stack.
@@ -66,7 +74,7 @@ impl Resolver {
 
     /// Asks. Where too many names are asked for already, the answer is that at once.
     pub fn ask(&mut self, question: Question) {
-        let Question { query, host, port, srv } = question;
+        let (query, host) = (question.query, question.host.clone());
         let (free, found, seed) = (Arc::clone(&self.free), self.found.clone(), self.seed);
         let started = match (free.try_acquire_owned(), self.names.client()) {
             (Ok(place), Ok(client)) => Ok((place, client)),
@@ -76,7 +84,7 @@ impl Resolver {
         match started {
             Ok((place, client)) => {
                 tokio::spawn(async move {
-                    let looked_up = tokio::time::timeout(PATIENCE, targets(&client, seed, &host, port, srv)).await;
+                    let looked_up = tokio::time::timeout(PATIENCE, targets(&client, seed, question)).await;
                     drop(place);
                     let targets = looked_up.unwrap_or_else(|_| Err(format!("no name server has answered for {host}")));
                     // The driver has gone: nobody wants the answer.
@@ -93,70 +101,155 @@ impl Resolver {
 }
 
 /// RFC 3263 4.2: without a port SRV says which servers there are; where no SRV record is, the name itself is the server.
-async fn targets(
-    client: &TokioResolver,
-    seed: u64,
-    host: &str,
-    port: Option<u16>,
-    srv: Option<String>,
-) -> Result<Vec<SocketAddr>, String> {
+async fn targets(client: &Client, seed: u64, question: Question) -> Result<Vec<SocketAddr>, String> {
+    let Question { host, port, srv, ipv6, .. } = question;
+    let place = Place { client, seed, ipv6 };
     let prefix = srv.filter(|prefix| port.is_none() && !prefix.is_empty());
-    if let Some(prefix) = prefix
-        && let Some(servers) = servers(client, &format!("{prefix}{host}")).await
-    {
-        return targets_of(client, in_order(seed, servers), host).await;
-    }
-    let port = port.unwrap_or(SIP_PORT);
-    let addresses = addresses(client, host).await?;
-    Ok(addresses.into_iter().take(TARGETS_MAX).map(|address| SocketAddr::new(address, port)).collect())
-}
-
-/// The SRV records of a name. A name server that fails over them (some of those in routers do) counts as one that has none: the
-/// name's own address is asked next, and tells whether it is there at all.
-async fn servers(client: &TokioResolver, name: &str) -> Option<Vec<SrvServer>> {
-    let lookup = match client.lookup(name, RecordType::SRV).await {
-        Ok(lookup) => lookup,
-        Err(error) => {
-            tracing::debug!(name, %error, "no SRV records");
-            return None;
-        }
+    let addresses = match prefix {
+        None => place.addresses(&host).await,
+        Some(prefix) => match place.servers_or_addresses(&format!("{prefix}{host}"), &host).await {
+            Way::Servers(servers) => return place.targets_of(in_order(seed, servers), &host).await,
+            Way::Addresses(addresses) => addresses,
+        },
     };
-    let records = lookup.answers().iter().filter_map(|record| match &record.data {
-        RData::SRV(srv) => {
-            Some(SrvServer { priority: srv.priority, weight: srv.weight, port: srv.port, target: srv.target.to_ascii() })
-        }
-        _ => None,
-    });
-    let servers: Vec<SrvServer> = records.collect();
-    (!servers.is_empty()).then_some(servers)
+    let port = port.unwrap_or(SIP_PORT);
+    Ok(addresses?.into_iter().take(TARGETS_MAX).map(|address| SocketAddr::new(address, port)).collect())
 }
 
-/// The addresses of the servers, in their order; one without an address is left out.
-async fn targets_of(client: &TokioResolver, servers: Vec<SrvServer>, host: &str) -> Result<Vec<SocketAddr>, String> {
-    if servers.is_empty() {
-        return Err(format!("{host} says that it has no SIP server"));
-    }
-    let lookups = servers.into_iter().take(TARGETS_MAX).map(async |server| match addresses(client, &server.target).await {
-        Ok(found) => found.into_iter().map(|address| SocketAddr::new(address, server.port)).collect(),
-        Err(reason) => {
-            tracing::debug!(reason, "a server of {host} has no address");
-            Vec::new()
-        }
-    });
-    let mut targets = Vec::new();
-    for found in futures_util::future::join_all(lookups).await.into_iter().flatten() {
-        if !targets.contains(&found) && targets.len() < TARGETS_MAX {
-            targets.push(found);
-        }
-    }
-    if targets.is_empty() { Err(format!("no server of {host} has an address")) } else { Ok(targets) }
+/// What a name leads to.
+enum Way {
+    Servers(Vec<SrvServer>),
+    Addresses(Result<Vec<IpAddr>, String>),
 }
 
-/// A and AAAA, and the names of /etc/hosts.
-async fn addresses(client: &TokioResolver, host: &str) -> Result<Vec<IpAddr>, String> {
-    let found = client.lookup_ip(host).await.map_err(|error| format!("{host} was not found: {error}"))?;
-    let found: Vec<IpAddr> = found.iter().collect();
-    if found.is_empty() { Err(format!("{host} has no address")) } else { Ok(found) }
+/// Why there are no records of a type.
+enum Miss {
+    /// No name server has answered, or it was silent a moment ago.
+    Silent,
+    /// There are none, in words.
+    Absent(String),
+}
+
+/// Whom one look-up asks, and for whom.
+struct Place<'a> {
+    client: &'a Client,
+    seed: u64,
+    ipv6: bool,
+}
+
+impl Place<'_> {
+    /// The records of one type.
+    async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, Miss> {
+        if self.client.silence.is_known(name, kind, Instant::now()) {
+            return Err(Miss::Silent);
+        }
+        match tokio::time::timeout(PATIENCE_FOR_ONE, self.client.resolver.lookup(name, kind)).await {
+            Ok(Ok(lookup)) => Ok(lookup.answers().iter().map(|record| record.data.clone()).collect()),
+            Ok(Err(NetError::Timeout)) | Err(_) => Err(Miss::Silent),
+            Ok(Err(error)) => Err(Miss::Absent(error.to_string())),
+        }
+    }
+
+    /// The SRV records of `name`, or the addresses of `host` where there are none. Where SRV is slow both are asked, so that a name
+    /// server that drops the question costs no more time than it must.
+    async fn servers_or_addresses(&self, name: &str, host: &str) -> Way {
+        let mut servers = Box::pin(self.servers(name));
+        let (servers, own) = match tokio::time::timeout(HEAD_START, &mut servers).await {
+            Ok(servers) => (servers, None),
+            Err(_) => match future::select(servers, Box::pin(self.addresses(host))).await {
+                Either::Left((Ok(servers), _)) => (Ok(servers), None),
+                Either::Left((Err(miss), own)) => (Err(miss), Some(own.await)),
+                Either::Right((own, servers)) => (servers.await, Some(own)),
+            },
+        };
+        match (servers, own) {
+            (Ok(servers), _) => Way::Servers(servers),
+            (Err(_), None) => Way::Addresses(self.addresses(host).await),
+            (Err(miss), Some(own)) => {
+                if matches!(miss, Miss::Silent) && own.is_ok() {
+                    self.client.silence.note(name, RecordType::SRV, Instant::now());
+                }
+                Way::Addresses(own)
+            }
+        }
+    }
+
+    /// The SRV records of a name, one at least. A name server that fails over them (some of those in routers do) counts as one that
+    /// has none: the name's own address tells whether it is there at all.
+    async fn servers(&self, name: &str) -> Result<Vec<SrvServer>, Miss> {
+        let records = self.records(name, RecordType::SRV).await.inspect_err(|miss| {
+            let reason = if let Miss::Absent(reason) = miss { reason } else { "no answer" };
+            tracing::debug!(name, reason, "no SRV records");
+        })?;
+        let servers = records.into_iter().filter_map(|record| match record {
+            RData::SRV(srv) => {
+                Some(SrvServer { priority: srv.priority, weight: srv.weight, port: srv.port, target: srv.target.to_ascii() })
+            }
+            _ => None,
+        });
+        let servers: Vec<SrvServer> = servers.collect();
+        if servers.is_empty() { Err(Miss::Absent(format!("{name} has no SRV records"))) } else { Ok(servers) }
+    }
+
+    /// The addresses of the servers, in their order; one without an address is left out.
+    async fn targets_of(&self, servers: Vec<SrvServer>, host: &str) -> Result<Vec<SocketAddr>, String> {
+        if servers.is_empty() {
+            return Err(format!("{host} says that it has no SIP server"));
+        }
+        let lookups = servers.into_iter().take(TARGETS_MAX).map(async |server| match self.addresses(&server.target).await {
+            Ok(found) => found.into_iter().map(|address| SocketAddr::new(address, server.port)).collect(),
+            Err(reason) => {
+                tracing::debug!(reason, "a server of {host} has no address");
+                Vec::new()
+            }
+        });
+        let mut targets = Vec::new();
+        for found in future::join_all(lookups).await.into_iter().flatten() {
+            if !targets.contains(&found) && targets.len() < TARGETS_MAX {
+                targets.push(found);
+            }
+        }
+        if targets.is_empty() { Err(format!("no server of {host} has an address")) } else { Ok(targets) }
+    }
+
+    /// A, and AAAA where that is of use, and the names of /etc/hosts. Those of one family are alike and come in any order, another one
+    /// each time: this unit has its own, as with SRV records of one priority.
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![address]);
+        }
+        let six = async { if self.ipv6 { self.records(host, RecordType::AAAA).await } else { Ok(Vec::new()) } };
+        let (four, six) = future::join(self.records(host, RecordType::A), six).await;
+        if four.is_ok() && matches!(six, Err(Miss::Silent)) {
+            self.client.silence.note(host, RecordType::AAAA, Instant::now());
+        }
+        let mut found = Vec::new();
+        let mut trouble = None;
+        for family in [four, six] {
+            match family {
+                Ok(records) => found.extend(self.in_own_order(records)),
+                Err(Miss::Silent) => trouble = trouble.or_else(|| Some("no name server has answered".to_owned())),
+                Err(Miss::Absent(reason)) => trouble = trouble.or(Some(reason)),
+            }
+        }
+        match trouble {
+            _ if !found.is_empty() => Ok(found),
+            Some(reason) => Err(format!("{host} was not found: {reason}")),
+            None => Err(format!("{host} has no address")),
+        }
+    }
+
+    fn in_own_order(&self, records: Vec<RData>) -> Vec<IpAddr> {
+        let address = |record| match record {
+            RData::A(four) => Some(IpAddr::V4(four.0)),
+            RData::AAAA(six) => Some(IpAddr::V6(six.0)),
+            _ => None,
+        };
+        let mut addresses: Vec<(f64, IpAddr)> =
+            records.into_iter().filter_map(address).map(|address| (turn(self.seed, &address, 1.0), address)).collect();
+        addresses.sort_by(|(one, _), (two, _)| one.total_cmp(two));
+        addresses.into_iter().map(|(_, address)| address).collect()
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +257,7 @@ mod tests {
     use super::*;
 
     fn question(number: u64) -> Question {
-        Question { query: QueryId(number), host: "127.0.0.1".into(), port: None, srv: None }
+        Question { query: QueryId(number), host: "127.0.0.1".into(), port: None, srv: None, ipv6: false }
     }
 
     fn resolver(lookups: usize, found: mpsc::Sender<Found>) -> Resolver {

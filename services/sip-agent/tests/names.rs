@@ -71,7 +71,11 @@ impl Phone {
     }
 
     async fn ask(&mut self, host: &str, port: Option<u16>, srv: Option<&str>) -> Result<Vec<String>, String> {
-        self.resolver.ask(Question { query: QueryId(1), host: host.into(), port, srv: srv.map(str::to_owned) });
+        self.ask_for(host, (port, srv), true).await
+    }
+
+    async fn ask_for(&mut self, host: &str, (port, srv): (Option<u16>, Option<&str>), ipv6: bool) -> Result<Vec<String>, String> {
+        self.resolver.ask(Question { query: QueryId(1), host: host.into(), port, srv: srv.map(str::to_owned), ipv6 });
         let targets = self.found.recv().await.unwrap().targets?;
         Ok(targets.iter().map(SocketAddr::to_string).collect())
     }
@@ -172,4 +176,75 @@ async fn a_name_that_nobody_knows_and_a_silent_name_server_are_said() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let reason = Phone::new(silent.local_addr().unwrap(), 1).ask("example.test", Some(5060), None).await.unwrap_err();
     assert!(reason.contains("example.test"), "{reason}");
+}
+
+/// A question that cannot help is not asked: it costs time where the name server drops it.
+#[tokio::test]
+async fn a_phone_without_an_ipv6_address_asks_for_none() {
+    let server = NameServer::start(&RECORDS);
+    let targets = Phone::new(server.address, 1).ask_for("example.test", (None, UDP), false).await.unwrap();
+    assert_eq!(targets, ["192.0.2.1:5070", "192.0.2.2:5090"]);
+    let asked = server.asked();
+    assert!(asked.iter().all(|query| !query.starts_with("AAAA")), "{asked:?}");
+}
+
+/// Name servers turn the addresses of a name round with each answer; a phone that took them as they come would wander.
+#[tokio::test]
+async fn the_addresses_of_one_name_keep_their_order_on_one_unit_and_are_spread_over_many() {
+    let records: Vec<String> = (1..=4).map(|number| format!("--host-record=example.test,192.0.2.{number}")).collect();
+    let records: Vec<&str> = records.iter().map(String::as_str).chain(["--local-ttl=0"]).collect();
+    let server = NameServer::start(&records);
+    let mut firsts = std::collections::BTreeSet::new();
+    for seed in 0..24 {
+        let mut phone = Phone::new(server.address, seed);
+        let targets = phone.ask("example.test", Some(5060), None).await.unwrap();
+        assert_eq!(targets.len(), 4);
+        for _ in 0..4 {
+            assert_eq!(phone.ask("example.test", Some(5060), None).await.unwrap(), targets);
+        }
+        firsts.insert(targets[0].clone());
+    }
+    assert_eq!(firsts.len(), 4, "{firsts:?}");
+}
+
+/// A name server that answers A (192.0.2.7) and drops everything else: one line per question.
+fn knows_only_addresses() -> (SocketAddr, std::sync::mpsc::Receiver<u16>) {
+    const TYPE_A: u16 = 1;
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut question = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut question) {
+            // RFC 1035 4.1: the name begins after the header of twelve octets, and the type follows its last, empty label.
+            let end = 12 + question[12..length].iter().position(|octet| *octet == 0).unwrap() + 1;
+            let kind = u16::from_be_bytes([question[end], question[end + 1]]);
+            if sender.send(kind).is_err() {
+                return;
+            }
+            if kind == TYPE_A {
+                let header = [&question[..2], &[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]].concat();
+                let record = [0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 192, 0, 2, 7];
+                let answer = [&header, &question[12..end + 4], &record].concat();
+                socket.send_to(&answer, from).unwrap();
+            }
+        }
+    });
+    (address, asked)
+}
+
+/// RFC 3263 4.2, B314: such a server costs one wait, within the stack's patience, and none for a minute.
+#[tokio::test]
+async fn a_name_server_that_drops_srv_and_ipv6_questions_is_waited_for_once() {
+    let (address, asked) = knows_only_addresses();
+    let mut phone = Phone::new(address, 1);
+    let begun = std::time::Instant::now();
+    assert_eq!(phone.ask("example.test", None, UDP).await.unwrap(), ["192.0.2.7:5060"]);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(6), "{:?}", begun.elapsed());
+    let first: std::collections::BTreeSet<u16> = asked.try_iter().collect();
+    assert_eq!(first.into_iter().collect::<Vec<_>>(), [1, 28, 33]);
+    for _ in 0..3 {
+        assert_eq!(phone.ask("example.test", None, UDP).await.unwrap(), ["192.0.2.7:5060"]);
+    }
+    assert!(asked.try_iter().all(|kind| kind == 1));
 }

@@ -202,16 +202,23 @@ impl Stack {
             let steps = transaction.on_unreachable();
             self.take_steps(id, steps, None);
         }
+        // Also where only a keep-alive was lost: whether the server is there is seen by the next REGISTER.
+        self.on_way_refused(route);
     }
 
     fn has_another_server(&self, owner: Owner) -> bool {
         match owner {
             Owner::Registration(line) => self.core.registrations.get(&line).is_some_and(Registration::has_another_server),
-            Owner::Invite(call) => self.core.calls.get(&call).is_some_and(Call::has_another_server),
-            Owner::Subscription(id) => self.core.subscriptions.has_another_server(id),
+            Owner::Invite(call) => self.core.calls.get(&call).is_some_and(|call| self.call_has_another_server(call)),
+            Owner::Subscription(id) => self.core.subscriptions.has_another_server(id) || self.subscription_may_go_another_way(id),
             Owner::Reinvite(_) | Owner::Update(_) | Owner::Prack(_) | Owner::Bye(_) | Owner::Cancel(_) | Owner::Info(_) => false,
             Owner::Refer(_) | Owner::ReferNotify(_) | Owner::Probe(_) | Owner::Goodbye(_) | Owner::Nobody => false,
         }
+    }
+
+    fn call_has_another_server(&self, call: &Call) -> bool {
+        let another_way = |route: Route| self.may_have_another_way(call.line, route.remote, true);
+        call.has_another_server() || call.may_go_another_way().is_some_and(another_way)
     }
 
     /// The network says that an address cannot be reached: requests that were never answered there are lost.

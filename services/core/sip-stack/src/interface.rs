@@ -183,6 +183,8 @@ pub enum Output {
         port: Option<u16>,
         /// The SRV prefix to ask ("_sip._udp."), when SRV is wanted.
         srv: Option<String>,
+        /// The line has an IPv6 socket: such addresses are of use.
+        ipv6: bool,
     },
     /// What one call's media shall be, whole; answered by `MediaReady`.
     MediaDesired(CallMedia),

@@ -2,7 +2,7 @@
 //! told. The order of preference is the resolver's, or primary before secondary; who is passed over in it is said by `servers`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber};
@@ -35,6 +35,8 @@ pub(crate) enum Asker {
 struct Query {
     asker: Asker,
     line: LineNumber,
+    /// Its answer is how the line is bound anew, not a name's.
+    of_binding: bool,
 }
 
 /// Questions that are open.
@@ -85,6 +87,7 @@ impl Stack {
     pub(crate) fn locate(&mut self, line: LineNumber, hop: &Hop, asker: Asker) -> Located {
         if let Some(address) = hop.host.socket(hop.port.unwrap_or(5060)) {
             let targets: Vec<SocketAddr> = [address].into_iter().chain(hop.second).collect();
+            self.core.servers.note_targets(line, &targets, self.now);
             return match self.routes_to(line, &targets, asker) {
                 Some(routes) => Located::At(routes),
                 None => Located::Nowhere(self.no_socket(line)),
@@ -93,17 +96,32 @@ impl Stack {
         if self.core.flows.any_up(line).is_none() {
             return Located::Nowhere(self.no_socket(line));
         }
-        let query = self.ask(line, asker);
-        self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop) });
+        let query = self.ask(line, asker, false);
+        let ipv6 = self.core.flows.up(line, IpAddr::V6(Ipv6Addr::UNSPECIFIED)).is_some();
+        self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop), ipv6 });
         Located::Asked(query)
     }
 
+    /// The way depends on how the line is bound anew, which is being found out: the asker is told as of a name.
+    pub(crate) fn await_binding(&mut self, line: LineNumber, asker: Asker) -> QueryId {
+        self.ask(line, asker, true)
+    }
+
+    /// It is known how the line is bound.
+    pub(crate) fn on_binding_settled(&mut self, line: LineNumber) {
+        let open = self.core.queries.open.iter().filter(|(_, query)| query.of_binding && query.line == line);
+        let open: Vec<QueryId> = open.map(|(id, _)| *id).collect();
+        for query in open {
+            self.on_resolved(query, Ok(Vec::new()));
+        }
+    }
+
     /// One question per asker: a newer one takes the place of an older one, so that no peer can make many.
-    fn ask(&mut self, line: LineNumber, asker: Asker) -> QueryId {
+    fn ask(&mut self, line: LineNumber, asker: Asker, of_binding: bool) -> QueryId {
         self.forget_queries_of(asker);
         self.core.queries.next += 1;
         let query = QueryId(self.core.queries.next);
-        self.core.queries.open.insert(query, Query { asker, line });
+        self.core.queries.open.insert(query, Query { asker, line, of_binding });
         self.arm(TimerOwner::Query(query), Timer::Resolve, PATIENCE);
         query
     }
@@ -129,19 +147,25 @@ impl Stack {
         own.srv_prefix.clone().filter(|_| hop.port.is_none())
     }
 
-    /// The targets that can be reached, in the order in which they are tried. A dialog has no choice: its requests go one way.
+    /// The targets that can be reached, in the order in which they are tried. What is in a dialog goes on where it is, as long as its
+    /// next hop is there too: whoever has taken it over from a server that failed knows it.
     fn routes_to(&self, line: LineNumber, targets: &[SocketAddr], asker: Asker) -> Option<Routes> {
         let own = line_of(self.settings.as_deref()?, line)?;
         let reached: Vec<SocketAddr> = targets.iter().filter(|target| self.route_to(line, **target).is_some()).copied().collect();
-        let order = match asker {
-            Asker::Dialog(_) => reached.into_iter().take(1).collect(),
-            Asker::Subscription(id) if self.has_subscription_dialog(id) => reached.into_iter().take(1).collect(),
-            Asker::Registration(_) | Asker::Dial(_) | Asker::Subscription(_) => {
-                self.core.servers.in_order(line, own, &reached, self.now)
-            }
-        };
+        let peer = self.peer_of(asker).filter(|peer| reached.contains(peer));
+        let order = peer.map_or_else(|| self.core.servers.in_order(line, own, &reached, self.now), |peer| vec![peer]);
         let mut routes = order.into_iter().filter_map(|target| self.route_to(line, target));
         Some(Routes { first: routes.next()?, others: routes.collect() })
+    }
+
+    /// Where the requests of its dialog go, if it has one.
+    fn peer_of(&self, asker: Asker) -> Option<SocketAddr> {
+        let route = match asker {
+            Asker::Dialog(call) => self.core.calls.get(&call)?.dialog()?.peer,
+            Asker::Subscription(id) => self.core.subscriptions.peer_of(id)?,
+            Asker::Registration(_) | Asker::Dial(_) => return None,
+        };
+        Some(route.remote)
     }
 
     /// From the line's socket of that family.
@@ -158,11 +182,15 @@ impl Stack {
 
     /// The resolver's answer, or its silence.
     pub(crate) fn on_resolved(&mut self, query: QueryId, targets: Result<Vec<SocketAddr>, String>) {
-        let Some(Query { asker, line }) = self.core.queries.open.get(&query).copied() else { return };
+        let Some(Query { asker, line, of_binding }) = self.core.queries.open.get(&query).copied() else { return };
         self.forget_query(query);
+        if let (true, Asker::Dial(call)) = (of_binding, asker) {
+            return self.dial_by_another_way(call, query);
+        }
         let routes = match targets {
             Ok(targets) => {
                 self.note_servers(line, &targets, asker);
+                self.core.servers.note_targets(line, &targets, self.now);
                 let routes = self.routes_to(line, &targets, asker);
                 routes.ok_or_else(|| "the server has no address that can be reached from here".to_owned())
             }

@@ -99,7 +99,9 @@ impl Agent {
                 self.show_ports();
             }
             Output::CloseStream { flow, remote } => self.close_stream(flow, remote),
-            Output::Resolve { query, host, port, srv } => self.questions.push(Question { query, host, port, srv }),
+            Output::Resolve { query, host, port, srv, ipv6 } => {
+                self.questions.push(Question { query, host, port, srv, ipv6 });
+            }
             Output::MediaDesired(media) => {
                 let call = media.call;
                 let state = if media.legs.is_empty() { MediaState::None } else { MediaState::Starting };

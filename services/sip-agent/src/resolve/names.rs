@@ -6,18 +6,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
+
+use super::silence::Silence;
 
 const FILE: &str = "/etc/resolv.conf";
 const DNS_PORT: u16 = 53;
 /// Lines beyond these are not read (resolv.conf(5) has the same bounds).
 const SERVERS_MAX: usize = 3;
 const SEARCH_MAX: usize = 6;
-/// Patience for one query; it is sent so often.
+/// Patience for one query; it is sent so often again.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-const ATTEMPTS: usize = 2;
+const REPETITIONS: usize = 1;
 /// Answers that are remembered: a few servers of six lines, and who calls by name.
 const ANSWERS_MAX: u64 = 64;
 /// A TTL above this is taken as this, so that a mistake in a zone does not last for days.
@@ -41,10 +43,19 @@ struct Configuration {
     search: Vec<String>,
 }
 
+/// Who asks certain name servers, and what they are silent about.
+#[derive(Clone)]
+pub struct Client {
+    /// Asks them.
+    pub resolver: TokioResolver,
+    /// Not asked again for a while.
+    pub silence: Silence,
+}
+
 /// The client, made anew when the name servers are others.
 pub struct Names {
     source: NameServers,
-    present: Option<(Configuration, TokioResolver)>,
+    present: Option<(Configuration, Client)>,
 }
 
 impl Names {
@@ -57,7 +68,7 @@ impl Names {
     ///
     /// # Errors
     /// In words: it cannot be made.
-    pub fn client(&mut self) -> Result<TokioResolver, String> {
+    pub fn client(&mut self) -> Result<Client, String> {
         let wanted = match &self.source {
             // Without the file there are still the names of /etc/hosts.
             NameServers::System => parse(&std::fs::read_to_string(FILE).unwrap_or_default()),
@@ -66,14 +77,15 @@ impl Names {
         if let Some((_, client)) = self.present.as_ref().filter(|(present, _)| *present == wanted) {
             return Ok(client.clone());
         }
-        let client = client(&wanted).map_err(|error| format!("the names' client cannot be made: {error}"))?;
+        let resolver = resolver(&wanted).map_err(|error| format!("the names' client cannot be made: {error}"))?;
+        let client = Client { resolver, silence: Silence::default() };
         tracing::info!(servers = ?wanted.servers, "name servers");
         self.present = Some((wanted, client.clone()));
         Ok(client)
     }
 }
 
-fn client(wanted: &Configuration) -> Result<TokioResolver, hickory_resolver::net::NetError> {
+fn resolver(wanted: &Configuration) -> Result<TokioResolver, hickory_resolver::net::NetError> {
     let servers = wanted.servers.iter().map(|server| {
         let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
             connection.port = server.port();
@@ -85,8 +97,7 @@ fn client(wanted: &Configuration) -> Result<TokioResolver, hickory_resolver::net
     let config = ResolverConfig::from_parts(None, search, servers.collect());
     let mut options = ResolverOpts::default();
     options.timeout = QUERY_TIMEOUT;
-    options.attempts = ATTEMPTS;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.attempts = REPETITIONS;
     options.cache_size = ANSWERS_MAX;
     options.positive_max_ttl = Some(LONGEST_TTL);
     options.negative_max_ttl = Some(LONGEST_NEGATIVE_TTL);

@@ -4,7 +4,7 @@
 //! is a function of the unit's seed and of the server itself: one phone keeps its order over look-ups and restarts, a server
 //! that comes or goes moves nobody else, and over a fleet each server gets its weight's share.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 /// One SRV record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,20 +28,22 @@ pub fn in_order(seed: u64, servers: Vec<SrvServer>) -> Vec<SrvServer> {
     let mut servers: Vec<(f64, SrvServer)> = servers
         .into_iter()
         .filter(|server| server.target != "." && !server.target.is_empty())
-        .map(|server| (turn(seed, &server), server))
+        .map(|server| {
+            let weight = if server.weight == 0 { WEIGHT_OF_NONE } else { f64::from(server.weight) };
+            (turn(seed, &(&server.target, server.port), weight), server)
+        })
         .collect();
     servers.sort_by(|(one, first), (two, second)| first.priority.cmp(&second.priority).then(one.total_cmp(two)));
     servers.into_iter().map(|(_, server)| server).collect()
 }
 
 /// An exponential time with the weight as its rate: who has the smallest is first, with the probability of its share.
-fn turn(seed: u64, server: &SrvServer) -> f64 {
+pub fn turn(seed: u64, who: &impl Hash, weight: f64) -> f64 {
     let mut hasher = DefaultHasher::new();
-    (seed, &server.target, server.port).hash(&mut hasher);
+    (seed, who).hash(&mut hasher);
     // 53 bits are a number above 0 and not above 1 exactly.
     let (draw, range) = ((hasher.finish() >> 11) + 1, 1u64 << 53);
     let uniform = draw as f64 / range as f64;
-    let weight = if server.weight == 0 { WEIGHT_OF_NONE } else { f64::from(server.weight) };
     -uniform.ln() / weight
 }
 

@@ -130,6 +130,12 @@ impl Lab {
         self.say(ok);
     }
 
+    /// The line is bound for an hour.
+    pub fn bind(&mut self) {
+        let register = self.register();
+        self.grant(&register, 3600);
+    }
+
     /// 401 in the realm "lab", without qop, so that the answer follows from the password alone.
     pub fn challenge(&mut self, register: &Request) {
         let mut refusal = answer(register, 401, "r");

@@ -25,7 +25,7 @@ struct Kept {
 impl Kept {
     fn new(rows: Rowset) -> Kept {
         let mut kept = Kept { lab: Lab::registering(rows), desk: desk(rows), first: None };
-        kept.lab.titles();
+        kept.lab.bind();
         kept.first = kept.said();
         if let Some(first) = kept.first.clone() {
             kept.take(&first);

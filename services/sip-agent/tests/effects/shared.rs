@@ -11,7 +11,7 @@ use crate::configured::{Lab, desk, line};
 fn sent(shared: &str) -> Vec<Request> {
     let rows = [("SHARED_CALL_ENABLE_1", shared)];
     let (mut desk, mut lab) = (desk(&rows), Lab::registering(&rows));
-    lab.titles();
+    lab.bind();
     desk.request(Wish::Dial { line: None, target: "100".into() }).unwrap();
     let seizing = SubscriptionKey { line: line(1), event: "line-seize".into(), resource: String::new() };
     desk.sip(Event::Subscription { key: seizing, state: SubscriptionState::Active });

@@ -96,7 +96,7 @@ fn the_switch_makes_registered_lines_subscribe_to_their_mailboxes() {
     };
     assert_eq!((asked("N"), asked("Y")), (0, 1));
     let mut lab = Lab::registering(&[]);
-    lab.titles();
+    lab.bind();
     lab.command(desk(&[("VM_SUBSCRIBE_ENABLE", "Y")]).commands().remove(0));
     let got = lab.got();
     let first = requests(&got, "SUBSCRIBE")[0];
@@ -109,7 +109,7 @@ fn the_switch_makes_registered_lines_subscribe_to_their_mailboxes() {
 fn the_resource_list_is_subscribed_to() {
     let asked = |list: &str| {
         let mut lab = Lab::registering(&[]);
-        lab.titles();
+        lab.bind();
         desk(&[("RESOURCELIST_URI_1", list)]).commands().into_iter().for_each(|command| lab.command(command));
         requests(&lab.got(), "SUBSCRIBE").into_iter().cloned().collect::<Vec<Request>>()
     };

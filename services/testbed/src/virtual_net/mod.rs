@@ -79,6 +79,8 @@ pub struct Net {
     pub segment: usize,
     /// Where nobody listens for TCP.
     pub refusing: BTreeSet<SocketAddr>,
+    /// Who is cut off: nothing reaches him, and nothing of his arrives.
+    pub dead: BTreeSet<SocketAddr>,
     /// What the wire does from now on.
     pub faults: Faults,
     /// Everything that was sent.
@@ -107,6 +109,7 @@ impl Net {
             nodes: Vec::new(),
             segment: usize::MAX,
             refusing: BTreeSet::new(),
+            dead: BTreeSet::new(),
             faults: PERFECT,
             log: Vec::new(),
             proxies: BTreeMap::new(),
@@ -276,6 +279,9 @@ impl Net {
     fn deliver(&mut self) {
         let Some(((at, _), sent)) = self.wire.pop_first() else { return };
         self.now = self.now.max(at);
+        if self.dead.contains(&sent.to) || self.dead.contains(&sent.from) {
+            return;
+        }
         if let Some(inbox) = self.inboxes.get_mut(&sent.to) {
             inbox.push_back((sent.from, sent.bytes));
             return;

@@ -117,7 +117,7 @@ impl Node {
                 self.connections.remove(&(flow, remote));
                 self.closed.push(remote);
             }
-            Output::Resolve { query, host, port, srv } => {
+            Output::Resolve { query, host, port, srv, .. } => {
                 self.asked.push((host.clone(), port, srv));
                 let targets = self.names.get(&host).cloned().ok_or_else(|| "no such name".to_owned());
                 if !self.deaf {

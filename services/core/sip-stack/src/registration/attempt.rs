@@ -165,6 +165,62 @@ impl Stack {
         }
     }
 
+    /// Whether the line is bound at this server, and could be at another one.
+    pub(crate) fn is_bound_among_others(&self, line: LineNumber, server: SocketAddr) -> bool {
+        let bound = self.core.registrations.get(&line).filter(|registration| registration.activity == Activity::Bound);
+        bound.is_some_and(|own| own.targets.len() > 1 && own.route.is_some_and(|route| route.remote == server))
+    }
+
+    /// The server that has bound the line, or one on the way that it has named, is not there: whoever calls us there is not heard,
+    /// and the way leads nowhere.
+    pub(crate) fn bind_anew(&mut self, line: LineNumber) {
+        if let Some(registration) = self.core.registrations.get_mut(&line) {
+            registration.service_route.clear();
+        }
+        self.register(line);
+    }
+
+    /// A request has been lost at the only server of its way. `by_way`: it took the registrar's Service-Route, where there is one.
+    /// Whether another registration is made of it, which may bring another way.
+    pub(crate) fn seek_another_way(&mut self, line: LineNumber, server: SocketAddr, by_way: bool) -> bool {
+        if !self.may_have_another_way(line, server, by_way) {
+            return false;
+        }
+        self.on_server_failed(line, server, None);
+        if self.core.registrations.get(&line).is_some_and(|registration| registration.activity == Activity::Bound) {
+            self.bind_anew(line);
+        }
+        true
+    }
+
+    /// As [`Stack::seek_another_way`], before it is done.
+    pub(crate) fn may_have_another_way(&self, line: LineNumber, server: SocketAddr, by_way: bool) -> bool {
+        let Some(registration) = self.core.registrations.get(&line) else { return false };
+        let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return false };
+        if registration.activity != Activity::Bound {
+            return false;
+        }
+        let bound_there = registration.route.is_some_and(|route| route.remote == server);
+        let named = by_way && own.outbound_proxy.is_none() && !registration.service_route.is_empty();
+        if bound_there { registration.targets.len() > 1 } else { named }
+    }
+
+    /// What begins waits until it is known how the line is bound: it is not, though it shall be, or is being bound anew.
+    pub(crate) fn awaits_binding(&self, line: LineNumber) -> bool {
+        let Some(registration) = self.core.registrations.get(&line) else { return false };
+        match registration.activity {
+            Activity::Off | Activity::Bound => false,
+            Activity::Waiting => registration.binding.is_none(),
+            Activity::Locating { .. } | Activity::Trying { .. } | Activity::Refused { .. } => true,
+        }
+    }
+
+    /// An attempt is over, one way or the other: what has waited for it goes on.
+    fn on_attempt_over(&mut self, line: LineNumber) {
+        self.on_binding_settled(line);
+        self.on_subscriptions_reachable(line);
+    }
+
     fn send_register(&mut self, line: LineNumber, route: Route) {
         let Some(settings) = self.settings() else { return };
         let (Some(own), Some(contact)) = (line_of(&settings, line), self.registered_contact(line, route.flow)) else { return };
@@ -271,6 +327,7 @@ impl Stack {
             registration.leaving = false;
         }
         self.set_activity(line, Activity::Refused { reason });
+        self.on_attempt_over(line);
     }
 
     /// This attempt has failed: whom the registrar has named besides is asked, else the line waits.
@@ -292,6 +349,7 @@ impl Stack {
         let wait = after.unwrap_or_else(|| self.random.later(own.register_retry)).clamp(SHORTEST_REFRESH, LONGEST_RETRY);
         self.arm(TimerOwner::Line(line), Timer::RegisterRetry, wait);
         self.set_activity(line, Activity::Waiting);
+        self.on_attempt_over(line);
     }
 
     fn on_bound(&mut self, line: LineNumber, own: &LineSettings, response: &Response) {
@@ -338,6 +396,7 @@ impl Stack {
         if let Some(server) = server {
             self.on_server_well(line, server);
         }
+        self.on_attempt_over(line);
         if self.core.registrations.get(&line).is_some_and(|registration| registration.stale) {
             self.register(line);
         }

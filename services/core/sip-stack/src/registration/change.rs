@@ -158,12 +158,12 @@ impl Stack {
             match before.map_or(Change::Binding, |before| Change::between(before, own)) {
                 Change::Nothing => {}
                 Change::Words => self.register_in_other_words(line, own),
-                Change::Binding => self.bind_anew(line, own),
+                Change::Binding => self.begin_registration(line, own),
             }
         }
     }
 
-    fn bind_anew(&mut self, line: LineNumber, own: &LineSettings) {
+    fn begin_registration(&mut self, line: LineNumber, own: &LineSettings) {
         self.stop_registration(line);
         let mut registration = Registration::new(&mut self.random, own);
         if let Some(old) = self.core.registrations.remove(&line) {

@@ -12,6 +12,7 @@
 //!                                        401, 407, 423: Trying, at once, each reason once
 //!                                        300 to 302: Trying, where the registrar says (`elsewhere`)
 //!                                        503, 408, no answer: Trying, at the next server, while there is one
+//!                 Bound -- its server, or the way that it has named, is lost to a call or a subscription: Trying, elsewhere
 //! ```
 //!
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between. What other

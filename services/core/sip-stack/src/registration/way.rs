@@ -61,6 +61,15 @@ impl Stack {
         registration.is_some_and(|registration| registration.way.ponging == Some(route.remote))
     }
 
+    /// ICMP says that nobody is at the end of the way: a line that is bound there and could be elsewhere binds anew in a moment, and
+    /// that moment grows while nothing but ICMP says so.
+    pub(crate) fn on_way_refused(&mut self, route: Route) {
+        let Some(line) = self.line_bound_over(route).filter(|line| self.is_bound_among_others(*line, route.remote)) else { return };
+        if !self.core.timers.is_armed(TimerOwner::Line(line), Timer::RegisterRetry) {
+            self.on_way_lost(route, Duration::ZERO);
+        }
+    }
+
     /// A connection is lost after this life: a line that is bound over it cannot be reached until it has bound anew.
     pub(crate) fn on_way_lost(&mut self, route: Route, life: Duration) {
         let Some(line) = self.line_bound_over(route) else { return };

@@ -38,6 +38,8 @@ const LONGEST_HOLD: Duration = Duration::from_secs(3600);
 const LONGEST_PROBE_WAIT: Duration = Duration::from_secs(300);
 /// A server that was well for so long is as good as one that never failed.
 const STEADY: Duration = Duration::from_secs(1800);
+/// A server that has been nobody's target for so long has gone for good: it is neither probed nor remembered.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(86_400);
 /// A server may ask for no longer silence than this (Retry-After).
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
 
@@ -71,6 +73,8 @@ struct Server {
     failures: u32,
     /// Until the next probe, or between two.
     wait: Duration,
+    /// When a request last had it among its targets.
+    wanted: Tick,
 }
 
 impl Server {
@@ -109,20 +113,47 @@ impl ServerTable {
         if order.is_empty() { preferred } else { order }
     }
 
+    /// Whether it is known not to be there.
+    pub(crate) fn is_passed_over(&self, line: LineNumber, server: SocketAddr) -> bool {
+        self.known.get(&(line, server)).is_some_and(Server::is_passed_over)
+    }
+
     /// When the first of `targets` may be asked again, if all of them have asked for silence.
     pub(crate) fn silent_until(&self, line: LineNumber, targets: &[SocketAddr], now: Tick) -> Option<Tick> {
         let untils = targets.iter().map(|target| self.known.get(&(line, *target))?.asked_for_silence(now));
         untils.collect::<Option<Vec<Tick>>>()?.into_iter().min()
     }
 
-    /// A request has failed there. When to probe it; none where it is down already, or there is no room.
-    fn on_failed(&mut self, key: Key, silence: Option<Duration>, now: Tick) -> Option<Duration> {
-        if !self.known.contains_key(&key) && self.known.len() >= MOST_SERVERS {
+    /// A request may go to these.
+    pub(crate) fn note_targets(&mut self, line: LineNumber, targets: &[SocketAddr], now: Tick) {
+        for target in targets {
+            if let Some(server) = self.known.get_mut(&(line, *target)) {
+                server.wanted = now;
+            }
+        }
+    }
+
+    /// Whether nobody has wanted to go there for long.
+    fn is_outdated(&self, key: Key, now: Tick) -> bool {
+        self.known.get(&key).is_some_and(|server| now.since(server.wanted) >= FORGOTTEN_AFTER)
+    }
+
+    /// For one more: who is forgotten for it, where there is no room.
+    fn make_room(&mut self, key: Key) -> Option<Key> {
+        if self.known.contains_key(&key) || self.known.len() < MOST_SERVERS {
             return None;
         }
+        let oldest = self.known.iter().min_by_key(|(_, server)| server.wanted).map(|(key, _)| *key)?;
+        self.known.remove(&oldest);
+        Some(oldest)
+    }
+
+    /// A request has failed there. When to probe it; none where it is down already.
+    fn on_failed(&mut self, key: Key, silence: Option<Duration>, now: Tick) -> Option<Duration> {
         let until = silence.map(|silence| now + silence.min(LONGEST_RETRY_AFTER));
-        let fresh = Server { health: Health::Returning, failures: 0, wait: FIRST_WAIT };
+        let fresh = Server { health: Health::Returning, failures: 0, wait: FIRST_WAIT, wanted: now };
         let server = self.known.entry(key).or_insert(fresh);
+        server.wanted = now;
         match &mut server.health {
             Health::Down { until: known, .. } => {
                 *known = until.max(*known);
@@ -197,10 +228,16 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded() {
+    fn the_table_is_bounded_and_whoever_was_not_wanted_for_longest_makes_room() {
         let mut table = ServerTable::default();
-        let took = (0..200u8).filter(|number| table.on_failed((line(), at(*number)), None, minutes(0)).is_some()).count();
-        assert_eq!((took, table.known.len()), (MOST_SERVERS, MOST_SERVERS));
+        for number in 0..200u8 {
+            let key = (line(), at(number));
+            let gone = table.make_room(key);
+            assert_eq!(gone.is_some(), number >= 64, "{number}");
+            assert!(gone != Some((line(), at(0))), "it is wanted all the while");
+            assert!(table.on_failed(key, None, minutes(number.into())).is_some());
+            table.note_targets(line(), &[at(0)], minutes(number.into()));
+        }
         assert_eq!(table.forget(line()).len(), MOST_SERVERS);
     }
 }

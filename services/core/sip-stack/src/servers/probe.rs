@@ -27,11 +27,18 @@ impl Stack {
 
     /// A request has failed at a server that is not the only one. `silence`: it has asked for so much (Retry-After).
     pub(crate) fn on_server_failed(&mut self, line: LineNumber, server: SocketAddr, silence: Option<Duration>) {
+        if let Some((of, gone)) = self.core.servers.make_room((line, server)) {
+            self.core.timers.disarm_all(TimerOwner::Server(of, gone));
+        }
         let wait = self.core.servers.on_failed((line, server), silence, self.now);
         self.touch();
         if let Some(wait) = wait {
             self.core.timers.disarm(TimerOwner::Server(line, server), Timer::ServerReturn);
             self.probe_after((line, server), wait);
+        }
+        // One that names a time is there, and our calls come from it all the while.
+        if silence.is_none() && self.is_bound_among_others(line, server) {
+            self.bind_anew(line);
         }
     }
 
@@ -47,6 +54,10 @@ impl Stack {
     }
 
     fn probe(&mut self, line: LineNumber, server: SocketAddr) {
+        if self.core.servers.is_outdated((line, server), self.now) {
+            self.core.servers.known.remove(&(line, server));
+            return self.touch();
+        }
         let sent = self.route_to(line, server).and_then(|route| self.send_probe(line, route));
         match (sent, self.core.servers.known.get_mut(&(line, server)).map(|known| &mut known.health)) {
             (Some(sent), Some(Health::Down { probe, .. })) => *probe = Some(sent),

@@ -233,7 +233,8 @@ impl Stack {
             }
             Outcome::Lost(_) if !current => self.put_call(call),
             Outcome::Lost(reason) => {
-                if let Some(call) = self.try_elsewhere(call, &settings, None) {
+                let left = self.try_elsewhere(call, &settings, None).and_then(|call| self.try_another_way(call));
+                if let Some(call) = left {
                     let fate = Fate { code: 408, reason: reason.to_owned(), by: EndedBy::Network };
                     self.go_elsewhere(call, fate, &settings);
                 }

@@ -1,11 +1,13 @@
 //! A call of ours whose server does not answer, or answers 503: the same request to the next one (RFC 3263 4.3, RFC 3261 21.5.4).
 
+use agreements::CallIdentity;
 use sip_wire::Response;
 
 use super::{Call, Cancel, Inviting, State};
-use crate::interface::StackSettings;
+use crate::interface::{EndedBy, QueryId, StackSettings};
+use crate::locate::{Asker, Located};
 use crate::servers::retry_after;
-use crate::stack::Stack;
+use crate::stack::{Stack, line_of};
 use crate::transaction::{Owner, Route};
 
 impl Stack {
@@ -36,6 +38,58 @@ impl Stack {
         }
         self.put_call(call);
         None
+    }
+
+    /// No server of its way has answered: the line binds anew, and the call goes by the way that this brings, once. Gives the call
+    /// back where that is no remedy.
+    pub(super) fn try_another_way(&mut self, mut call: Call) -> Option<Call> {
+        let State::Inviting(inviting) = &call.state else { return Some(call) };
+        let (lost_at, number, target) = (inviting.route.remote, inviting.number, inviting.target.clone());
+        let over = call.ended || inviting.cancel != Cancel::No || !inviting.early.is_empty() || call.elsewhere.is_by_another_way();
+        if over || !self.seek_another_way(call.line, lost_at, true) {
+            return Some(call);
+        }
+        call.elsewhere.take_another_way(number);
+        let (identity, line) = (call.identity, call.line);
+        let query = self.await_binding(line, Asker::Dial(identity));
+        call.state = State::Locating { query, target };
+        self.put_call(call);
+        if !self.awaits_binding(line) {
+            self.on_binding_settled(line);
+        }
+        None
+    }
+
+    /// It is known how the line is bound, or nobody waits for it any longer.
+    pub(crate) fn dial_by_another_way(&mut self, identity: CallIdentity, query: QueryId) {
+        let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
+        let State::Locating { query: asked, target } = &call.state else { return self.put_call(call) };
+        if *asked != query {
+            return self.put_call(call);
+        }
+        let target = target.clone();
+        let hop = line_of(&settings, call.line).and_then(|own| self.call_hop(call.line, own, &target));
+        match hop.map(|hop| self.locate(call.line, &hop, Asker::Dial(identity))) {
+            Some(Located::At(routes)) if !self.core.servers.is_passed_over(call.line, routes.first.remote) => {
+                self.invite_elsewhere(call, target, routes, &settings);
+            }
+            Some(Located::Asked(query)) => {
+                call.state = State::Locating { query, target };
+                self.put_call(call);
+            }
+            Some(Located::At(_) | Located::Nowhere(_)) | None => self.end(call, 408, "no answer", EndedBy::Network),
+        }
+    }
+}
+
+impl Call {
+    /// Where its INVITE would go by another way if it were lost there.
+    pub(crate) fn may_go_another_way(&self) -> Option<Route> {
+        match &self.state {
+            State::Inviting(inviting) if !self.elsewhere.is_by_another_way() => Some(inviting.route),
+            State::Inviting(_) | State::Locating { .. } | State::Preparing { .. } => None,
+            State::Offered(_) | State::Talking(_) | State::Leaving(_) => None,
+        }
     }
 }
 

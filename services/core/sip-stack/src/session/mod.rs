@@ -94,7 +94,7 @@ pub(crate) struct Call {
 /// See the diagram.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum State {
-    /// Waits for the next hop's address.
+    /// Waits for the next hop's address, or for another binding of the line, which may name another way.
     Locating {
         query: QueryId,
         target: Uri,
@@ -425,8 +425,11 @@ impl Stack {
     pub(crate) fn on_dialog_located(&mut self, identity: CallIdentity, _query: QueryId, route: Result<Route, String>) {
         let Some(call) = self.core.calls.get_mut(&identity) else { return };
         let (Some(dialog), Ok(route)) = (call.dialog_mut(), route) else { return };
-        dialog.peer = route;
-        self.touch();
+        // Where it is there already, it keeps its socket, too.
+        if dialog.peer.remote != route.remote {
+            dialog.peer = route;
+            self.touch();
+        }
     }
 }
 

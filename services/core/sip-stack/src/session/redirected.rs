@@ -30,6 +30,8 @@ pub(crate) struct Elsewhere {
     waiting: VecDeque<(u16, Uri)>,
     /// CSeq of the last INVITE.
     number: u32,
+    /// The line has been bound anew for it.
+    by_another_way: bool,
 }
 
 /// How the call ends where there is nobody else.
@@ -61,6 +63,16 @@ impl Elsewhere {
         if self.tried.is_empty() {
             self.tried.push(first);
         }
+    }
+
+    /// Whether the line has been bound anew for it.
+    pub(super) fn is_by_another_way(&self) -> bool {
+        self.by_another_way
+    }
+
+    /// Its INVITE of that number, which nobody has answered, goes by another way: it is the same request, so that nobody rings twice.
+    pub(super) fn take_another_way(&mut self, number: u32) {
+        (self.by_another_way, self.number) = (true, number.saturating_sub(1));
     }
 
     pub(crate) fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {

@@ -164,7 +164,7 @@ impl Stack {
         match self.stands(id) {
             _ if unwanted => self.drop_subscription(id),
             true => self.refresh_later(id, reason.to_owned(), None),
-            false if self.subscribe_elsewhere(id, None) => {}
+            false if self.subscribe_elsewhere(id, None) || self.subscribe_by_another_way(id, reason) => {}
             false => self.subscribe_later(id, reason.to_owned(), None),
         }
     }

@@ -1,5 +1,6 @@
 //! From the wish to a SUBSCRIBE: the first one to the line's presence server, later ones in the dialog (RFC 6665 4.1.2).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -126,7 +127,9 @@ impl Stack {
         self.set_stage(id, Stage::Waiting);
         let usable = |own: &&LineSettings| own.enabled && !own.user.is_empty();
         let Some(own) = line_of(&settings, line).filter(usable).filter(|_| !self.core.stopping) else { return };
-        if self.core.flows.any_up(line).is_none() {
+        // A server knows whom it does not serve, and its refusal would last (B211). What is for the moment only does not wait.
+        let waits = self.awaits_binding(line) && !self.subscription(id).is_some_and(|subscription| subscription.wish.once);
+        if waits || self.core.flows.any_up(line).is_none() {
             return;
         }
         if let Some(subscription) = self.subscription(id) {
@@ -193,6 +196,31 @@ impl Stack {
             self.send_first_subscribe(id, next);
         }
         next.is_some()
+    }
+
+    /// Whether its first SUBSCRIBE, if it were lost, would go by the way that another registration brings; not twice in a short time.
+    pub(crate) fn subscription_may_go_another_way(&self, id: SubscriptionId) -> bool {
+        self.another_way_of(id).is_some_and(|(line, server, by_way)| self.may_have_another_way(line, server, by_way))
+    }
+
+    /// Its line and server, and whether it takes the way of calls.
+    fn another_way_of(&self, id: SubscriptionId) -> Option<(LineNumber, SocketAddr, bool)> {
+        let one = self.core.subscriptions.all.get(&id).filter(|one| matches!(one.stage, Stage::Asking { .. }))?;
+        let SubscriptionKey { line, event, .. } = &one.key;
+        let own = self.settings.as_deref().and_then(|settings| line_of(settings, *line))?;
+        let lately = one.renewed.is_some_and(|at| self.now.since(at) < own.subscribe_retry);
+        let server = one.route.filter(|_| !lately && !one.unwanted && !one.wish.once)?.remote;
+        Some((*line, server, presence_hop(own, event).is_none()))
+    }
+
+    /// No server of its way has answered: the line binds anew, and then it begins anew. Whether that is a remedy.
+    pub(super) fn subscribe_by_another_way(&mut self, id: SubscriptionId, reason: &str) -> bool {
+        let Some((line, server, by_way)) = self.another_way_of(id) else { return false };
+        let sought = self.seek_another_way(line, server, by_way);
+        if sought {
+            self.subscribe_anew(id, reason.to_owned());
+        }
+        sought
     }
 
     /// Sends the SUBSCRIBE that makes the dialog, also once more with credentials or a longer time.

@@ -2,7 +2,7 @@
 //! user's affair; here they are bytes.
 //!
 //! ```text
-//!  Subscribe     socket, address        2xx, NOTIFY (either first)
+//!  Subscribe     socket, binding, address    2xx, NOTIFY (either first)
 //!  --------> Waiting ---------> Asking ------------------------> Standing -- Refresh: SUBSCRIBE in the dialog --+
 //!             ^  ^  (Locating: name) |                              ^  |                                        |
 //!             |  | other failure,    | no NOTIFY in 64*T1           +--|-- 2xx, NOTIFY -------------------------+
@@ -57,7 +57,7 @@ pub(crate) struct SubscriptionId(u64);
 /// See the diagram.
 #[derive(Clone, Serialize, Deserialize)]
 enum Stage {
-    /// For the socket, or for SubscribeRetry.
+    /// For the socket, for the binding of a line that shall register, or for SubscribeRetry.
     Waiting,
     /// For the server's address.
     Locating { query: QueryId },
@@ -253,6 +253,14 @@ impl SubscriptionTable {
         self.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Asking { .. }) && !one.others.is_empty())
     }
 
+    /// Where the requests of its dialog go; none while it has none.
+    pub(crate) fn peer_of(&self, id: SubscriptionId) -> Option<Route> {
+        match &self.all.get(&id)?.stage {
+            Stage::Standing(standing) => Some(standing.dialog.peer),
+            Stage::Waiting | Stage::Locating { .. } | Stage::Asking { .. } | Stage::Refused { .. } => None,
+        }
+    }
+
     /// Whether one goes that way.
     pub(crate) fn any_over(&self, route: Route) -> bool {
         self.all.values().any(|one| one.ways().any(|way| way == route))
@@ -275,11 +283,6 @@ impl Stack {
     /// One, to change it.
     fn subscription(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
         self.core.subscriptions.all.get_mut(&id)
-    }
-
-    /// Whether its requests go in a dialog.
-    pub(crate) fn has_subscription_dialog(&self, id: SubscriptionId) -> bool {
-        self.core.subscriptions.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Standing(_)))
     }
 
     fn set_stage(&mut self, id: SubscriptionId, stage: Stage) {

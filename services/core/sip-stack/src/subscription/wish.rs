@@ -39,7 +39,7 @@ pub struct SubscribeBody {
 /// How far a subscription is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SubscriptionState {
-    /// Asked for, or the next try is waited for; why the last one failed.
+    /// Asked for, or the line's binding or the next try is waited for; why the last one failed.
     Asking {
         /// Empty at the first try.
         last_error: String,

@@ -1,6 +1,7 @@
-//! Two users, one of them with up to three phones, behind a proxy that forks, on a bad net: whatever they do at whatever moment, no
-//! transaction, dialog, timer, subscription or look-up is left when all is over, each phone keeps no more than at the start,
-//! each call has ended once, and nobody has talked without end (RFC 3261 13.2.2.4, 16.7; RFC 3262, 3515, 3891, 4028, 6665).
+//! Two users, one of them with up to three phones, behind two proxies that fork and fail, on a bad net: whatever they do at whatever
+//! moment, no transaction, dialog, timer, subscription or look-up is left when all is over, each phone keeps no more than at the
+//! start, each call has ended once, and nobody has talked without end (RFC 3261 13.2.2.4, 16.7; RFC 3262, 3263 4.3, 3515, 3891, 4028,
+//! 6665).
 //!
 //! A longer run: `PROPTEST_CASES=100000 cargo test -p sip-stack --test stories crossings`.
 
@@ -51,6 +52,8 @@ enum Act {
     Media(u8),
     Restart,
     Net(Faults),
+    /// This proxy is cut off, the others are not; beyond the last: none is.
+    CutOff(usize),
     Proxy {
         patience: u64,
         challenging: bool,
@@ -111,6 +114,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..4u8).prop_map(Act::Media),
         1 => Just(Act::Restart),
         1 => faults().prop_map(Act::Net),
+        2 => (0..3usize).prop_map(Act::CutOff),
         1 => (0..1500u64, any::<bool>()).prop_map(|(patience, challenging)| Act::Proxy { patience, challenging }),
     ]
 }

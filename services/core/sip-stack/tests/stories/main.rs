@@ -8,6 +8,7 @@ mod described;
 mod dialing;
 mod digits;
 mod diverted;
+mod dying;
 mod effort;
 mod forwarding;
 mod fuzzed;

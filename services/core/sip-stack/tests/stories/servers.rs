@@ -11,28 +11,28 @@ use testbed::virtual_net::{Net, Sent, title};
 
 use crate::given::{direct, settings};
 
-const FIRST: &str = "10.0.0.9:5060";
-const SECOND: &str = "10.0.0.8:5060";
+pub const FIRST: &str = "10.0.0.9:5060";
+pub const SECOND: &str = "10.0.0.8:5060";
 
 /// One phone, its two servers, and what they say to whom.
-struct Lab {
-    net: Net,
-    first: SocketAddr,
-    second: SocketAddr,
+pub struct Lab {
+    pub net: Net,
+    pub first: SocketAddr,
+    pub second: SocketAddr,
 }
 
 /// How a server answers: by method.
-type Script<'a> = &'a dyn Fn(&Request) -> Option<u16>;
+pub type Script<'a> = &'a dyn Fn(&Request) -> Option<u16>;
 
-fn silent(_: &Request) -> Option<u16> {
+pub fn silent(_: &Request) -> Option<u16> {
     None
 }
 
-fn well(request: &Request) -> Option<u16> {
+pub fn well(request: &Request) -> Option<u16> {
     (!request.method.is_invite() && !request.method.is_ack()).then_some(200)
 }
 
-fn given() -> StackSettings {
+pub fn given() -> StackSettings {
     let mut given = settings("10.0.0.1", "200", Some(FIRST));
     given.lines[0].second_registrar = SECOND.parse().ok();
     given.lines[0].second_proxy = SECOND.parse().ok();
@@ -40,7 +40,7 @@ fn given() -> StackSettings {
 }
 
 impl Lab {
-    fn new(settings: StackSettings) -> Lab {
+    pub fn new(settings: StackSettings) -> Lab {
         let mut net = Net::new();
         let (first, second) = (net.peer(FIRST), net.peer(SECOND));
         net.stack(settings);
@@ -49,7 +49,7 @@ impl Lab {
     }
 
     /// Lets time go by in small steps; each server answers by its script. What came, by server and title.
-    fn run(&mut self, seconds: u64, first: Script, second: Script) -> (Vec<String>, Vec<String>) {
+    pub fn run(&mut self, seconds: u64, first: Script, second: Script) -> (Vec<String>, Vec<String>) {
         let mut titles = (Vec::new(), Vec::new());
         for _ in 0..seconds * 5 {
             titles.0.extend(self.serve(self.first, first));
@@ -59,7 +59,7 @@ impl Lab {
         titles
     }
 
-    fn serve(&mut self, server: SocketAddr, script: Script) -> Vec<String> {
+    pub fn serve(&mut self, server: SocketAddr, script: Script) -> Vec<String> {
         let got = self.net.received(server);
         for message in &got {
             if let Message::Request(request) = message
@@ -71,7 +71,7 @@ impl Lab {
         got.iter().map(title).collect()
     }
 
-    fn reply(&mut self, server: SocketAddr, request: &Request, code: u16, extra: &[(&str, &str)]) {
+    pub fn reply(&mut self, server: SocketAddr, request: &Request, code: u16, extra: &[(&str, &str)]) {
         let mut response = answer(request, code, "s");
         for (name, value) in extra {
             response.headers.push(*name, *value);
@@ -79,25 +79,25 @@ impl Lab {
         self.net.send(server, self.net.nodes[0].ip, response.to_bytes());
     }
 
-    fn request(&mut self, server: SocketAddr, method: &str) -> Request {
+    pub fn request(&mut self, server: SocketAddr, method: &str) -> Request {
         let got = self.net.received(server);
         let found = requests(&got, method);
         assert!(!found.is_empty(), "no {method} at {server}\n{}", self.net.story());
         found[0].clone()
     }
 
-    fn is_registered(&self) -> bool {
+    pub fn is_registered(&self) -> bool {
         matches!(self.net.line(0), LineState::Registered { .. })
     }
 
-    fn unreachable(&mut self, server: SocketAddr) {
+    pub fn unreachable(&mut self, server: SocketAddr) {
         let flow = *self.net.nodes[0].flows.keys().next().unwrap();
         self.net.input(0, Input::Unreachable { flow, remote: server });
         self.net.settle();
     }
 
     /// Registered at the second server, for the first does not answer.
-    fn failed_over() -> Lab {
+    pub fn failed_over() -> Lab {
         let mut lab = Lab::new(given());
         lab.unreachable(lab.first);
         lab.run(1, &silent, &well);
@@ -105,7 +105,7 @@ impl Lab {
         lab
     }
 
-    fn sent_to(&self, server: SocketAddr, title: &str) -> Vec<&Sent> {
+    pub fn sent_to(&self, server: SocketAddr, title: &str) -> Vec<&Sent> {
         self.net.log.iter().filter(|sent| sent.to == server && sent.title() == title).collect()
     }
 }

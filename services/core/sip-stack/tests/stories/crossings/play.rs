@@ -15,7 +15,8 @@ use testbed::virtual_net::{MediaMode, Net, PERFECT};
 use super::{Act, Step, Story};
 use crate::given::settings;
 
-const PROXY: &str = "10.0.0.9:5060";
+/// The second one is asked where the first one does not answer; neither knows who is registered at the other.
+const PROXIES: [&str; 2] = ["10.0.0.9:5060", "10.0.0.8:5060"];
 /// Longest life of anything after the last word: the proxy's longest ringing and forgetting, and a margin.
 const ALL_OVER: Duration = Duration::from_secs(400);
 /// What numbers that only count may grow by in a snapshot, in octets.
@@ -24,7 +25,7 @@ const COUNTERS: usize = 16;
 /// The first phone is user 100's, all others are user 200's. The bits of `kind` choose the extensions.
 fn phone(number: usize, kind: u8) -> StackSettings {
     let user = if number == 0 { "100" } else { "200" };
-    let mut given = settings(&format!("10.0.0.{}", number + 1), user, Some(PROXY));
+    let mut given = settings(&format!("10.0.0.{}", number + 1), user, Some(PROXIES[0]));
     let line = &mut given.lines[0];
     line.sessions.expires = if kind & 1 == 0 { 0 } else { 90 };
     line.sessions.reliable = kind & 2 != 0;
@@ -33,6 +34,8 @@ fn phone(number: usize, kind: u8) -> StackSettings {
     line.register_expires = if kind & 32 == 0 { 3600 } else { 60 };
     line.subscribe_expires = if kind & 64 == 0 { 3600 } else { 60 };
     line.invite_expires = if kind & 128 == 0 { 0 } else { 20 };
+    let second = if kind & 32 == 0 { PROXIES[1].parse().ok() } else { None };
+    (line.second_registrar, line.second_proxy) = (second, second);
     line.unregister_first = kind & 4 != 0;
     line.unregister_on_stop = kind & 8 != 0;
     given
@@ -52,7 +55,7 @@ fn key() -> SubscriptionKey {
 /// A story that is being played.
 pub struct Play {
     pub net: Net,
-    proxy: SocketAddr,
+    proxies: [SocketAddr; 2],
     /// What the phones have told before their restarts.
     told: Vec<Vec<Event>>,
     /// Octets of each phone's snapshot before all.
@@ -62,12 +65,12 @@ pub struct Play {
 impl Play {
     pub fn new(story: &Story) -> Play {
         let mut net = Net::with_faults(story.seed, PERFECT);
-        let proxy = net.proxy(PROXY);
-        net.proxies.get_mut(&proxy).unwrap().expires = 300;
+        let proxies = PROXIES.map(|proxy| net.proxy(proxy));
+        net.proxies.values_mut().for_each(|proxy| proxy.expires = 300);
         for number in 0..story.phones {
             net.stack(phone(number, 0));
         }
-        let mut play = Play { net, proxy, told: vec![Vec::new(); story.phones], before: Vec::new() };
+        let mut play = Play { net, proxies, told: vec![Vec::new(); story.phones], before: Vec::new() };
         play.go_idle();
         play.before = play.kept();
         for number in 0..story.phones {
@@ -144,6 +147,7 @@ impl Play {
             (Act::Media(mode), _) => self.net.nodes[number].mode = media(mode),
             (Act::Restart, _) => self.restart(number),
             (Act::Net(faults), _) => self.net.faults = faults,
+            (Act::CutOff(which), _) => self.net.dead = self.proxies.get(which).copied().into_iter().collect(),
             (Act::Proxy { patience, challenging }, _) => self.tune_proxy(patience, challenging),
             _ => {}
         }
@@ -169,9 +173,10 @@ impl Play {
     }
 
     fn tune_proxy(&mut self, patience: u64, challenging: bool) {
-        let proxy = self.net.proxies.get_mut(&self.proxy).unwrap();
-        proxy.patience = Duration::from_millis(patience);
-        proxy.challenging = challenging;
+        for proxy in self.net.proxies.values_mut() {
+            proxy.patience = Duration::from_millis(patience);
+            proxy.challenging = challenging;
+        }
     }
 
     fn restart(&mut self, number: usize) {
@@ -206,7 +211,7 @@ impl Play {
     /// No phone has ever answered it.
     fn has_lost_a_bye(&self, call: &str) -> bool {
         let (mut asked, mut answered) = (BTreeSet::new(), BTreeSet::new());
-        for sent in self.net.log.iter().filter(|sent| sent.from != self.proxy && sent.title().ends_with("BYE")) {
+        for sent in self.net.log.iter().filter(|sent| !self.proxies.contains(&sent.from) && sent.title().ends_with("BYE")) {
             let message = parse_datagram(&sent.bytes).unwrap();
             let headers = message.headers();
             if headers.call_id() == Ok(call) {
@@ -223,6 +228,7 @@ impl Play {
 
     fn heal(&mut self) {
         self.net.faults = PERFECT;
+        self.net.dead.clear();
         self.net.nodes.iter_mut().for_each(|node| node.mode = MediaMode::Ready);
     }
 
@@ -268,9 +274,10 @@ impl Play {
 
     pub fn assert_over(&self) {
         self.net.assert_quiet();
-        let proxy = &self.net.proxies[&self.proxy];
-        assert!(proxy.is_idle(), "the proxy waits\n{}", self.net.story());
-        assert_eq!((proxy.contacts("100"), proxy.contacts("200"), proxy.watchers()), (0, 0, 0), "{}", self.net.story());
+        for proxy in self.net.proxies.values() {
+            assert!(proxy.is_idle(), "a proxy waits\n{}", self.net.story());
+            assert_eq!((proxy.contacts("100"), proxy.contacts("200"), proxy.watchers()), (0, 0, 0), "{}", self.net.story());
+        }
         for (number, (before, after)) in self.before.iter().zip(self.kept()).enumerate() {
             assert!(after <= before + COUNTERS, "phone {number} keeps {after} octets, {before} before\n{}", self.net.story());
             assert_eq!(self.net.line(number), LineState::Disabled);
@@ -281,7 +288,7 @@ impl Play {
     /// Each BYE is one transaction; more than two of one phone in one dialog is a storm.
     pub fn assert_no_storm(&self, steps: usize) {
         let mut byes: BTreeMap<(SocketAddr, String), BTreeSet<String>> = BTreeMap::new();
-        for sent in self.net.log.iter().filter(|sent| sent.from != self.proxy && sent.title() == "BYE") {
+        for sent in self.net.log.iter().filter(|sent| !self.proxies.contains(&sent.from) && sent.title() == "BYE") {
             let message = parse_datagram(&sent.bytes).unwrap();
             let headers = message.headers();
             let tags = [headers.from().unwrap(), headers.to().unwrap()].map(|address| address.tag().unwrap_or_default().to_owned());
