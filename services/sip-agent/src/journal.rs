@@ -32,6 +32,8 @@ pub fn write(event: &Event) {
             let call = call.map(|call| call.to_string()).unwrap_or_default();
             tracing::info!(%line, call, by = by.uri, to = to.uri, replaces, "asked to call somebody else");
         }
+        Event::TalkRequested { call } => tracing::info!(%call, "the server wants it to be talked on"),
+        Event::HoldRequested { call } => tracing::info!(%call, "the server wants it to be held"),
         Event::ResyncRequested { line, event } => {
             tracing::info!(%line, event, "the server asks for provisioning");
         }

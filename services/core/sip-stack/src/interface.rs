@@ -482,6 +482,17 @@ pub enum Event {
         /// The new call is to take the place of one that the other end has.
         replaces: bool,
     },
+    /// A server of the line wants the call to be answered, or to be talked on if it is held here: a NOTIFY of its dialog with event
+    /// talk (B198). Nothing has been done.
+    TalkRequested {
+        /// The call, which is theirs and rings, or is answered.
+        call: CallIdentity,
+    },
+    /// As `TalkRequested`, with event hold: the call is to be held.
+    HoldRequested {
+        /// The call.
+        call: CallIdentity,
+    },
     /// A NOTIFY with the line's resync event came from the line's servers (B45, C68); `event` is the Event header.
     ResyncRequested {
         /// The line.

@@ -41,6 +41,8 @@ enum Happening {
     Transferred,
     NotTransferred,
     FlashHook,
+    TalkRequested,
+    HoldRequested,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -63,6 +65,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::NotTransferred),
         Just(Happening::Transferred),
         Just(Happening::FlashHook),
+        Just(Happening::TalkRequested),
+        Just(Happening::HoldRequested),
     ]
 }
 
@@ -123,6 +127,8 @@ fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
         Happening::Transferred => desk.sip(Event::Refer { call, progress: ReferProgress::Succeeded }),
         Happening::Referred => desk.refer(call, 1),
         Happening::Replaced => drop(desk.replace(call)),
+        Happening::TalkRequested => desk.sip(Event::TalkRequested { call }),
+        Happening::HoldRequested => desk.sip(Event::HoldRequested { call }),
         Happening::Flow => desk.input(Input::Media(call, MediaState::Flowing)),
     }
 }

@@ -218,6 +218,15 @@ impl Far {
         self.send(&text).await;
     }
 
+    /// NOTIFY in the dialog that the response has made.
+    pub async fn notify_in_dialog(&mut self, response: &str, event: &str) {
+        self.dialog.remote = header(response, "To").to_owned();
+        self.dialog.cseq += 1;
+        let branch = format!("t{}{}", self.calls, self.dialog.cseq);
+        let text = self.request("NOTIFY", &branch, &format!("Event: {event}\r\nSubscription-State: active\r\n"), "");
+        self.send(&text).await;
+    }
+
     pub async fn bye(&mut self) {
         self.dialog.cseq += 1;
         let text = self.request("BYE", &format!("b{}{}", self.calls, self.dialog.cseq), "", "");

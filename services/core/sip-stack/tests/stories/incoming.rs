@@ -516,13 +516,26 @@ fn byes_that_cross_are_both_answered() {
     called.over();
 }
 
-/// With talk and hold packages offered, the server may answer, hold and resume (B198).
-#[test]
-fn notify_talk_and_hold_act_only_where_they_are_offered() {
-    let mut called = Called::talking();
+fn notify(called: &mut Called, branch: &str, event: &str, extra: &str) -> Vec<String> {
     called.caller.cseq += 1;
-    called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: hold\r\nSubscription-State: active\r\n", "");
-    code(&called.got(), 489);
+    called.caller.clone().send(&mut called.net, "NOTIFY", branch, &format!("Event: {event}\r\n{extra}"), "");
+    called.titles()
+}
+
+fn wanted(called: &Called) -> Vec<&'static str> {
+    called.net.nodes[0].events(|event| match event {
+        Event::TalkRequested { .. } => Some("talk"),
+        Event::HoldRequested { .. } => Some("hold"),
+        _ => None,
+    })
+}
+
+/// With talk and hold packages offered, a server may want a call to be answered and held (B198); who does it is told, the stack does
+/// nothing by itself.
+#[test]
+fn notify_talk_and_hold_are_told_only_where_they_are_offered() {
+    let mut called = Called::talking();
+    assert_eq!(notify(&mut called, "n1", "hold", ""), ["489 NOTIFY"]);
     let mut given = direct("10.0.0.1", "200", FAR);
     (given.talk_package, given.hold_package) = (true, true);
     let mut called = Called::with(given);
@@ -531,13 +544,33 @@ fn notify_talk_and_hold_act_only_where_they_are_offered() {
     let got = called.got();
     assert_eq!(code(&got, 180).headers.get("Allow-Events"), Some("talk, hold"));
     called.caller.learn_tag(&got);
-    called.caller.cseq += 1;
-    called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: talk\r\nSubscription-State: active\r\n", "");
+    assert_eq!(notify(&mut called, "n1", "Talk", ""), ["200 NOTIFY"]);
+    assert_eq!(notify(&mut called, "n2", "hold", ""), ["200 NOTIFY"]);
+    assert_eq!(notify(&mut called, "n3", "other", ""), ["489 NOTIFY"]);
+    assert_eq!(wanted(&called), ["talk", "hold"]);
+}
+
+/// B198: a far end that may answer its own call listens to whoever sits there. What has come through another hop is not the
+/// server's own word either.
+#[test]
+fn only_a_server_of_the_line_may_want_a_call_to_be_answered() {
+    let mut given = direct("10.0.0.1", "200", "10.0.0.8:5060");
+    given.talk_package = true;
+    let mut called = Called::with(given);
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    assert_eq!(notify(&mut called, "n1", "talk", ""), ["403 NOTIFY"]);
+    let mut given = direct("10.0.0.1", "200", FAR);
+    given.talk_package = true;
+    let mut called = Called::with(given);
+    called.invite(PCMU);
+    called.command(Command::Ring);
     let got = called.got();
     assert!(got.iter().any(|message| testbed::virtual_net::title(message) == "200 INVITE"), "answered from afar");
     called.caller.cseq = 1;
     called.caller.ack(&mut called.net, "");
-    called.caller.cseq = 3;
-    called.caller.clone().send(&mut called.net, "NOTIFY", "n2", "Event: hold\r\nSubscription-State: active\r\n", "");
-    assert_eq!(requests(&called.got(), "INVITE").len(), 1, "the hold re-INVITE");
+    code(&called.send("BYE", "bye"), 200);
+    called.over();
 }

@@ -52,6 +52,8 @@ impl Phone {
             Event::Subscription { key, state } => self.handle_subscription(now, &key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(now, &key, &content_type, &body),
             Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
+            Event::TalkRequested { call } => self.handle_talk_requested(call),
+            Event::HoldRequested { call } => self.handle_hold_requested(call),
             Event::Refer { call, progress } => self.handle_transferred(call, &progress),
             Event::Appearances { key, appearances } => self.handle_appearances(&key, appearances),
             Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}
