@@ -84,9 +84,13 @@ impl Stack {
         if unwelcome { Err(Refusal::Status(StatusCode::NOT_ACCEPTABLE)) } else { Ok(()) }
     }
 
-    /// What only a request outside dialogs is asked: is it for us, and is it the only copy?
+    /// What only a request outside dialogs is asked: is it for us, and is it the only copy? A line that has been switched off keeps its
+    /// socket while a call is up on it, and takes no other call (B215).
     fn inspect_first(&self, arrived: &Arrived, hops: Option<u8>) -> Result<(), Refusal> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, arrived.line));
+        if own.is_some_and(|own| !own.enabled) {
+            return Err(Refusal::Status(StatusCode::TEMPORARILY_UNAVAILABLE));
+        }
         if !own.is_some_and(|own| is_for(own, &arrived.request)) {
             // We are no proxy, but whoever has used up its hops looks for a loop.
             let spent = hops == Some(0);
