@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::addresses::Hop;
 use crate::interface::{FlowId, Output, QueryId};
+use crate::registration::ServerRole;
 use crate::stack::{Stack, line_of};
 use crate::subscription::SubscriptionId;
 use crate::timers::{Timer, TimerOwner};
@@ -29,6 +30,8 @@ pub(crate) enum Asker {
     Dialog(CallIdentity),
     /// A subscription: its first SUBSCRIBE waits, or later ones go there.
     Subscription(SubscriptionId),
+    /// Nothing waits: a line knows its servers by it.
+    Server(LineNumber, ServerRole),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -93,9 +96,14 @@ impl Stack {
         if self.core.flows.any_up(line).is_none() {
             return Located::Nowhere(self.no_socket(line));
         }
+        Located::Asked(self.resolve(line, hop, asker))
+    }
+
+    /// Has a hop's name resolved.
+    pub(crate) fn resolve(&mut self, line: LineNumber, hop: &Hop, asker: Asker) -> QueryId {
         let query = self.ask(line, asker);
         self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop) });
-        Located::Asked(query)
+        query
     }
 
     /// One question per asker: a newer one takes the place of an older one, so that no peer can make many.
@@ -136,7 +144,7 @@ impl Stack {
         let order = match asker {
             Asker::Dialog(_) => reached.into_iter().take(1).collect(),
             Asker::Subscription(id) if self.has_subscription_dialog(id) => reached.into_iter().take(1).collect(),
-            Asker::Registration(_) | Asker::Dial(_) | Asker::Subscription(_) => {
+            Asker::Registration(_) | Asker::Dial(_) | Asker::Subscription(_) | Asker::Server(..) => {
                 self.core.servers.in_order(line, own, &reached, self.now)
             }
         };
@@ -173,6 +181,8 @@ impl Stack {
             Asker::Dial(call) => self.on_dial_located(call, query, routes),
             Asker::Dialog(call) => self.on_dialog_located(call, query, routes.map(|routes| routes.first)),
             Asker::Subscription(id) => self.on_subscription_located(id, query, routes),
+            Asker::Server(line, _) if routes.is_err() => self.look_up_servers_later(line),
+            Asker::Server(..) => {}
         }
     }
 }

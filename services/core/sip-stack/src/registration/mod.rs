@@ -15,6 +15,7 @@
 //! A binding that was granted lasts until its time is over or it is refused, whatever a refresh meets in between.
 
 mod attempt;
+mod names;
 mod service_route;
 mod way;
 
@@ -32,6 +33,8 @@ use crate::random::Random;
 use crate::stack::{Stack, line_of};
 use crate::timers::TimerOwner;
 use crate::transaction::{Owner, Route, TransactionId};
+
+pub(crate) use names::ServerRole;
 
 /// Addresses of servers that are remembered.
 const MOST_SERVERS: usize = 16;
@@ -233,15 +236,21 @@ impl Stack {
             let Some(own) = line_of(new, line) else { continue };
             let before = old.and_then(|old| line_of(old, line));
             let moved = old.is_none_or(|old| old.addresses != new.addresses);
+            let same_names = before.is_some_and(|before| names::has_same_names(before, own));
             if !moved && before.is_some_and(|before| !registers_anew(before, own)) {
+                if !same_names {
+                    self.look_up_servers(line);
+                }
                 continue;
             }
             self.stop_registration(line);
-            let registration = Registration::new(&mut self.random, own);
-            let told = self.core.registrations.insert(line, registration).and_then(|old| old.told);
-            if let Some(registration) = self.core.registrations.get_mut(&line) {
-                registration.told = told;
+            let mut registration = Registration::new(&mut self.random, own);
+            if let Some(old) = self.core.registrations.remove(&line) {
+                registration.told = old.told;
+                // Who they are does not change with what is said to them.
+                registration.servers = if same_names { old.servers } else { Vec::new() };
             }
+            self.core.registrations.insert(line, registration);
             self.register(line);
             self.touch();
         }

@@ -8,6 +8,7 @@ mod dialing;
 mod digits;
 mod diverted;
 mod effort;
+mod filtering;
 mod forwarding;
 mod fuzzed;
 mod given;
