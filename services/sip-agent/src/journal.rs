@@ -19,6 +19,7 @@ pub fn write(event: &Event) {
             tracing::info!(%call, %line, remote = remote.uri, sip_call_id, %replaces, "another call wants its place");
         }
         Event::Diverted { call, by, why } => tracing::info!(%call, by = by.uri, ?why, "was for somebody else first"),
+        Event::Announced { call, announcement } => tracing::debug!(%call, ?announcement, "comes with it"),
         Event::Appearance { call, index } => tracing::info!(%call, appearance = index, "on a shared line"),
         Event::Dialing { call, sip_call_id } => tracing::info!(%call, sip_call_id, "dialing"),
         Event::Ringback { call, early_media } => tracing::info!(%call, early_media, "the far end rings"),

@@ -135,6 +135,17 @@ async fn a_dialed_call_is_on_the_bus_when_dial_answers() {
     assert_eq!(error_name(&refused), "org.deskphone.Error.WrongState");
 }
 
+/// RFC 3261 20.4, 20.9: what comes with a call of a server stands on its object.
+#[tokio::test]
+async fn a_call_shows_what_comes_with_it() {
+    let mut house = House::registered().await;
+    let more = "Alert-Info: <urn:alert:source:internal>;info=ring2\r\nCall-Info: <http://far/ada.vcf>;purpose=card\r\n";
+    house.far.invite_with(more).await;
+    let call = house.one_call().await;
+    house.wait(&call, CALL_INTERFACE, "Alerts", "<urn:alert:source:internal>;info=ring2").await;
+    house.wait(&call, CALL_INTERFACE, "CallerInfo", "card http://far/ada.vcf").await;
+}
+
 /// RFC 3325: the line's server says whom the call has reached; the Call object follows.
 #[tokio::test]
 async fn a_call_shows_whom_the_server_has_reached() {

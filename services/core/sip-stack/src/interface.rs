@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use agreements::{CallIdentity, Correlation, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 
+use crate::announced::Announcement;
 use crate::referral::{ReferProgress, ReferTarget, ReferralId};
 pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
 pub use crate::stack_settings::{LineSettings, Server, StackSettings};
@@ -391,6 +392,13 @@ pub enum Event {
         by: Party,
         /// Why, where that is said.
         why: Option<Diverted>,
+    },
+    /// What comes with a call of theirs, where something does; comes right after `Incoming`.
+    Announced {
+        /// The call.
+        call: CallIdentity,
+        /// As the line's server says.
+        announcement: Announcement,
     },
     /// Which appearance of a shared line it is, as the line's server says; comes right after `Incoming`.
     Appearance {

@@ -193,6 +193,11 @@ impl Far {
 
     /// Calls line 1.
     pub async fn invite(&mut self) {
+        self.invite_with("").await;
+    }
+
+    /// Calls line 1 with these further header lines.
+    pub async fn invite_with(&mut self, more: &str) {
         self.calls += 1;
         self.dialog = Dialog {
             call_id: format!("call{}@far", self.calls),
@@ -200,7 +205,8 @@ impl Far {
             remote: "<sip:200@127.0.0.1>".into(),
             cseq: 1,
         };
-        let text = self.request("INVITE", &format!("i{}", self.calls), "Content-Type: application/sdp\r\n", &self.sdp("sendrecv"));
+        let more = format!("{more}Content-Type: application/sdp\r\n");
+        let text = self.request("INVITE", &format!("i{}", self.calls), &more, &self.sdp("sendrecv"));
         self.send(&text).await;
     }
 

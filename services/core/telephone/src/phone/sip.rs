@@ -26,6 +26,11 @@ impl Phone {
                     None => self.handle_incoming(now, call, line, remote, sip_call_id),
                 }
             }
+            Event::Announced { call, announcement } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.announcement = announcement;
+                }
+            }
             Event::Appearance { call, index } => {
                 if let Some(call) = self.call_mut(call) {
                     call.appearance = Some(index);
