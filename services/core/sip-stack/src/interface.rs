@@ -515,9 +515,9 @@ pub enum Event {
         /// From now on.
         state: SubscriptionState,
     },
-    /// A NOTIFY of a subscription brought a body.
+    /// A NOTIFY of a subscription brought a body; or a server of the line tells what waits at its mailbox, subscribed to or not.
     Notified {
-        /// Which.
+        /// Which; of a NOTIFY that nobody has asked for: the one that would have asked.
         key: SubscriptionKey,
         /// The Content-Type header's value.
         content_type: String,

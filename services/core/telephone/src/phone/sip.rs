@@ -18,6 +18,9 @@ impl Phone {
                 if let Some(known) = self.lines.get_mut(line.index()) {
                     *known = state;
                 }
+                if !self.is_line_used(line) {
+                    self.forget_summary(line);
+                }
             }
             Event::Incoming { call, line, remote, sip_call_id, replaces } => {
                 let replaces = replaces.filter(|old| self.call(*old).is_some_and(Call::is_up));

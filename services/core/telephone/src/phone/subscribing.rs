@@ -45,7 +45,7 @@ impl Phone {
         wanted
     }
 
-    fn is_line_used(&self, line: LineNumber) -> bool {
+    pub(super) fn is_line_used(&self, line: LineNumber) -> bool {
         match self.line(line) {
             Some(LineState::Registering { .. } | LineState::Registered { .. } | LineState::Failed { .. }) => true,
             Some(LineState::Disabled | LineState::Unconfigured) | None => false,
@@ -81,7 +81,9 @@ impl Phone {
     }
 
     pub(super) fn handle_notified(&mut self, now: Tick, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
-        if !self.subscriptions.contains_key(key) {
+        // Of its mailbox a server tells without being asked.
+        let unasked = *key == mailbox::key(key.line) && self.is_line_used(key.line);
+        if !self.subscriptions.contains_key(key) && !unasked {
             return;
         }
         if *key == mailbox::key(key.line) {
