@@ -66,6 +66,7 @@ fn subscription(key: &SubscriptionKey, state: &SubscriptionState) {
         SubscriptionState::Pending => tracing::info!(%line, event, resource, "the subscription waits to be allowed"),
         SubscriptionState::Active => tracing::info!(%line, event, resource, "subscribed"),
         SubscriptionState::Refused { reason } => tracing::warn!(%line, event, resource, reason, "the subscription is refused"),
+        SubscriptionState::InUse { reason } => tracing::info!(%line, event, resource, reason, "what is asked for is in use"),
         SubscriptionState::Ended => tracing::info!(%line, event, resource, "the subscription has ended"),
     }
 }

@@ -100,7 +100,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn seizing() -> impl Strategy<Value = Seizing> {
-    prop_oneof![Just(Seizing::Granted), Just(Seizing::Refused), Just(Seizing::Silent)]
+    prop_oneof![Just(Seizing::Granted), Just(Seizing::Refused), Just(Seizing::InUse), Just(Seizing::Silent)]
 }
 
 fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
@@ -175,6 +175,7 @@ fn check(desk: &Desk) {
 enum Seizing {
     Granted,
     Refused,
+    InUse,
     Silent,
 }
 
@@ -203,6 +204,10 @@ fn obey(desk: &mut Desk, seizing: Seizing) {
                     Seizing::Refused => {
                         let reason = "no".to_owned();
                         desk.sip(Event::Subscription { key, state: SubscriptionState::Refused { reason } });
+                    }
+                    Seizing::InUse => {
+                        let reason = "no".to_owned();
+                        desk.sip(Event::Subscription { key, state: SubscriptionState::InUse { reason } });
                     }
                     Seizing::Silent => {}
                 }

@@ -55,13 +55,13 @@ impl Stack {
             let reason = "this is no event package".to_owned();
             return self.tell(Event::Subscription { key, state: SubscriptionState::Refused { reason } });
         }
-        // What is ending ends; its key begins another one.
+        // What is ending ends, and its server is told; its key begins another one.
         let known = self.core.subscriptions.find(&key);
         let ending = |one: &Subscription| one.unwanted;
         match known {
             Some(id) if !self.core.subscriptions.all.get(&id).is_some_and(ending) => self.wish_again(id, wish, body),
             Some(id) => {
-                self.forget_subscription(id);
+                self.end_without_key(id);
                 self.subscribe_first(key, wish, body);
             }
             None => self.subscribe_first(key, wish, body),

@@ -65,7 +65,7 @@ impl Phone {
             SubscriptionState::Pending => SubscriptionProgress::Pending,
             SubscriptionState::Active => SubscriptionProgress::Active,
             SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
-            SubscriptionState::Ended => SubscriptionProgress::Off,
+            SubscriptionState::Ended | SubscriptionState::InUse { .. } => SubscriptionProgress::Off,
         };
         if *key == shared::seize_key(key.line) {
             return self.handle_seizing(now, key.line, state);
@@ -73,7 +73,8 @@ impl Phone {
         match state {
             SubscriptionState::Refused { .. } => self.forget_notified(key),
             SubscriptionState::Asking { .. } => self.lose_sight(key),
-            SubscriptionState::Pending | SubscriptionState::Active | SubscriptionState::Ended => {}
+            SubscriptionState::Pending | SubscriptionState::Active => {}
+            SubscriptionState::Ended | SubscriptionState::InUse { .. } => {}
         }
         if *key == features::key(key.line) {
             self.handle_feature_state(key.line, state);
