@@ -42,7 +42,7 @@ fn presence_hop(line: &LineSettings, event: &str) -> Option<Hop> {
 
 /// Whose state is asked for, as Request-URI.
 fn target_of(line: &LineSettings, resource: &str) -> Result<sip_wire::Uri, String> {
-    addresses::dialled(line, if resource.is_empty() { &line.user } else { resource })
+    if resource.is_empty() { Ok(addresses::own_target(line)) } else { addresses::dialled(line, resource) }
 }
 
 impl Stack {
