@@ -19,6 +19,7 @@ pub fn write(event: &Event) {
             tracing::info!(%call, %line, remote = remote.uri, sip_call_id, %replaces, "another call wants its place");
         }
         Event::Diverted { call, by, why } => tracing::info!(%call, by = by.uri, ?why, "was for somebody else first"),
+        Event::Announced { call, announcement } => tracing::debug!(%call, ?announcement, "comes with it"),
         Event::Appearance { call, index } => tracing::info!(%call, appearance = index, "on a shared line"),
         Event::Dialing { call, sip_call_id } => tracing::info!(%call, sip_call_id, "dialing"),
         Event::Ringback { call, early_media } => tracing::info!(%call, early_media, "the far end rings"),
@@ -32,6 +33,8 @@ pub fn write(event: &Event) {
             let call = call.map(|call| call.to_string()).unwrap_or_default();
             tracing::info!(%line, call, by = by.uri, to = to.uri, replaces, "asked to call somebody else");
         }
+        Event::TalkRequested { call } => tracing::info!(%call, "the server wants it to be talked on"),
+        Event::HoldRequested { call } => tracing::info!(%call, "the server wants it to be held"),
         Event::ResyncRequested { line, event } => {
             tracing::info!(%line, event, "the server asks for provisioning");
         }
@@ -63,6 +66,7 @@ fn subscription(key: &SubscriptionKey, state: &SubscriptionState) {
         SubscriptionState::Pending => tracing::info!(%line, event, resource, "the subscription waits to be allowed"),
         SubscriptionState::Active => tracing::info!(%line, event, resource, "subscribed"),
         SubscriptionState::Refused { reason } => tracing::warn!(%line, event, resource, reason, "the subscription is refused"),
+        SubscriptionState::InUse { reason } => tracing::info!(%line, event, resource, reason, "what is asked for is in use"),
         SubscriptionState::Ended => tracing::info!(%line, event, resource, "the subscription has ended"),
     }
 }

@@ -194,7 +194,7 @@ impl<'v> Line<'_, 'v> {
         };
         LineSettings {
             enabled: self.flag("LINE_ENABLE_n") && self.flag("PROFILE_ENABLEn"),
-            user: or(uri_user, self.text("PHONE_NUMBER_n")),
+            user: or(&uri_user, self.text("PHONE_NUMBER_n")),
             domain: or(uri_domain, &or(self.text("SIP_SVCDOMAIN_n"), registrar)),
             display_name: self.text("DISPLAY_NAME_n").to_owned(),
             auth_id: self.text("SIP_AUTHID_n").to_owned(),
@@ -296,10 +296,14 @@ impl<'v> Line<'_, 'v> {
     }
 }
 
-/// User and domain of `sip:user@domain`, with or without the scheme.
-fn parts_of(uri: &str) -> (&str, &str) {
-    let uri = uri.strip_prefix("sip:").unwrap_or(uri);
-    uri.split_once('@').unwrap_or((uri, ""))
+/// User and domain of `sip:user@domain`, with or without the scheme. The user is what its escapes mean (RFC 3261 19.1.2): it is escaped
+/// anew wherever it is written, and compared with what others have written.
+fn parts_of(uri: &str) -> (String, &str) {
+    let bare = uri.strip_prefix("sip:").unwrap_or(uri);
+    let (user, domain) = bare.split_once('@').unwrap_or((bare, ""));
+    let parsed: Option<sip_wire::Uri> = format!("sip:{user}@host.invalid").parse().ok();
+    let meant = parsed.and_then(|uri| uri.user_decoded().map(std::borrow::Cow::into_owned));
+    (meant.unwrap_or_else(|| user.to_owned()), domain)
 }
 
 /// B311, C53.

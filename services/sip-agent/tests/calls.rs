@@ -3,9 +3,9 @@ mod house;
 
 use futures_util::StreamExt as _;
 use house::far::{audio_port, body, header};
-use house::{CALL_INTERFACE, House, PHONE, PHONE_INTERFACE, error_name, soon};
+use house::{CALL_INTERFACE, House, LINE_1, LINE_INTERFACE, PHONE, PHONE_INTERFACE, error_name, soon};
 use phone_proto::media::event::Kind;
-use phone_proto::media::{DigitReceived, DigitsSent, Direction, FlowState};
+use phone_proto::media::{DesiredState, DigitReceived, DigitsSent, Direction, FlowState, Route};
 
 #[tokio::test]
 async fn an_incoming_call_is_shown_answered_and_ended() {
@@ -49,6 +49,34 @@ async fn an_incoming_call_is_shown_answered_and_ended() {
     house.wait(PHONE, PHONE_INTERFACE, "CallsUp", "0").await;
     house.media.state("the disconnect tone", |state| state.tone.is_some() && state.sessions.is_empty()).await;
     house.no_call().await;
+}
+
+/// B198, Click to Answer: the ringer is silent and the person at the phone is heard; a lifted handset takes the call over.
+#[tokio::test]
+async fn a_call_that_the_server_answers_is_at_the_desk() {
+    let mut house = House::with(&[("TALK_PACKAGE", "Y")]).await;
+    house.far.register().await;
+    house.wait(LINE_1, LINE_INTERFACE, "State", "registered").await;
+    house.far.invite().await;
+    let ringing = house.far.expect("SIP/2.0 180").await;
+    let call = house.one_call().await;
+    house.media.state("ringing", |state| state.ring.is_some()).await;
+    house.far.notify_in_dialog(&ringing, "talk").await;
+    let answer = house.far.expect("SIP/2.0 200 OK\r\n").await;
+    let answer = if header(&answer, "CSeq").ends_with("INVITE") { answer } else { house.far.expect("SIP/2.0 200").await };
+    house.far.dialog.cseq = 1;
+    house.far.ack(&answer).await;
+    house.wait(&call, CALL_INTERFACE, "State", "talking").await;
+    let by = |route: Route| {
+        move |state: &DesiredState| {
+            let spoken = state.sessions.iter().any(|one| one.heard_by_handset && !one.hears.is_empty());
+            spoken && state.ring.is_none() && state.route() == route
+        }
+    };
+    house.media.state("talking hands-free", by(Route::Speaker)).await;
+    house.board.hook("off").await;
+    house.media.state("talking in the handset", by(Route::Handset)).await;
+    assert_eq!(house.property(&call, CALL_INTERFACE, "State").await.as_deref(), Some("talking"));
 }
 
 #[tokio::test]
@@ -105,6 +133,17 @@ async fn a_dialed_call_is_on_the_bus_when_dial_answers() {
     house.wait(&call, CALL_INTERFACE, "EndedBy", "local").await;
     let refused = house.ask(&call, CALL_INTERFACE, "Hangup").await.unwrap_err();
     assert_eq!(error_name(&refused), "org.deskphone.Error.WrongState");
+}
+
+/// RFC 3261 20.4, 20.9: what comes with a call of a server stands on its object.
+#[tokio::test]
+async fn a_call_shows_what_comes_with_it() {
+    let mut house = House::registered().await;
+    let more = "Alert-Info: <urn:alert:source:internal>;info=ring2\r\nCall-Info: <http://far/ada.vcf>;purpose=card\r\n";
+    house.far.invite_with(more).await;
+    let call = house.one_call().await;
+    house.wait(&call, CALL_INTERFACE, "Alerts", "<urn:alert:source:internal>;info=ring2").await;
+    house.wait(&call, CALL_INTERFACE, "CallerInfo", "card http://far/ada.vcf").await;
 }
 
 /// RFC 3325: the line's server says whom the call has reached; the Call object follows.

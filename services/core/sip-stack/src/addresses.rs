@@ -128,9 +128,19 @@ pub(crate) fn dialled(line: &LineSettings, target: &str) -> Result<Uri, String> 
         let text = if is_uri { target.to_owned() } else { format!("sip:{target}") };
         return text.parse().map_err(|_| format!("\"{target}\" is no SIP URI"));
     }
+    Ok(number_of(line, target))
+}
+
+/// A user of the line's domain, as Request-URI.
+fn number_of(line: &LineSettings, user: &str) -> Uri {
     let (host, port) = host_and_port(&line.domain);
     let port = request_uri_port(line, line.proxy.as_ref().or(line.registrar.as_ref()), port);
-    Ok(with_user_phone(Uri::builder(Scheme::Sip).user(target).host(host).port(port).build(), line))
+    with_user_phone(Uri::builder(Scheme::Sip).user(user).host(host).port(port).build(), line)
+}
+
+/// The line itself, as Request-URI; whatever its user is written like, it is no URI.
+pub(crate) fn own_target(line: &LineSettings) -> Uri {
+    number_of(line, &line.user)
 }
 
 /// A Request-URI as it stands in To: without the port that only the Request-URI carries (RFC 3261 19.1.1 table 1).

@@ -78,12 +78,14 @@ pub(crate) fn with_transport(uri: Uri, line: &LineSettings, transport: Transport
 }
 
 impl Stack {
-    /// Whether anything from there is looked at at all (B212).
+    /// Whether anything from there is looked at at all (B212): it is a server's, or the other end's of what goes on already, which
+    /// shall not be cut off by another row.
     pub(crate) fn is_welcome(&self, line: LineNumber, source: IpAddr) -> bool {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return true };
         let presence = [own.details.presence, own.second_presence.map(|server| server.ip())];
         let subscribed = || presence.contains(&Some(source)) || self.core.subscriptions.any_with(line, source);
-        !own.details.source_filter || subscribed() || self.is_server_of(line, source)
+        let called = || self.core.calls.values().any(|call| call.line == line && call.is_with(source));
+        !own.details.source_filter || subscribed() || called() || self.is_server_of(line, source)
     }
 
     pub(crate) fn wants_contact_in_ack(&self, line: LineNumber) -> bool {

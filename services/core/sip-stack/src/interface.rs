@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use agreements::{CallIdentity, Correlation, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
 
+use crate::announced::Announcement;
 use crate::referral::{ReferProgress, ReferTarget, ReferralId};
 pub use crate::session_settings::{NamedRefresher, RefreshMethod, SessionSettings};
 pub use crate::stack_settings::{LineSettings, Server, StackSettings};
@@ -401,6 +402,13 @@ pub enum Event {
         /// Why, where that is said.
         why: Option<Diverted>,
     },
+    /// What comes with a call of theirs, where something does; comes right after `Incoming`.
+    Announced {
+        /// The call.
+        call: CallIdentity,
+        /// As the line's server says.
+        announcement: Announcement,
+    },
     /// Which appearance of a shared line it is, as the line's server says; comes right after `Incoming`.
     Appearance {
         /// The call.
@@ -493,6 +501,17 @@ pub enum Event {
         /// The new call is to take the place of one that the other end has.
         replaces: bool,
     },
+    /// A server of the line wants the call to be answered, or to be talked on if it is held here: a NOTIFY of its dialog with event
+    /// talk (B198). Nothing has been done.
+    TalkRequested {
+        /// The call, which is theirs and rings, or is answered.
+        call: CallIdentity,
+    },
+    /// As `TalkRequested`, with event hold: the call is to be held.
+    HoldRequested {
+        /// The call.
+        call: CallIdentity,
+    },
     /// A NOTIFY with the line's resync event came from the line's servers (B45, C68); `event` is the Event header.
     ResyncRequested {
         /// The line.
@@ -507,9 +526,9 @@ pub enum Event {
         /// From now on.
         state: SubscriptionState,
     },
-    /// A NOTIFY of a subscription brought a body.
+    /// A NOTIFY of a subscription brought a body; or a server of the line tells what waits at its mailbox, subscribed to or not.
     Notified {
-        /// Which.
+        /// Which; of a NOTIFY that nobody has asked for: the one that would have asked.
         key: SubscriptionKey,
         /// The Content-Type header's value.
         content_type: String,

@@ -5,6 +5,7 @@
 //! [`Stack::handle`] takes one [`Input`] with the time, [`Stack::poll`] gives [`Output`]s until [`Output::Wait`].
 
 mod addresses;
+mod announced;
 mod auth;
 mod caller;
 mod client;
@@ -37,6 +38,7 @@ mod transaction;
 mod transport;
 mod view;
 
+pub use announced::{Announcement, CallInfo, InfoPurpose};
 pub use details::{DiversionHeader, LineDetails};
 pub use identity::{AnonymousPart, IdentitySettings};
 pub use interface::*;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::addresses::Hop;
 use crate::interface::{FlowId, Output, QueryId};
+use crate::registration::ServerRole;
 use crate::stack::{Stack, line_of};
 use crate::subscription::SubscriptionId;
 use crate::timers::{Timer, TimerOwner};
@@ -29,6 +30,8 @@ pub(crate) enum Asker {
     Dialog(CallIdentity),
     /// A subscription: its first SUBSCRIBE waits, or later ones go there.
     Subscription(SubscriptionId),
+    /// Nothing waits: a line knows its servers by it.
+    Server(LineNumber, ServerRole),
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -96,10 +99,15 @@ impl Stack {
         if self.core.flows.any_up(line).is_none() {
             return Located::Nowhere(self.no_socket(line));
         }
+        Located::Asked(self.resolve(line, hop, asker))
+    }
+
+    /// Has a hop's name resolved.
+    pub(crate) fn resolve(&mut self, line: LineNumber, hop: &Hop, asker: Asker) -> QueryId {
         let query = self.ask(line, asker, false);
         let ipv6 = self.core.flows.up(line, IpAddr::V6(Ipv6Addr::UNSPECIFIED)).is_some();
         self.put(Output::Resolve { query, host: hop.host.bare(), port: hop.port, srv: self.srv_prefix(line, hop), ipv6 });
-        Located::Asked(query)
+        query
     }
 
     /// The way depends on how the line is bound anew, which is being found out: the asker is told as of a name.
@@ -163,7 +171,7 @@ impl Stack {
         let route = match asker {
             Asker::Dialog(call) => self.core.calls.get(&call)?.dialog()?.peer,
             Asker::Subscription(id) => self.core.subscriptions.peer_of(id)?,
-            Asker::Registration(_) | Asker::Dial(_) => return None,
+            Asker::Registration(_) | Asker::Dial(_) | Asker::Server(..) => return None,
         };
         Some(route.remote)
     }
@@ -201,6 +209,8 @@ impl Stack {
             Asker::Dial(call) => self.on_dial_located(call, query, routes),
             Asker::Dialog(call) => self.on_dialog_located(call, query, routes.map(|routes| routes.first)),
             Asker::Subscription(id) => self.on_subscription_located(id, query, routes),
+            Asker::Server(line, _) if routes.is_err() => self.look_up_servers_later(line),
+            Asker::Server(..) => {}
         }
     }
 }

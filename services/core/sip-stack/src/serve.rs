@@ -9,6 +9,7 @@ use crate::receive::Arrived;
 use crate::referral::PACKAGE;
 use crate::session::relay;
 use crate::stack::{Stack, line_of};
+use crate::subscription::SubscriptionKey;
 use crate::transaction::{ServerKey, TransactionId};
 use crate::transport::{ACCEPT, ALLOW};
 
@@ -26,6 +27,9 @@ const SERVED: [Method; 9] = [
     Method::INFO,
     Method::REFER,
 ];
+
+/// The package whose NOTIFYs nobody need have asked for.
+const MAILBOX: &str = "message-summary";
 
 /// Why a request is not served.
 enum Refusal {
@@ -90,9 +94,13 @@ impl Stack {
         if unwelcome { Err(Refusal::Status(StatusCode::NOT_ACCEPTABLE)) } else { Ok(()) }
     }
 
-    /// What only a request outside dialogs is asked: is it for us, and is it the only copy?
+    /// What only a request outside dialogs is asked: is it for us, and is it the only copy? A line that has been switched off keeps its
+    /// socket while a call is up on it, and takes no other call (B215).
     fn inspect_first(&self, arrived: &Arrived, hops: Option<u8>) -> Result<(), Refusal> {
         let own = self.settings.as_deref().and_then(|settings| line_of(settings, arrived.line));
+        if own.is_some_and(|own| !own.enabled) {
+            return Err(Refusal::Status(StatusCode::TEMPORARILY_UNAVAILABLE));
+        }
         let hidden = self.is_contact_of_anonymous_call(arrived.line, &arrived.request.uri);
         if !hidden && !own.is_some_and(|own| is_for(own, &arrived.request)) {
             // We are no proxy, but whoever has used up its hops looks for a loop.
@@ -139,20 +147,26 @@ impl Stack {
         self.respond(id, &response);
     }
 
-    /// NOTIFY outside a dialog: only the resync event, only from the line's servers (B45, B47, C68).
+    /// NOTIFY outside a dialog, only from the line's servers: the resync event (B45, B47, C68), and what waits at a mailbox, of which
+    /// many servers tell without being asked (the package of RFC 3842).
     fn on_stray_notify(&mut self, id: TransactionId, arrived: &Arrived) {
         let Some(settings) = self.settings() else { return };
         let event = arrived.request.headers.get(HeaderName::EVENT).unwrap_or_default().to_owned();
         let package = event.split(';').next().unwrap_or_default().trim().to_owned();
         let resync = !settings.resync_event.is_empty() && package.eq_ignore_ascii_case(&settings.resync_event);
-        if !resync {
+        if !resync && !package.eq_ignore_ascii_case(MAILBOX) {
             return self.bad_event(id, &arrived.request);
         }
         if !self.is_server_of(arrived.line, arrived.source.remote.ip()) {
             return self.respond_status(id, StatusCode::FORBIDDEN, "");
         }
         self.respond_status(id, StatusCode::OK, "");
-        self.tell(Event::ResyncRequested { line: arrived.line, event });
+        if resync {
+            return self.tell(Event::ResyncRequested { line: arrived.line, event });
+        }
+        let key = SubscriptionKey { line: arrived.line, event: MAILBOX.to_owned(), resource: String::new() };
+        let content_type = arrived.request.headers.get(HeaderName::CONTENT_TYPE).unwrap_or_default().to_owned();
+        self.tell(Event::Notified { key, content_type, body: arrived.request.body.clone() });
     }
 
     /// 489 with what we would take (RFC 6665 8.2.2): what the far end may send unasked, and what is asked for.

@@ -102,6 +102,8 @@ pub(crate) enum Timer {
     ReferUndecided,
     /// Referral of theirs: the referrer's subscription is over (600 s).
     ReferExpires,
+    /// Line: ask again for the address of a server whose name could not be resolved (60 s).
+    ServerName,
 }
 
 /// What only tidies up comes due on whole multiples of this, together; see [`Timer::only_tidies`].
@@ -127,7 +129,7 @@ impl Timer {
             Timer::SessionRefresh | Timer::SessionEnds | Timer::ReliableAgain | Timer::ReliableLost => false,
             Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => false,
             Timer::ReferLost | Timer::ReferUndecided | Timer::ReferExpires => false,
-            Timer::ServerProbe | Timer::ServerReturn | Timer::KeepAlive => false,
+            Timer::ServerProbe | Timer::ServerReturn | Timer::ServerName | Timer::KeepAlive => false,
             Timer::StreamIdle | Timer::StreamPing | Timer::PongLost => false,
         }
     }

@@ -86,6 +86,7 @@ impl Stack {
             self.core.timers.disarm(TimerOwner::Flow(flow), Timer::FlowRetry);
             self.touch();
             self.on_line_reachable(line);
+            self.on_unregistered_line_reachable(line);
             self.on_subscriptions_reachable(line);
             self.move_calls();
         }

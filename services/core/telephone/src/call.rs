@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use agreements::{CallIdentity, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
-use sip_stack::{Codec, Party};
+use sip_stack::{Announcement, Codec, Party};
 
 use crate::interface::{CallDirection, CallEnd, CallState, CallView, Digit, HoldState, MediaState};
 use crate::settings::TelephoneSettings;
@@ -61,6 +61,8 @@ pub(crate) struct Call {
     pub remote: Party,
     /// The appearance of a shared line that it is, where that is known.
     pub appearance: Option<u32>,
+    /// What came with it.
+    pub announcement: Announcement,
     pub sip_call_id: String,
     pub started: Tick,
     pub answered: Option<Tick>,
@@ -87,6 +89,7 @@ impl Call {
             state,
             remote,
             appearance: None,
+            announcement: Announcement::default(),
             sip_call_id: String::new(),
             started: now,
             answered: None,
@@ -192,6 +195,7 @@ impl Call {
             hold,
             remote: self.remote.clone(),
             appearance: self.appearance,
+            announcement: self.announcement.clone(),
             sip_call_id: self.sip_call_id.clone(),
             started_at: self.started,
             answered_at: self.answered,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use agreements::{CallIdentity, Correlation, Hook, LampPattern, LineNumber, Tick};
 use serde::{Deserialize, Serialize};
-use sip_stack::{Appearance, Codec, EndedBy, Party};
+use sip_stack::{Announcement, Appearance, Codec, EndedBy, Party};
 
 use crate::forwarding::LineFeatures;
 use crate::settings::{TelephoneSettings, ToneSettings};
@@ -359,6 +359,8 @@ pub struct CallView {
     pub remote: Party,
     /// The appearance of a shared line that it is, where that is known.
     pub appearance: Option<u32>,
+    /// What came with it, where it is theirs.
+    pub announcement: Announcement,
     /// The SIP Call-ID.
     pub sip_call_id: String,
     /// When it began.

@@ -5,6 +5,9 @@
 //! lower than the last one is no older state but that of a server that counts anew, and is taken; a version that has been left out
 //! is the loss that RFC 4662 5.6.2 and RFC 4235 4.3 speak of, and the caller is told.
 //!
+//! A list may have lists in it, each of which comes as a multipart of its own in the place of somebody's state (RFC 4662 5.5): who is on
+//! them is shown as if all stood on one.
+//!
 //! Some servers split a full list over several NOTIFYs, each of which says that it is full. So those whom one does not name leave the
 //! list only a moment later, unless one of the next NOTIFYs names them.
 
@@ -26,6 +29,8 @@ pub(crate) const DIALOGS: (&str, &str) = ("application", "dialog-info+xml");
 
 /// People on a list; more are not shown.
 const PEOPLE_MAX: usize = 64;
+/// Lists in lists; what is on a deeper one is not shown.
+const DEPTH_MAX: u8 = 3;
 /// Subscriptions that the server has to one of them.
 const INSTANCES_MAX: usize = 2;
 /// Calls of one of them at a time.
@@ -55,6 +60,8 @@ pub(crate) struct Roster {
 struct Person {
     uri: String,
     name: String,
+    /// The list in the list that names them; empty: the list itself.
+    on: String,
     /// By the full list whose parts come.
     named: bool,
     watches: Vec<Watch>,
@@ -86,10 +93,8 @@ impl Roster {
     fn take_body(&mut self, now: Tick, content_type: &str, body: &[u8]) -> bool {
         let Ok(kind) = content_type.parse::<MediaType>() else { return false };
         if kind.is(WHOLE.0, WHOLE.1) {
-            let parts = parts(&kind, body).unwrap_or_default();
-            let root = parts.iter().find(|part| is(part, LIST));
-            let list = root.and_then(|root| ResourceList::parse(&root.body).ok());
-            list.is_some_and(|list| self.take_list(now, &list, &parts))
+            let whole = whole(&kind, body);
+            whole.is_some_and(|(list, parts)| self.take_list(now, &list, &parts))
         } else if kind.is(LIST.0, LIST.1) {
             ResourceList::parse(body).is_ok_and(|list| self.take_list(now, &list, &[]))
         } else if kind.is(DIALOGS.0, DIALOGS.1) {
@@ -136,8 +141,45 @@ impl Roster {
             self.sweep = Some(now + TOGETHER);
         }
         for resource in &list.resources {
-            if let Some(person) = self.person(&resource.uri) {
-                lost |= person.take(resource, list.full, parts);
+            lost |= self.take_resource(now, resource, (list, ""), parts, (list.full, DEPTH_MAX));
+        }
+        lost
+    }
+
+    /// Somebody, or a list in the list. `within`: the list that names it, by its resource there. `whole`: the NOTIFY says all of the
+    /// list that is watched; then a number of lists that may still be in each other.
+    fn take_resource(
+        &mut self,
+        now: Tick,
+        resource: &ListedResource,
+        (list, within): (&ResourceList, &str),
+        parts: &[Part],
+        (whole_list, depth): (bool, u8),
+    ) -> bool {
+        let nested: Vec<_> = resource.instances.iter().filter_map(|instance| nested(instance, parts)).collect();
+        let uri = bounded(&resource.uri, URI_MAX);
+        if nested.is_empty() && self.people.iter().any(|person| person.on == uri && !uri.is_empty()) {
+            // A list of which nothing is said now, or any more.
+            let lives = resource.instances.iter().any(|instance| instance.state == Some(InstanceState::Active));
+            for person in self.people.iter_mut().filter(|person| person.on == uri) {
+                person.named |= lives;
+                person.watches.retain(|_| lives);
+            }
+            return false;
+        }
+        if nested.is_empty() {
+            return self.person(&resource.uri, within).is_some_and(|person| person.take(resource, list.full, parts));
+        }
+        let Some(depth) = depth.checked_sub(1) else { return false };
+        let mut lost = false;
+        for (list, parts) in &nested {
+            // All of a list that is whole have been marked with it.
+            if list.full && !whole_list {
+                self.people.iter_mut().filter(|person| person.on == uri).for_each(|person| person.named = false);
+                self.sweep = Some(now + TOGETHER);
+            }
+            for resource in &list.resources {
+                lost |= self.take_resource(now, resource, (list, &uri), parts, (whole_list, depth));
             }
         }
         lost
@@ -146,12 +188,12 @@ impl Roster {
     /// The address that is watched is no list but somebody's own.
     fn take_only(&mut self, info: &DialogInfo) -> bool {
         let active = Instance { id: String::new(), state: Some(InstanceState::Active), reason: String::new(), cid: None };
-        let Some(person) = self.person(&info.entity) else { return false };
+        let Some(person) = self.person(&info.entity, "") else { return false };
         person.watch(&active).is_some_and(|watch| watch.take(info))
     }
 
     /// Whoever has this address, also for the first time; none: no address, or too many people. Who is about to leave makes room.
-    fn person(&mut self, uri: &str) -> Option<&mut Person> {
+    fn person(&mut self, uri: &str, on: &str) -> Option<&mut Person> {
         let uri = Some(bounded(uri, URI_MAX)).filter(|uri| !uri.is_empty())?;
         let known = self.people.iter().position(|person| person.uri == uri);
         if let Some(known) = known {
@@ -161,7 +203,7 @@ impl Roster {
             let leaving = self.people.iter().position(|person| !person.named)?;
             self.people.remove(leaving);
         }
-        let person = Person { uri, name: String::new(), named: true, watches: Vec::new() };
+        let person = Person { uri, name: String::new(), on: on.to_owned(), named: true, watches: Vec::new() };
         self.people.push(person);
         self.people.last_mut()
     }
@@ -178,8 +220,8 @@ impl Person {
         }
         let mut lost = false;
         for instance in &resource.instances {
-            let part = parts.iter().find(|part| instance.cid.is_some() && part.content_id() == instance.cid.as_deref());
-            let info = part.filter(|part| is(part, DIALOGS)).and_then(|part| DialogInfo::parse(&part.body).ok());
+            let info =
+                part_of(instance, parts).filter(|part| is(part, DIALOGS)).and_then(|part| DialogInfo::parse(&part.body).ok());
             let Some(watch) = self.watch(instance) else { continue };
             lost |= info.is_some_and(|info| watch.take(&info));
         }
@@ -243,6 +285,24 @@ impl Watch {
 /// Whether something lies between them.
 fn is_gap(last: Option<u32>, next: u32) -> bool {
     last.is_some_and(|last| next > last.saturating_add(1))
+}
+
+/// A list with what is said of those on it.
+fn whole(kind: &MediaType, body: &[u8]) -> Option<(ResourceList, Vec<Part>)> {
+    let parts = parts(kind, body).ok()?;
+    let root = parts.iter().find(|part| is(part, LIST))?;
+    Some((ResourceList::parse(&root.body).ok()?, parts))
+}
+
+/// What is said of an instance.
+fn part_of<'a>(instance: &Instance, parts: &'a [Part]) -> Option<&'a Part> {
+    parts.iter().find(|part| instance.cid.is_some() && part.content_id() == instance.cid.as_deref())
+}
+
+/// The list that an instance is.
+fn nested(instance: &Instance, parts: &[Part]) -> Option<(ResourceList, Vec<Part>)> {
+    let part = part_of(instance, parts).filter(|part| is(part, WHOLE))?;
+    whole(&part.content_type()?, &part.body)
 }
 
 fn is(part: &Part, kind: (&str, &str)) -> bool {

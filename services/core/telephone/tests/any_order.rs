@@ -41,6 +41,8 @@ enum Happening {
     Transferred,
     NotTransferred,
     FlashHook,
+    TalkRequested,
+    HoldRequested,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -63,6 +65,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         Just(Happening::NotTransferred),
         Just(Happening::Transferred),
         Just(Happening::FlashHook),
+        Just(Happening::TalkRequested),
+        Just(Happening::HoldRequested),
     ]
 }
 
@@ -96,7 +100,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn seizing() -> impl Strategy<Value = Seizing> {
-    prop_oneof![Just(Seizing::Granted), Just(Seizing::Refused), Just(Seizing::Silent)]
+    prop_oneof![Just(Seizing::Granted), Just(Seizing::Refused), Just(Seizing::InUse), Just(Seizing::Silent)]
 }
 
 fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
@@ -123,6 +127,8 @@ fn happen(desk: &mut Desk, call: CallIdentity, what: Happening) {
         Happening::Transferred => desk.sip(Event::Refer { call, progress: ReferProgress::Succeeded }),
         Happening::Referred => desk.refer(call, 1),
         Happening::Replaced => drop(desk.replace(call)),
+        Happening::TalkRequested => desk.sip(Event::TalkRequested { call }),
+        Happening::HoldRequested => desk.sip(Event::HoldRequested { call }),
         Happening::Flow => desk.input(Input::Media(call, MediaState::Flowing)),
     }
 }
@@ -169,6 +175,7 @@ fn check(desk: &Desk) {
 enum Seizing {
     Granted,
     Refused,
+    InUse,
     Silent,
 }
 
@@ -197,6 +204,10 @@ fn obey(desk: &mut Desk, seizing: Seizing) {
                     Seizing::Refused => {
                         let reason = "no".to_owned();
                         desk.sip(Event::Subscription { key, state: SubscriptionState::Refused { reason } });
+                    }
+                    Seizing::InUse => {
+                        let reason = "no".to_owned();
+                        desk.sip(Event::Subscription { key, state: SubscriptionState::InUse { reason } });
                     }
                     Seizing::Silent => {}
                 }

@@ -181,3 +181,58 @@ fn a_flood_of_calls_does_not_fill_the_memory() {
     }
     assert!(desk.calls.len() <= 17, "{}", desk.calls.len());
 }
+
+/// B198, Click to Answer: whoever sits there hears and is heard, as if it had been answered over the bus.
+#[test]
+fn a_server_answers_a_call_that_rings() {
+    let mut desk = Desk::new(factory());
+    let call = desk.invite(1);
+    desk.commands();
+    desk.sip(Event::TalkRequested { call });
+    assert_eq!((desk.commands(), desk.sound.ring), (vec![Command::Answer(call)], false));
+    desk.established(call);
+    assert_eq!((desk.sound.heard, desk.sound.near, desk.lamp("speaker")), (Some(call), Near::Speaker, "on"));
+    desk.sip(Event::TalkRequested { call });
+    assert!(desk.commands().is_empty(), "it talks already");
+    desk.key("speaker");
+    assert_eq!(desk.commands(), [Command::Hangup(call)]);
+}
+
+/// B198: the conversation at the desk gives way, as for an answer over the bus; a call that is being set up does not.
+#[test]
+fn a_server_answers_a_waiting_call_in_the_place_of_a_conversation() {
+    let mut desk = Desk::new(factory());
+    let first = desk.talking(1);
+    let second = desk.invite(1);
+    desk.commands();
+    desk.sip(Event::TalkRequested { call: second });
+    assert_eq!(desk.commands(), [Command::Hold(first), Command::Answer(second)]);
+    desk.established(second);
+    assert_eq!((desk.sound.heard, desk.sound.near), (Some(second), Near::Handset));
+
+    let mut desk = Desk::new(factory());
+    let ours = desk.request(Request::Dial { line: None, target: "100".into() }).unwrap();
+    let theirs = desk.invite(1);
+    desk.commands();
+    desk.sip(Event::TalkRequested { call: theirs });
+    assert!(desk.commands().is_empty() && desk.view(theirs).state == CallState::Incoming);
+    assert_eq!(desk.view(ours.unwrap()).state, CallState::Dialing);
+}
+
+/// B198, Click to Hold and Click to Retrieve.
+#[test]
+fn a_server_holds_a_call_and_has_it_talked_on() {
+    let mut desk = Desk::new(factory());
+    let call = desk.talking(1);
+    desk.sip(Event::HoldRequested { call });
+    assert_eq!(desk.commands(), [Command::Hold(call)]);
+    desk.sip(Event::HoldRequested { call });
+    assert!(desk.commands().is_empty());
+    desk.hold_changed(call, true, false);
+    desk.put_down();
+    assert_eq!((desk.commands(), desk.sound.heard), (Vec::new(), None), "what is held stays");
+    desk.sip(Event::TalkRequested { call });
+    assert_eq!(desk.commands(), [Command::Resume(call)]);
+    desk.hold_changed(call, false, false);
+    assert_eq!((desk.sound.heard, desk.sound.near), (Some(call), Near::Speaker));
+}

@@ -130,5 +130,18 @@ fn what_is_no_summary_of_a_mailbox_changes_nothing() {
     desk.sip(notified(1, "nonsense"));
     assert_eq!(messages(&desk, 1).new, 2);
     desk.sip(notified(2, TWO));
-    assert!(!messages(&desk, 2).waiting, "nobody asked for it");
+    assert!(!messages(&desk, 2).waiting, "the line is not in use");
+}
+
+/// Servers tell without being asked; B199 holds all the same, and a line that is switched off has no mailbox any more.
+#[test]
+fn what_a_server_tells_unasked_lights_the_lamp() {
+    let mut desk = Desk::new(factory());
+    desk.sip(notified(1, "Messages-Waiting: yes\r\n"));
+    assert_eq!((messages(&desk, 1).waiting, desk.lamp("message")), (false, "off"));
+    desk.sip(notified(1, TWO));
+    assert_eq!(messages(&desk, 1), Messages { waiting: true, new: 2, old: 8, mailbox: SubscriptionProgress::Off });
+    assert_eq!((desk.lamp("message"), desk.commands()), ("on", vec![]));
+    desk.sip(Event::Line(line(1), LineState::Disabled));
+    assert_eq!((desk.lamp("message"), messages(&desk, 1)), ("off", Messages::default()));
 }

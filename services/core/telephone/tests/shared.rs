@@ -165,6 +165,40 @@ fn who_cannot_seize_the_line_hears_it_and_no_invite_leaves() {
     }
 }
 
+fn in_use() -> Event {
+    state("line-seize", SubscriptionState::InUse { reason: "the server answered 480 Temporarily Unavailable".into() })
+}
+
+/// The server has not said so yet: the next free one is asked for, within the time that the person waits anyhow.
+#[test]
+fn an_appearance_that_is_in_use_after_all_makes_room_for_the_next() {
+    let mut desk = beside(&[one(2, AppearanceState::Active)]);
+    let call = ask(&mut desk);
+    assert_eq!(desk.commands(), [seize(1)]);
+    desk.sip(in_use());
+    assert_eq!((desk.commands(), desk.view(call).state), (vec![seize(3)], CallState::Dialing));
+    granted(&mut desk);
+    assert_eq!(desk.commands(), [dial(call, 3)]);
+}
+
+#[test]
+fn a_line_that_is_in_use_again_and_again_is_given_up() {
+    let mut desk = desk();
+    desk.lift();
+    let mut asked = desk.commands();
+    for _ in 0..4 {
+        desk.sip(in_use());
+        asked.extend(desk.commands());
+    }
+    assert_eq!((asked, desk.tone()), (vec![seize(1), seize(2), seize(3), seize(4)], Some("reorder")));
+    let mut desk = self::desk();
+    let call = ask(&mut desk);
+    desk.seconds(3);
+    desk.sip(in_use());
+    desk.seconds(3);
+    assert!(desk.view(call).end.clone().unwrap().reason.contains("does not answer"), "five seconds in all");
+}
+
 #[test]
 fn a_server_that_is_silent_is_waited_for_five_seconds() {
     let mut desk = desk();

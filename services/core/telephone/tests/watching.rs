@@ -325,3 +325,66 @@ fn a_list_is_bounded() {
     desk.seconds(5);
     are(&desk, &[("300", Idle)]);
 }
+
+/// A list as the multipart that it comes as, with what is said of each of its resources: user, instance's state, type and body.
+fn whole_list(boundary: &str, full: bool, version: u32, resources: &[(&str, &str, String, String)]) -> (String, String) {
+    let mut list =
+        format!("<list xmlns=\"urn:ietf:params:xml:ns:rlmi\" uri=\"{LIST}\" version=\"{version}\" fullState=\"{full}\">");
+    let mut parts = String::new();
+    for (at, (user, state, kind, body)) in resources.iter().enumerate() {
+        let cid = if body.is_empty() { String::new() } else { format!(" cid=\"{boundary}{at}@x\"") };
+        let instance = format!("<instance id=\"i\" state=\"{state}\"{cid}/>");
+        list += &format!("<resource uri=\"sip:{user}@example.com\">{instance}</resource>");
+        if !body.is_empty() {
+            parts += &format!("--{boundary}\r\nContent-ID: <{boundary}{at}@x>\r\nContent-Type: {kind}\r\n\r\n{body}\r\n");
+        }
+    }
+    let root =
+        format!("--{boundary}\r\nContent-ID: <{boundary}l@x>\r\nContent-Type: application/rlmi+xml\r\n\r\n{list}</list>\r\n");
+    (format!("multipart/related;type=\"application/rlmi+xml\";boundary={boundary}"), format!("{root}{parts}--{boundary}--\r\n"))
+}
+
+fn doing<'a>(user: &'a str, state: &str) -> (&'a str, &'static str, String, String) {
+    (user, "active", "application/dialog-info+xml".into(), all(&dialog("d", "recipient", state)))
+}
+
+fn group(user: &str, (kind, body): (String, String)) -> (&str, &'static str, String, String) {
+    (user, "active", kind, body)
+}
+
+/// RFC 4662 5.5: the members of a list in the list, not the list.
+#[test]
+fn who_is_on_a_list_in_the_list_is_shown() {
+    let mut desk = held();
+    let sales = whole_list("s", true, 0, &[doing("301", "confirmed"), doing("302", "early")]);
+    let (kind, body) = whole_list("b", true, 0, &[doing("300", "terminated"), group("sales", sales)]);
+    notified(&mut desk, &kind, &body);
+    are(&desk, &[("300", Idle), ("301", Talking), ("302", Ringing)]);
+    // Of the list in the list alone: one has left, one has come.
+    let sales = whole_list("s", true, 1, &[doing("302", "confirmed"), doing("303", "terminated")]);
+    let (kind, body) = whole_list("b", false, 1, &[group("sales", sales)]);
+    notified(&mut desk, &kind, &body);
+    desk.seconds(3);
+    are(&desk, &[("300", Idle), ("302", Talking), ("303", Idle)]);
+    // It is not watched any more.
+    let (kind, body) = whole_list("b", false, 2, &[("sales", "terminated", String::new(), String::new())]);
+    notified(&mut desk, &kind, &body);
+    are(&desk, &[("300", Idle), ("302", Unknown), ("303", Unknown)]);
+    let (kind, body) = whole_list("b", true, 3, &[doing("300", "terminated")]);
+    notified(&mut desk, &kind, &body);
+    desk.seconds(3);
+    are(&desk, &[("300", Idle)]);
+}
+
+#[test]
+fn lists_in_lists_are_bounded() {
+    let mut inner = whole_list("b0", true, 0, &[doing("399", "confirmed")]);
+    for depth in 1..6 {
+        let boundary = format!("b{depth}");
+        let member = format!("30{depth}");
+        inner = whole_list(&boundary, true, 0, &[doing(&member, "confirmed"), group("sales", inner)]);
+    }
+    let mut desk = held();
+    notified(&mut desk, &inner.0, &inner.1);
+    are(&desk, &[("305", Talking), ("304", Talking), ("303", Talking), ("302", Talking)]);
+}

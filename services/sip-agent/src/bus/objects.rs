@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use agreements::{CallIdentity, LineNumber};
 use phone_proto::dbus::call_path;
 use phone_proto::errors::{ErrorKind, HouseError};
-use sip_stack::{Appearance, Codec, EndedBy, LineState};
+use sip_stack::{Appearance, CallInfo, Codec, EndedBy, LineState};
 use telephone::{CallView, Request, Watched};
 use zbus::object_server::SignalEmitter;
 use zbus::{ObjectPath, OwnedObjectPath, Variant, interface};
@@ -290,6 +290,15 @@ impl Call {
     #[zbus(property)]
     fn appearance(&self) -> u32 {
         self.shown.read(|call| call.appearance.unwrap_or(0))
+    }
+    #[zbus(property)]
+    fn alerts(&self) -> Vec<String> {
+        self.shown.read(|call| call.announcement.alerts.clone())
+    }
+    #[zbus(property)]
+    fn caller_info(&self) -> Vec<(String, String)> {
+        let shown = |info: &CallInfo| (info.purpose.as_str().to_owned(), info.uri.clone());
+        self.shown.read(|call| call.announcement.infos.iter().map(shown).collect())
     }
     #[zbus(property)]
     fn sip_call_id(&self) -> String {

@@ -69,7 +69,7 @@ fn rtp_ports_begin_again_after_the_upper_end() {
 
 #[test]
 fn the_packet_time_is_offered() {
-    for ptime in ["20", "40"] {
+    for ptime in ["20", "30", "40"] {
         let offer = Lab::calling(&[("RTP_PTIME", ptime)]).offer();
         assert!(offer.contains(&format!("a=ptime:{ptime}\r\n")), "{offer}");
     }

@@ -14,7 +14,7 @@ fn asked_from(lab: &mut Lab, address: &str) -> Vec<String> {
     lab.net.titles(from)
 }
 
-/// B212: registrar, proxy, outbound proxy and presence server; nobody else, not even for a refusal or with what is no SIP.
+/// B212: registrar, proxy, presence server, the secondaries of these, and outbound proxy; nobody else, not even for a refusal or with what is no SIP.
 #[test]
 fn only_the_lines_servers_are_listened_to_where_that_is_wanted() {
     let servers = [
@@ -22,6 +22,9 @@ fn only_the_lines_servers_are_listened_to_where_that_is_wanted() {
         ("SIP_PRXY_ADDR_1", "10.0.0.20"),
         ("SIP_PRSNC_ADDR_1", "10.0.0.21"),
         ("SIP_OUTPROXY_ADDR_1", "10.0.0.22"),
+        ("SIP_2NDRGSTR_ADDR_1", "10.0.0.23"),
+        ("SIP_2NDPROXY_ADDR_1", "10.0.0.24"),
+        ("SIP_2NDPRSNC_ADDR_1", "10.0.0.25"),
     ];
     for (filtered, stranger) in [("N", vec!["200 OPTIONS"]), ("Y", vec![])] {
         let rows = [&servers[..], &[("SIP_DETECT_SSAF_1", filtered)]].concat();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod calls;
+mod changed;
 mod changing;
 mod codecs;
 mod configured;

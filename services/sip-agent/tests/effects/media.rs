@@ -64,6 +64,13 @@ fn rtcp_is_asked_for_where_it_is_enabled_and_so_often() {
     }
 }
 
+#[test]
+fn packets_are_as_long_as_they_are_offered() {
+    for (row, milliseconds) in [("20", 20), ("30", 30), ("40", 40)] {
+        assert_eq!(session(&[("RTP_PTIME", row)]).ptime_ms, milliseconds);
+    }
+}
+
 /// B177: units of 10 ms.
 #[test]
 fn the_jitter_buffer_has_the_configured_delays() {

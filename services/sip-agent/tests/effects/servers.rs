@@ -2,7 +2,7 @@
 
 use agreements::Tick;
 use sip_stack::{Input, LineState, Output, Stack};
-use testbed::virtual_net::peer::Caller;
+use testbed::virtual_net::peer::{Caller, response_with};
 
 use crate::configured::{Lab, line, stack_settings, values};
 
@@ -24,8 +24,11 @@ fn display_name_stands_in_from() {
 #[test]
 fn user_agent_is_the_template_with_the_facts_of_the_unit() {
     for (template, shown) in [("Phone/{fwver} {mac}", "Phone/01.070 0080f0abcdef"), ("{MODEL} {MAC}", "KX-UT670 0080F0ABCDEF")] {
-        let register = Lab::registering(&[("SIP_USER_AGENT", template)]).register();
-        assert_eq!(register.headers.get("User-Agent"), Some(shown));
+        let mut lab = Lab::registering(&[("SIP_USER_AGENT", template)]);
+        assert_eq!(lab.register().headers.get("User-Agent"), Some(shown));
+        // What answers says it as well (RFC 3261 20.35).
+        Caller::new(lab.far, lab.net.nodes[0].ip, "200").send(&mut lab.net, "OPTIONS", "o", "", "");
+        assert_eq!(response_with(&lab.got(), 200).unwrap().headers.get("Server"), Some(shown));
     }
 }
 
@@ -40,6 +43,22 @@ fn the_sip_uri_beats_number_and_domain() {
     assert_eq!(to_of(&[("SIP_SVCDOMAIN_1", "example.org")]), "sip:200@example.org");
     let uri = ("SIP_URI_1", "sip:ada@example.com");
     assert_eq!(to_of(&[("SIP_SVCDOMAIN_1", "example.org"), uri]), "sip:ada@example.com");
+}
+
+/// RFC 3261 19.1.2: an escape stands for a character. It goes out once, and calls to it are for this line however they write it.
+#[test]
+fn an_escape_in_the_sip_uri_is_one_character() {
+    for (uri, user) in
+        [("sip:%23100@example.com", "%23100"), ("sip:a%40b@example.com", "a%40b"), ("sip:a%zz@example.com", "a%25zz")]
+    {
+        let rows = [("SIP_URI_1", uri)];
+        let mut lab = Lab::registering(&rows);
+        let register = lab.register();
+        assert_eq!(register.headers.to().unwrap().uri.to_string(), format!("sip:{user}@example.com"));
+        let caller = Caller::new(lab.far, lab.net.nodes[0].ip, user);
+        caller.send(&mut lab.net, "OPTIONS", "o", "", "");
+        assert!(lab.titles().contains(&"200 OPTIONS".to_owned()), "{uri}");
+    }
 }
 
 #[test]

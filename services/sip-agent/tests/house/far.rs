@@ -196,6 +196,11 @@ impl Far {
 
     /// Calls line 1.
     pub async fn invite(&mut self) {
+        self.invite_with("").await;
+    }
+
+    /// Calls line 1 with these further header lines.
+    pub async fn invite_with(&mut self, more: &str) {
         self.calls += 1;
         self.dialog = Dialog {
             call_id: format!("call{}@far", self.calls),
@@ -203,7 +208,8 @@ impl Far {
             remote: format!("<sip:200@{}>", self.phone),
             cseq: 1,
         };
-        let text = self.request("INVITE", &format!("i{}", self.calls), "Content-Type: application/sdp\r\n", &self.sdp("sendrecv"));
+        let more = format!("{more}Content-Type: application/sdp\r\n");
+        let text = self.request("INVITE", &format!("i{}", self.calls), &more, &self.sdp("sendrecv"));
         self.send(&text).await;
     }
 
@@ -218,6 +224,15 @@ impl Far {
     pub async fn ack_failure(&mut self, answer: &str) {
         self.dialog.remote = header(answer, "To").to_owned();
         let text = self.request("ACK", &format!("i{}", self.calls), "", "");
+        self.send(&text).await;
+    }
+
+    /// NOTIFY in the dialog that the response has made.
+    pub async fn notify_in_dialog(&mut self, response: &str, event: &str) {
+        self.dialog.remote = header(response, "To").to_owned();
+        self.dialog.cseq += 1;
+        let branch = format!("t{}{}", self.calls, self.dialog.cseq);
+        let text = self.request("NOTIFY", &branch, &format!("Event: {event}\r\nSubscription-State: active\r\n"), "");
         self.send(&text).await;
     }
 

@@ -246,6 +246,12 @@ fn text(value: &OwnedVariant) -> String {
     if let Ok(list) = <Vec<(u32, String, String)>>::try_from(value.clone()) {
         return list.iter().map(|(number, word, text)| format!("{number} {word} {text}")).collect::<Vec<_>>().join("; ");
     }
+    if let Ok(list) = <Vec<String>>::try_from(value.clone()) {
+        return list.join("; ");
+    }
+    if let Ok(list) = <Vec<(String, String)>>::try_from(value.clone()) {
+        return list.iter().map(|(word, text)| format!("{word} {text}")).collect::<Vec<_>>().join("; ");
+    }
     let number = u64::try_from(value).or_else(|_| u32::try_from(value).map(u64::from));
     let number = number.or_else(|_| u16::try_from(value).map(u64::from)).or_else(|_| u8::try_from(value).map(u64::from));
     number.unwrap().to_string()

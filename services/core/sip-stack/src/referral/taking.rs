@@ -126,7 +126,7 @@ impl Stack {
     }
 
     /// From a server of the line, and not passed on by it.
-    fn is_said_by_server(&self, arrived: &Arrived) -> bool {
+    pub(crate) fn is_said_by_server(&self, arrived: &Arrived) -> bool {
         let hops = arrived.request.headers.via().map_or(0, |hops| hops.len());
         hops == 1 && self.is_server_of(arrived.line, arrived.source.remote.ip())
     }

@@ -80,7 +80,10 @@ impl Stack {
         }
         let in_use = own.enabled && !own.user.is_empty() && own.registrar.is_some() && !self.core.stopping;
         let hop = registration_hop(own).filter(|_| in_use);
-        let Some(hop) = hop else { return self.set_activity(line, Activity::Off) };
+        let Some(hop) = hop else {
+            self.set_activity(line, Activity::Off);
+            return self.look_up_servers(line);
+        };
         if self.core.flows.any_up(line).is_none() {
             return self.set_activity(line, Activity::Waiting);
         }
@@ -95,6 +98,7 @@ impl Stack {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.series.target = None;
         }
+        self.look_up_servers(line);
         match self.locate(line, &hop, Asker::Registration(line)) {
             Located::At(routes) => self.begin_register(line, routes),
             Located::Asked(query) => self.set_activity(line, Activity::Locating { query }),
@@ -417,6 +421,9 @@ impl Stack {
     pub(crate) fn on_line_timer(&mut self, line: LineNumber, timer: Timer) {
         if timer == Timer::KeepAlive {
             return self.on_keep_alive(line);
+        }
+        if timer == Timer::ServerName {
+            return self.look_up_servers(line);
         }
         if timer == Timer::BindingLost {
             if let Some(registration) = self.core.registrations.get_mut(&line) {

@@ -11,6 +11,7 @@ use agreements::LineNumber;
 use serde::{Deserialize, Serialize};
 use sip_wire::NameAddr;
 
+use super::names::has_same_names;
 use super::{Activity, Registration, Series};
 use crate::addresses::registration_hop;
 use crate::auth::{AuthSession, is_challenge};
@@ -154,20 +155,24 @@ impl Stack {
         for line in LineNumber::all() {
             let Some(own) = line_of(new, line) else { continue };
             let moved = old.is_none_or(|old| old.addresses != new.addresses);
-            let before = old.filter(|_| !moved).and_then(|old| line_of(old, line));
-            match before.map_or(Change::Binding, |before| Change::between(before, own)) {
-                Change::Nothing => {}
+            let before = old.and_then(|old| line_of(old, line));
+            let same_names = before.is_some_and(|before| has_same_names(before, own));
+            match before.filter(|_| !moved).map_or(Change::Binding, |before| Change::between(before, own)) {
+                Change::Nothing if same_names => {}
+                Change::Nothing => self.look_up_servers(line),
                 Change::Words => self.register_in_other_words(line, own),
-                Change::Binding => self.begin_registration(line, own),
+                Change::Binding => self.begin_registration(line, own, same_names),
             }
         }
     }
 
-    fn begin_registration(&mut self, line: LineNumber, own: &LineSettings) {
+    fn begin_registration(&mut self, line: LineNumber, own: &LineSettings, same_names: bool) {
         self.stop_registration(line);
         let mut registration = Registration::new(&mut self.random, own);
         if let Some(old) = self.core.registrations.remove(&line) {
             (registration.told, registration.goodbye) = (old.told, old.goodbye);
+            // Who they are does not change with what is said to them.
+            registration.servers = if same_names { old.servers } else { Vec::new() };
         }
         let waits = registration.goodbye.is_some();
         if waits {

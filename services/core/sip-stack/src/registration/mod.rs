@@ -21,6 +21,7 @@
 mod attempt;
 mod change;
 mod elsewhere;
+mod names;
 mod service_route;
 mod way;
 
@@ -43,6 +44,8 @@ use crate::transaction::{Route, TransactionId};
 
 pub(crate) use change::Change;
 use change::Goodbye;
+
+pub(crate) use names::ServerRole;
 
 /// Addresses of servers that are remembered.
 const MOST_SERVERS: usize = 16;

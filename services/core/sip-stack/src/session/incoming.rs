@@ -99,6 +99,7 @@ impl Stack {
         }
         self.tell(Event::Incoming { call: identity, line: arrived.line, remote, sip_call_id, replaces });
         self.tell_diverted(identity, arrived);
+        self.tell_announced(identity, arrived);
         self.learn_appearance(&mut call, arrived);
         call
     }

@@ -39,6 +39,8 @@ mod unanswered;
 mod update;
 mod why;
 
+use std::net::IpAddr;
+
 use agreements::{CallIdentity, Correlation, LineNumber};
 use serde::{Deserialize, Serialize};
 use sip_wire::{CSeq, HeaderName, Method, Request, Uri};
@@ -271,6 +273,15 @@ impl Call {
         self.dialog().is_some_and(|dialog| dialog.peer == route)
     }
 
+    /// Whether its requests go to that address, of whatever port.
+    pub(crate) fn is_with(&self, address: IpAddr) -> bool {
+        let inviting = match &self.state {
+            State::Inviting(inviting) => Some(inviting.route),
+            State::Locating { .. } | State::Preparing { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => None,
+        };
+        self.dialog().map(|dialog| dialog.peer).or(inviting).is_some_and(|route| route.remote.ip() == address)
+    }
+
     /// As the outside sees it; none once it has ended.
     pub(crate) fn view(&self, settings: &StackSettings) -> Option<CallView> {
         let stage = match &self.state {
@@ -409,7 +420,7 @@ impl Stack {
             Timer::L | Timer::M | Timer::RegisterRefresh | Timer::RegisterRetry | Timer::BindingLost => self.put_call(call),
             Timer::FlowRetry | Timer::Resolve | Timer::StopGrace | Timer::ServerProbe | Timer::ServerReturn => self.put_call(call),
             Timer::SubscribeRefresh | Timer::SubscribeRetry | Timer::NotifyLost | Timer::SubscriptionLost => self.put_call(call),
-            Timer::ReferLost | Timer::ReferUndecided | Timer::ReferExpires => self.put_call(call),
+            Timer::ReferLost | Timer::ReferUndecided | Timer::ReferExpires | Timer::ServerName => self.put_call(call),
         }
     }
 

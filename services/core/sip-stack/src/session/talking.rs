@@ -246,7 +246,7 @@ impl Stack {
                 match method {
                     Method::OPTIONS => self.on_options(id, request, &tag),
                     Method::INFO => self.on_info(id, request, &tag),
-                    Method::NOTIFY => self.on_notify_in_dialog(id, request, &tag),
+                    Method::NOTIFY => self.on_notify_in_dialog(id, identity, &arrived, &tag),
                     Method::REFER => self.on_refer_in_dialog(id, identity, &arrived, &tag),
                     _ => self.respond_status(id, StatusCode::NOT_IMPLEMENTED, &tag),
                 }
@@ -276,24 +276,23 @@ impl Stack {
         }
     }
 
-    /// Event talk answers or resumes, event hold holds (B198), where the settings offer them; others are not ours.
-    fn on_notify_in_dialog(&mut self, id: TransactionId, request: &Request, tag: &str) {
+    /// Event talk wants to be answered or resumed, event hold to be held (B198), where the settings offer them; others are not ours.
+    /// Only a server of the line may want it: a far end that could would answer its own call.
+    fn on_notify_in_dialog(&mut self, id: TransactionId, call: CallIdentity, arrived: &Arrived, tag: &str) {
         let Some(settings) = self.settings() else { return };
-        let Some(identity) = self.call_of(request) else { return };
+        let request = &arrived.request;
         let package = request.headers.event().ok().flatten().map(|event| event.package.to_ascii_lowercase()).unwrap_or_default();
-        match package.as_str() {
-            "talk" if settings.talk_package => {
-                self.respond_status(id, StatusCode::OK, tag);
-                self.answer(identity);
-                self.wish_hold(identity, false);
-            }
-            "hold" if settings.hold_package => {
-                self.respond_status(id, StatusCode::OK, tag);
-                self.wish_hold(identity, true);
-            }
-            _ if is_about_referral(request) => self.on_refer_notify(id, identity, request, tag),
-            _ => self.bad_event(id, request),
+        let wanted = match package.as_str() {
+            "talk" if settings.talk_package => Event::TalkRequested { call },
+            "hold" if settings.hold_package => Event::HoldRequested { call },
+            _ if is_about_referral(request) => return self.on_refer_notify(id, call, request, tag),
+            _ => return self.bad_event(id, request),
+        };
+        if !self.is_said_by_server(arrived) {
+            return self.respond_status(id, StatusCode::FORBIDDEN, tag);
         }
+        self.respond_status(id, StatusCode::OK, tag);
+        self.tell(wanted);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sip_wire::{Response, StatusCode};
 
-use super::{Stage, SubscriptionId};
+use super::{Stage, SubscriptionId, SubscriptionState};
 use crate::auth::{AuthSession, back_off, is_challenge};
 use crate::client::{Outcome, Told};
 use crate::registration::in_words;
@@ -149,6 +149,9 @@ impl Stack {
         // What this server does not take is not said twice.
         if !told.request.body.is_empty() {
             subscription.bodies.pop_front();
+        }
+        if subscription.wish.once && response.status == StatusCode::TEMPORARILY_UNAVAILABLE {
+            return self.end_once(id, SubscriptionState::InUse { reason });
         }
         match Refusal::of(response.status) {
             Refusal::ForGood => self.refuse_subscription(id, format!("the server refuses: {}", in_words(response))),

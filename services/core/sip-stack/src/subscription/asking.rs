@@ -43,7 +43,7 @@ fn presence_hop(line: &LineSettings, event: &str) -> Option<Hop> {
 
 /// Whose state is asked for, as Request-URI.
 fn target_of(line: &LineSettings, resource: &str) -> Result<sip_wire::Uri, String> {
-    addresses::dialled(line, if resource.is_empty() { &line.user } else { resource })
+    if resource.is_empty() { Ok(addresses::own_target(line)) } else { addresses::dialled(line, resource) }
 }
 
 impl Stack {
@@ -56,13 +56,13 @@ impl Stack {
             let reason = "this is no event package".to_owned();
             return self.tell(Event::Subscription { key, state: SubscriptionState::Refused { reason } });
         }
-        // What is ending ends; its key begins another one.
+        // What is ending ends, and its server is told; its key begins another one.
         let known = self.core.subscriptions.find(&key);
         let ending = |one: &Subscription| one.unwanted;
         match known {
             Some(id) if !self.core.subscriptions.all.get(&id).is_some_and(ending) => self.wish_again(id, wish, body),
             Some(id) => {
-                self.forget_subscription(id);
+                self.end_without_key(id);
                 self.subscribe_first(key, wish, body);
             }
             None => self.subscribe_first(key, wish, body),

@@ -89,18 +89,22 @@ impl Stack {
             return self.drop_subscription(id);
         }
         if subscription.wish.once {
-            let gone = self.forget_subscription(id).map(|gone| gone.key);
-            return gone.into_iter().for_each(|key| {
-                self.tell(Event::Subscription { key, state: SubscriptionState::Refused { reason: reason.clone() } });
-            });
+            return self.end_once(id, SubscriptionState::Refused { reason });
         }
         subscription.bodies.clear();
         self.set_stage(id, Stage::Refused { reason });
     }
 
+    /// What is wished for once is gone with its last state.
+    pub(super) fn end_once(&mut self, id: SubscriptionId, state: SubscriptionState) {
+        if let Some(Subscription { key, .. }) = self.forget_subscription(id) {
+            self.tell(Event::Subscription { key, state });
+        }
+    }
+
     /// Nothing of it is left, and people are told.
     pub(super) fn drop_subscription(&mut self, id: SubscriptionId) {
-        if let Some(subscription) = self.forget_subscription(id) {
+        if let Some(subscription) = self.forget_subscription(id).filter(|one| !one.keyless) {
             self.tell(Event::Subscription { key: subscription.key, state: SubscriptionState::Ended });
         }
     }
@@ -132,6 +136,20 @@ impl Stack {
             // As soon as the answer is there, or the NOTIFY that makes the dialog.
             Stage::Asking { .. } | Stage::Standing(_) => self.touch(),
         }
+    }
+
+    /// One that is ending gives its key to another one. The server may hold it for longer than anybody wants to wait, and what it has
+    /// given to it is in use for so long.
+    pub(super) fn end_without_key(&mut self, id: SubscriptionId) {
+        let Some(subscription) = self.subscription(id) else { return };
+        match &subscription.stage {
+            Stage::Waiting | Stage::Locating { .. } | Stage::Refused { .. } => drop(self.forget_subscription(id)),
+            Stage::Asking { .. } | Stage::Standing(_) => subscription.keyless = true,
+        }
+        for oldest in self.core.subscriptions.keyless_to_forget() {
+            self.forget_subscription(oldest);
+        }
+        self.touch();
     }
 
     /// `Command::LetLapse`. What the server does not hold yet is forgotten.

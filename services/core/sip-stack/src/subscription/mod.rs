@@ -15,6 +15,7 @@
 //!      Unsubscribe: Expires 0 in the dialog; gone with the last NOTIFY
 //!      wished for once (line-seize): whatever ends or fails is told as Refused, and it is gone
 //!      LetLapse: says no more; gone with the last NOTIFY, or when it has run out
+//!      Subscribe again before it is gone: another one begins, and what the server holds ends as above under no key
 //! ```
 //!
 //! Only a NOTIFY makes the dialog (RFC 6665 4.4.1). Of a forked SUBSCRIBE the first notifier is taken, which 4.1.4 allows; the
@@ -47,6 +48,8 @@ pub use wish::{SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWi
 
 /// Subscriptions at a time: every button of the phone and what its lines want for themselves.
 const MOST_SUBSCRIPTIONS: usize = 128;
+/// Subscriptions that end without a key; the oldest of more are forgotten.
+const MOST_KEYLESS: usize = 8;
 /// Bodies that wait for their SUBSCRIBE; beyond it the oldest is forgotten.
 const MOST_BODIES: usize = 8;
 
@@ -120,6 +123,8 @@ pub(crate) struct Subscription {
     unwanted: bool,
     /// It is unwanted, and its end is the server's affair.
     lapsing: bool,
+    /// It is unwanted, and its key has begun another one: nobody is told of its end.
+    keyless: bool,
     /// The last state that was told.
     told: Option<SubscriptionState>,
     /// Of a shared call, as far as the server has said.
@@ -147,6 +152,7 @@ impl Subscription {
             last_error: String::new(),
             unwanted: false,
             lapsing: false,
+            keyless: false,
             told: None,
             appearances: Appearances::default(),
         }
@@ -229,7 +235,13 @@ impl SubscriptionTable {
 
     /// The one of that key.
     fn find(&self, key: &SubscriptionKey) -> Option<SubscriptionId> {
-        self.all.iter().find(|(_, one)| one.key == *key).map(|(id, _)| *id)
+        self.all.iter().find(|(_, one)| one.key == *key && !one.keyless).map(|(id, _)| *id)
+    }
+
+    /// Those that end without a key, but for the newest that may: a key may be taken up and let go faster than a server answers.
+    fn keyless_to_forget(&self) -> Vec<SubscriptionId> {
+        let keyless: Vec<SubscriptionId> = self.all.iter().filter(|(_, one)| one.keyless).map(|(id, _)| *id).collect();
+        keyless.iter().rev().skip(MOST_KEYLESS).copied().collect()
     }
 
     /// None when there is no room.

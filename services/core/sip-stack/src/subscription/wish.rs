@@ -56,4 +56,9 @@ pub enum SubscriptionState {
     },
     /// Nobody wants it any more. The last thing that is said of it.
     Ended,
+    /// Wished for once, and not to be had now (480): what it is about is in use; another one may not be. It is forgotten.
+    InUse {
+        /// In words.
+        reason: String,
+    },
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_stack::{Codec, Command, Direction, EndedBy, Event, StackSettings};
+use sip_stack::{Codec, Command, Direction, EndedBy, Event, Input, StackSettings};
 use sip_wire::Message;
 use testbed::virtual_net::peer::{Caller, PCMU, answer, body, requests, response_with};
 use testbed::virtual_net::{MediaMode, Net};
@@ -570,13 +570,26 @@ fn byes_that_cross_are_both_answered() {
     called.over();
 }
 
-/// With talk and hold packages offered, the server may answer, hold and resume (B198).
-#[test]
-fn notify_talk_and_hold_act_only_where_they_are_offered() {
-    let mut called = Called::talking();
+fn notify(called: &mut Called, branch: &str, event: &str, extra: &str) -> Vec<String> {
     called.caller.cseq += 1;
-    called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: hold\r\nSubscription-State: active\r\n", "");
-    code(&called.got(), 489);
+    called.caller.clone().send(&mut called.net, "NOTIFY", branch, &format!("Event: {event}\r\n{extra}"), "");
+    called.titles()
+}
+
+fn wanted(called: &Called) -> Vec<&'static str> {
+    called.net.nodes[0].events(|event| match event {
+        Event::TalkRequested { .. } => Some("talk"),
+        Event::HoldRequested { .. } => Some("hold"),
+        _ => None,
+    })
+}
+
+/// With talk and hold packages offered, a server may want a call to be answered and held (B198); who does it is told, the stack does
+/// nothing by itself.
+#[test]
+fn notify_talk_and_hold_are_told_only_where_they_are_offered() {
+    let mut called = Called::talking();
+    assert_eq!(notify(&mut called, "n1", "hold", ""), ["489 NOTIFY"]);
     let mut given = direct("10.0.0.1", "200", FAR);
     (given.talk_package, given.hold_package) = (true, true);
     let mut called = Called::with(given);
@@ -585,13 +598,57 @@ fn notify_talk_and_hold_act_only_where_they_are_offered() {
     let got = called.got();
     assert_eq!(code(&got, 180).headers.get("Allow-Events"), Some("talk, hold"));
     called.caller.learn_tag(&got);
-    called.caller.cseq += 1;
-    called.caller.clone().send(&mut called.net, "NOTIFY", "n1", "Event: talk\r\nSubscription-State: active\r\n", "");
+    assert_eq!(notify(&mut called, "n1", "Talk", ""), ["200 NOTIFY"]);
+    assert_eq!(notify(&mut called, "n2", "hold", ""), ["200 NOTIFY"]);
+    assert_eq!(notify(&mut called, "n3", "other", ""), ["489 NOTIFY"]);
+    assert_eq!(wanted(&called), ["talk", "hold"]);
+}
+
+/// B198: a far end that may answer its own call listens to whoever sits there. What has come through another hop is not the
+/// server's own word either.
+#[test]
+fn only_a_server_of_the_line_may_want_a_call_to_be_answered() {
+    let mut given = direct("10.0.0.1", "200", "10.0.0.8:5060");
+    given.talk_package = true;
+    let mut called = Called::with(given);
+    called.invite(PCMU);
+    called.command(Command::Ring);
     let got = called.got();
-    assert!(got.iter().any(|message| testbed::virtual_net::title(message) == "200 INVITE"), "answered from afar");
-    called.caller.cseq = 1;
+    called.caller.learn_tag(&got);
+    assert_eq!(notify(&mut called, "n1", "talk", ""), ["403 NOTIFY"]);
+    let mut given = direct("10.0.0.1", "200", FAR);
+    given.talk_package = true;
+    let mut called = Called::with(given);
+    called.invite(PCMU);
+    called.command(Command::Ring);
+    let got = called.got();
+    called.caller.learn_tag(&got);
+    let passed_on = "Via: SIP/2.0/UDP 10.0.0.7:5060;branch=z9hG4bKbefore\r\n";
+    assert_eq!(notify(&mut called, "n2", "talk", passed_on), ["403 NOTIFY"]);
+    assert!(wanted(&called).is_empty());
+}
+
+/// B215: a line that is switched off rings no more; the call that is up on it goes on, and is hung up from either side.
+#[test]
+fn a_line_that_is_switched_off_in_a_call_takes_no_other_one() {
+    let mut called = Called::talking();
+    let mut given = direct("10.0.0.1", "200", FAR);
+    given.lines[0].enabled = false;
+    called.net.input(0, Input::Settings(Box::new(given)));
+    called.net.settle();
+    let (far, phone) = (called.caller.address, called.net.nodes[0].ip);
+    let mut other = Caller { call_id: "other@10.0.0.9".into(), cseq: 7, ..Caller::new(far, phone, "200") };
+    let got = other.invite(&mut called.net, PCMU);
+    assert_eq!(got.iter().map(testbed::virtual_net::title).collect::<Vec<_>>(), ["480 INVITE"]);
+    other.send(&mut called.net, "ACK", "i7", "", "");
+    for method in ["OPTIONS", "NOTIFY", "REFER"] {
+        let stray = Caller { call_id: format!("{method}@10.0.0.9"), ..Caller::new(other.address, other.target, "200") };
+        stray.send(&mut called.net, method, method, "Event: check-sync\r\nRefer-To: <sip:300@10.0.0.9>\r\n", "");
+        assert_eq!(called.titles(), [format!("480 {method}")]);
+    }
+    assert_eq!(called.net.calls(0).len(), 1);
+    code(&called.send("INVITE", "again"), 200);
     called.caller.ack(&mut called.net, "");
-    called.caller.cseq = 3;
-    called.caller.clone().send(&mut called.net, "NOTIFY", "n2", "Event: hold\r\nSubscription-State: active\r\n", "");
-    assert_eq!(requests(&called.got(), "INVITE").len(), 1, "the hold re-INVITE");
+    code(&called.send("BYE", "bye"), 200);
+    called.over();
 }

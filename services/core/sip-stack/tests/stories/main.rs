@@ -1,6 +1,7 @@
 //! Stories of the stack: two stacks against each other, and scripted peers, on a virtual net with a virtual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod announced;
 mod callers;
 mod calls;
 mod crossings;
@@ -10,6 +11,7 @@ mod digits;
 mod diverted;
 mod dying;
 mod effort;
+mod filtering;
 mod forwarding;
 mod fuzzed;
 mod given;

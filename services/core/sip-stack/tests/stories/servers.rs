@@ -150,7 +150,7 @@ fn the_question_whether_a_server_is_back_says_what_would_be_read() {
     let mut lab = Lab::failed_over();
     lab.run(60, &well, &well);
     let asked = sip_wire::parse_datagram(&lab.sent_to(lab.first, "OPTIONS")[0].bytes).unwrap();
-    assert_eq!(asked.headers().get("Accept"), Some("application/sdp"));
+    assert_eq!(asked.headers().get("Accept"), Some("application/sdp, multipart/mixed"));
 }
 
 /// B210, B317: the first one counts; with the fail-over switched off there is only it.

@@ -257,6 +257,25 @@ fn what_is_not_taken_is_489_with_what_is() {
     assert_eq!(named, "refer, dialog, message-summary");
 }
 
+/// Many servers tell of a mailbox without a subscription (RFC 3842's package); like a resync it counts only from the line's own.
+#[test]
+fn what_waits_at_a_mailbox_is_taken_unasked_from_the_lines_servers() {
+    let extra = "Event: message-summary\r\nSubscription-State: terminated\r\n";
+    assert_eq!(codes(&asked_with(direct("10.0.0.1", "200", "10.0.0.77:5060"), "NOTIFY", extra, as_is)), [403]);
+    let mut called = Called::new();
+    let summary = "Messages-Waiting: yes\r\nVoice-Message: 2/8 (0/2)\r\n";
+    let text = String::from_utf8(called.caller.request("NOTIFY", "m", extra, summary)).unwrap();
+    let text = text.replace("application/sdp", "application/simple-message-summary");
+    called.net.send(called.caller.address, called.net.nodes[0].ip, text.into_bytes());
+    called.net.settle();
+    assert_eq!(codes(&called.got()), [200]);
+    let told = called.net.nodes[0].events(|event| match event {
+        Event::Notified { key, content_type, body } => Some((key.event.clone(), content_type.clone(), body.clone())),
+        _ => None,
+    });
+    assert_eq!(told, [("message-summary".to_owned(), "application/simple-message-summary".to_owned(), summary.into())]);
+}
+
 /// C68: a line without servers has none, whomever it calls.
 #[test]
 fn whom_a_person_calls_by_uri_is_no_server_of_the_line() {

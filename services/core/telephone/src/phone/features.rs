@@ -191,7 +191,8 @@ impl Phone {
                 own.wishes.extend(own.asked.take().map(|(feature, _)| feature));
             }
             SubscriptionState::Refused { reason } => own.error.clone_from(reason),
-            SubscriptionState::Pending | SubscriptionState::Active | SubscriptionState::Ended => {}
+            SubscriptionState::Pending | SubscriptionState::Active => {}
+            SubscriptionState::Ended | SubscriptionState::InUse { .. } => {}
         }
     }
 

@@ -1,5 +1,5 @@
-//! Messages that wait at a voice mail server (RFC 3842): what it says of each line's mailbox while VM_SUBSCRIBE_ENABLE wants to know,
-//! and what people see of it. What was last said stays while the server is away, and over a restart.
+//! Messages that wait at a voice mail server (RFC 3842): what it says of each line's mailbox, because VM_SUBSCRIBE_ENABLE wants to know or
+//! of its own accord, and what people see of it. What was last said stays while the server is away, and over a restart.
 
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};

@@ -72,6 +72,17 @@ impl Phone {
         Ok(())
     }
 
+    /// B198, Click to Answer and Retrieve: as if it were asked for over the bus. What cannot be done now is not done later either.
+    pub(super) fn handle_talk_requested(&mut self, identity: CallIdentity) {
+        let waits = self.call(identity).is_some_and(Call::wants_answer);
+        if waits { self.answer(identity) } else { self.resume_asked(identity) }.ok();
+    }
+
+    /// B198, Click to Hold.
+    pub(super) fn handle_hold_requested(&mut self, identity: CallIdentity) {
+        self.hold_asked(identity).ok();
+    }
+
     fn reject(&mut self, identity: CallIdentity) -> Result<(), Refusal> {
         let call = self.existing(identity)?;
         if !call.wants_answer() {

@@ -6,6 +6,7 @@
 //!   dial tone, or a number to call
 //!     --> asked (SUBSCRIBE line-seize) -- NOTIFY active --> ours -- the INVITE has left --> the call's, until the server ends it
 //!            | refused, ended, or nothing for PATIENCE        | nobody dials or calls any more: given back
+//!            |   (in use: the next one is asked for first)    |
 //!            +--> failure tone, no INVITE  <-- ended ---------+
 //! ```
 //!
@@ -29,6 +30,8 @@ const LINE_SEIZE: &str = "line-seize";
 const SEIZE_SECONDS: u32 = 15;
 /// How long a person waits for one: the SUBSCRIBE has been sent four times then.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Others that are asked for, one after the other, where one is in use.
+const TRIES: u8 = 3;
 /// The highest number that is asked for.
 const HIGHEST: u32 = 64;
 
@@ -46,6 +49,8 @@ struct Seized {
     index: u32,
     /// No longer than this; none: it is ours.
     asked_until: Option<Tick>,
+    /// So many others may be asked for where this one is in use.
+    tries_left: u8,
 }
 
 /// The subscription to what the line's units do.
@@ -132,13 +137,30 @@ impl Phone {
     }
 
     fn seize(&mut self, now: Tick, line: LineNumber) {
-        let ours = |index| self.calls.iter().any(|call| call.line == line && call.is_up() && call.appearance == Some(index));
-        let said = self.shared.get(line.index()).map(|shared| &shared.said);
-        let free = |index: &u32| is_free(said.and_then(|said| said.state(*index))) && !ours(*index);
-        match (1..=HIGHEST).find(free) {
-            Some(index) => self.set_seized(line, Some(Seized { index, asked_until: Some(now + PATIENCE) })),
+        match self.free_from(line, 1) {
+            Some(index) => self.set_seized(line, Some(Seized { index, asked_until: Some(now + PATIENCE), tries_left: TRIES })),
             None => self.seize_failed(now, line, "all its appearances are in use"),
         }
+    }
+
+    /// Another unit was quicker, or the server holds it for one of ours that has just given it back: it has not said so yet.
+    fn seize_another(&mut self, now: Tick, line: LineNumber, why: &str) {
+        let next = self.seized(line).and_then(|seized| {
+            let tries_left = seized.tries_left.checked_sub(1)?;
+            let index = self.free_from(line, seized.index.saturating_add(1))?;
+            Some(Seized { index, asked_until: Some(seized.asked_until.unwrap_or(now + PATIENCE)), tries_left })
+        });
+        match next {
+            Some(next) => self.set_seized(line, Some(next)),
+            None => self.seize_failed(now, line, why),
+        }
+    }
+
+    /// The first appearance from this one on that nobody is known to use.
+    fn free_from(&self, line: LineNumber, first: u32) -> Option<u32> {
+        let ours = |index| self.calls.iter().any(|call| call.line == line && call.is_up() && call.appearance == Some(index));
+        let said = self.shared.get(line.index()).map(|shared| &shared.said);
+        (first..=HIGHEST).find(|index| is_free(said.and_then(|said| said.state(*index))) && !ours(*index))
     }
 
     /// No INVITE leaves; who waits for it hears that.
@@ -206,6 +228,10 @@ impl Phone {
             SubscriptionState::Ended => {
                 self.subscriptions.remove(&seize_key(line));
                 self.seize_failed(now, line, "the server has ended it");
+            }
+            SubscriptionState::InUse { reason } => {
+                self.subscriptions.remove(&seize_key(line));
+                self.seize_another(now, line, reason);
             }
         }
     }

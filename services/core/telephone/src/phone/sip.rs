@@ -18,12 +18,20 @@ impl Phone {
                 if let Some(known) = self.lines.get_mut(line.index()) {
                     *known = state;
                 }
+                if !self.is_line_used(line) {
+                    self.forget_summary(line);
+                }
             }
             Event::Incoming { call, line, remote, sip_call_id, replaces } => {
                 let replaces = replaces.filter(|old| self.call(*old).is_some_and(Call::is_up));
                 match replaces {
                     Some(old) => self.handle_replacing(now, (call, old), line, remote, sip_call_id),
                     None => self.handle_incoming(now, call, line, remote, sip_call_id),
+                }
+            }
+            Event::Announced { call, announcement } => {
+                if let Some(call) = self.call_mut(call) {
+                    call.announcement = announcement;
                 }
             }
             Event::Appearance { call, index } => {
@@ -54,6 +62,8 @@ impl Phone {
             Event::Subscription { key, state } => self.handle_subscription(now, &key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(now, &key, &content_type, &body),
             Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
+            Event::TalkRequested { call } => self.handle_talk_requested(call),
+            Event::HoldRequested { call } => self.handle_hold_requested(call),
             Event::Refer { call, progress } => self.handle_transferred(call, &progress),
             Event::Appearances { key, appearances } => self.handle_appearances(&key, appearances),
             Event::Diverted { .. } | Event::ResyncRequested { .. } | Event::Stopped => {}

@@ -45,7 +45,7 @@ impl Phone {
         wanted
     }
 
-    fn is_line_used(&self, line: LineNumber) -> bool {
+    pub(super) fn is_line_used(&self, line: LineNumber) -> bool {
         match self.line(line) {
             Some(LineState::Registering { .. } | LineState::Registered { .. } | LineState::Failed { .. }) => true,
             Some(LineState::Disabled | LineState::Unconfigured) | None => false,
@@ -65,7 +65,7 @@ impl Phone {
             SubscriptionState::Pending => SubscriptionProgress::Pending,
             SubscriptionState::Active => SubscriptionProgress::Active,
             SubscriptionState::Refused { .. } => SubscriptionProgress::Refused,
-            SubscriptionState::Ended => SubscriptionProgress::Off,
+            SubscriptionState::Ended | SubscriptionState::InUse { .. } => SubscriptionProgress::Off,
         };
         if *key == shared::seize_key(key.line) {
             return self.handle_seizing(now, key.line, state);
@@ -73,7 +73,8 @@ impl Phone {
         match state {
             SubscriptionState::Refused { .. } => self.forget_notified(key),
             SubscriptionState::Asking { .. } => self.lose_sight(key),
-            SubscriptionState::Pending | SubscriptionState::Active | SubscriptionState::Ended => {}
+            SubscriptionState::Pending | SubscriptionState::Active => {}
+            SubscriptionState::Ended | SubscriptionState::InUse { .. } => {}
         }
         if *key == features::key(key.line) {
             self.handle_feature_state(key.line, state);
@@ -81,7 +82,9 @@ impl Phone {
     }
 
     pub(super) fn handle_notified(&mut self, now: Tick, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
-        if !self.subscriptions.contains_key(key) {
+        // Of its mailbox a server tells without being asked.
+        let unasked = *key == mailbox::key(key.line) && self.is_line_used(key.line);
+        if !self.subscriptions.contains_key(key) && !unasked {
             return;
         }
         if *key == mailbox::key(key.line) {

@@ -5,8 +5,9 @@ use agreements::LineNumber;
 use sip_stack::{Appearances, Command, Event, Start, SubscribeBody, SubscriptionKey, SubscriptionState, SubscriptionWish};
 use sip_wire::body::{DialogInfo, DialogState, FeatureEvent, FeatureRequest, ForwardingKind, ResourceList, parts};
 use sip_wire::{AppearanceState, MediaType, Request};
+use testbed::virtual_net::peer::requests;
 
-use super::{Lab, given};
+use super::{Lab, asking, given};
 
 /// One subscription of a package.
 struct Package {
@@ -151,7 +152,7 @@ fn a_seize_that_is_refused_is_told_and_not_asked_for_again() {
     package.subscribe(None);
     let second = package.lab.subscribe();
     assert_ne!(second.headers.call_id().unwrap(), first.headers.call_id().unwrap());
-    for (code, extra) in [(403, vec![]), (480, vec![]), (489, vec![]), (503, vec![("Retry-After", "5")])] {
+    for (code, extra) in [(403, vec![]), (404, vec![]), (489, vec![]), (503, vec![("Retry-After", "5")])] {
         let mut package = seize();
         let first = package.lab.subscribe();
         package.lab.refuse(&first, code, &extra);
@@ -232,6 +233,69 @@ fn what_the_server_does_not_hold_does_not_lapse() {
     package.lab.subscribe();
     package.lab.command(Command::LetLapse(package.key.clone()));
     assert_eq!(package.state(), SubscriptionState::Ended);
+}
+
+/// A handset that is put down and lifted at once: what the server is about to give to the first asking it is told to take back, and
+/// nobody hears of the end of what has no key any more.
+#[test]
+fn what_is_wanted_again_before_it_has_ended_is_ended_all_the_same() {
+    for answered_first in [true, false] {
+        let mut package = seize();
+        let first = package.lab.subscribe();
+        package.lab.command(Command::Unsubscribe(package.key.clone()));
+        package.subscribe(None);
+        let second = package.lab.subscribe();
+        assert_ne!(first.headers.call_id().unwrap(), second.headers.call_id().unwrap());
+        if answered_first {
+            package.lab.grant(&first, 15);
+        }
+        package.lab.send(package.lab.notify_text(&first, "active", "").replace("message-summary", "line-seize"));
+        if !answered_first {
+            package.lab.grant(&first, 15);
+        }
+        let got = package.lab.net.received(package.lab.server);
+        let of_first = |request: &&&Request| request.headers.call_id().unwrap() == first.headers.call_id().unwrap();
+        let goodbyes = requests(&got, "SUBSCRIBE");
+        let goodbye = (*goodbyes.iter().find(of_first).unwrap()).clone();
+        assert_eq!(goodbye.headers.expires().unwrap(), Some(0));
+        package.lab.grant(&goodbye, 0);
+        let gone = package.lab.notify_text(&first, "terminated;reason=timeout", "").replace("message-summary", "line-seize");
+        package.lab.send(gone);
+        package.lab.tag = "n2".into();
+        package.lab.grant(&second, 15);
+        package.lab.net.received(package.lab.server);
+        package.notify(&second, "active", ("", ""), "");
+        assert_eq!(package.states(), [asking(""), asking(""), SubscriptionState::Active], "of each of the two");
+        package.unsubscribe(&second);
+        package.lab.seconds(60);
+        package.lab.net.assert_quiet();
+    }
+}
+
+/// However fast it is done, and whether or not anybody answers.
+#[test]
+fn what_has_lost_its_key_is_bounded_and_ends() {
+    let mut package = seize();
+    for _ in 0..40 {
+        package.lab.command(Command::Unsubscribe(package.key.clone()));
+        package.subscribe(None);
+    }
+    assert!(package.lab.net.nodes[0].stack.load().subscriptions <= 10);
+    package.lab.command(Command::Unsubscribe(package.key.clone()));
+    package.lab.seconds(120);
+    package.lab.net.assert_quiet();
+}
+
+/// A server whose appearance has been taken meanwhile says 480.
+#[test]
+fn an_appearance_that_is_in_use_is_said_to_be() {
+    let mut package = seize();
+    let first = package.lab.subscribe();
+    package.lab.refuse(&first, 480, &[]);
+    let reason = "the server answered 480 Temporarily Unavailable".to_owned();
+    assert_eq!(package.state(), SubscriptionState::InUse { reason });
+    package.lab.seconds(120);
+    assert!(package.lab.quiet());
 }
 
 // Features that the server keeps as well.
