@@ -5,6 +5,7 @@
 //! the answer to its own fresh challenge, without saying that the nonce was stale, has refused the password (B185).
 
 mod digest;
+mod next_nonce;
 
 use serde::{Deserialize, Serialize};
 use sip_wire::{Challenge, Credentials, HeaderName, Request, Response, StatusCode};

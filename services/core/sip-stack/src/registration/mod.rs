@@ -69,7 +69,7 @@ pub(crate) struct Registration {
     call_id: String,
     from_tag: String,
     cseq: u32,
-    auth: AuthSession,
+    pub(crate) auth: AuthSession,
     /// Seconds to ask for: the setting's, or what a 423 wanted.
     expires: u32,
     /// Where the last REGISTER went.
