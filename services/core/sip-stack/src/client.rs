@@ -120,6 +120,11 @@ impl Stack {
         }
         let Some(outcome) = outcome else { return };
         let request = request.or_else(|| self.core.transactions.find(id).map(|transaction| transaction.request.clone()));
+        if let Outcome::Response(response) = &outcome
+            && response.status.is_success()
+        {
+            self.note_next_nonce(owner, response);
+        }
         if let Some(request) = request {
             self.tell_owner(Told { id, owner, line, route, request, broken }, outcome);
         }

@@ -2,8 +2,8 @@
 //! the far end says of itself is not its affair.
 //!
 //! Whether a call is anonymous is decided when it is dialled and stays with it: a re-INVITE or BYE that said more than the INVITE
-//! would tell what was to be hidden. So every Contact of a call is made here, in requests and in answers, also in those about a REFER
-//! in it.
+//! would tell what was to be hidden. So every Contact of a call is made here, in requests and in answers, also in those about a
+//! REFER in it.
 
 use agreements::LineNumber;
 use serde::{Deserialize, Serialize};

@@ -131,12 +131,27 @@ impl Credentials {
     }
 }
 
+/// The nonce that Authentication-Info names for the next credentials: `nextnonce="n2", qop=auth`.
+pub(crate) fn next_nonce(value: &str) -> Result<Option<String>, Syntax> {
+    // A challenge without its scheme.
+    let mut cursor = Cursor::new(value);
+    let params = params(&mut cursor)?;
+    if !cursor.is_empty() {
+        return Err(Syntax("text after the parameters"));
+    }
+    Ok(params.get("nextnonce").map(str::to_owned))
+}
+
 /// `scheme a=b, c="d"` up to the end or to the next scheme.
 fn read(cursor: &mut Cursor<'_>) -> Result<(String, Params), Syntax> {
     let scheme = cursor.take_while(is_token_char).to_owned();
     if scheme.is_empty() {
         return Err(Syntax("no authentication scheme"));
     }
+    Ok((scheme, params(cursor)?))
+}
+
+fn params(cursor: &mut Cursor<'_>) -> Result<Params, Syntax> {
     let mut params = Params::new();
     loop {
         cursor.skip_blanks();
@@ -144,7 +159,7 @@ fn read(cursor: &mut Cursor<'_>) -> Result<(String, Params), Syntax> {
             cursor.skip_blanks();
         }
         if cursor.is_empty() || starts_scheme(cursor) {
-            return Ok((scheme, params));
+            return Ok(params);
         }
         params.push(Param::read(cursor)?)?;
         cursor.skip_blanks();

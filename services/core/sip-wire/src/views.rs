@@ -4,6 +4,7 @@
 
 use std::str::FromStr;
 
+use crate::auth::next_nonce;
 use crate::cursor::{each_element, element_end};
 use crate::refer::refer_sub;
 use crate::session_values::{response_number, seconds_with_params};
@@ -191,6 +192,11 @@ impl Headers {
     /// Proxy-Authorization: one set of credentials per realm.
     pub fn proxy_authorization(&self) -> Result<Vec<Credentials>, HeaderError> {
         self.list(HeaderName::PROXY_AUTHORIZATION, |value, out| push(out, value.parse()?))
+    }
+    /// The nonce that Authentication-Info, or of a proxy Proxy-Authentication-Info, names for the next credentials (RFC 7616 3.5,
+    /// RFC 7615 4).
+    pub fn next_nonce(&self, name: impl Into<HeaderName>) -> Result<Option<String>, HeaderError> {
+        Ok(self.optional_by(name.into(), next_nonce)?.flatten())
     }
     /// Date in seconds since 1970-01-01T00:00:00Z.
     pub fn date(&self) -> Result<Option<u64>, HeaderError> {

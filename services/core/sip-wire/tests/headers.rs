@@ -204,6 +204,16 @@ fn dates_are_read_and_written() {
     }
 }
 
+/// RFC 7616 3.5.
+#[test]
+fn the_next_nonce_is_read() {
+    let read = |value: &str| one("Authentication-Info", value).next_nonce("Authentication-Info");
+    assert_eq!(read("qop=auth, rspauth=\"6629\", cnonce=\"0a4f\", nc=00000001, nextnonce=\"n\\\"2\""), Ok(Some("n\"2".into())));
+    assert_eq!((read("NextNonce = n2"), read("qop=auth"), read("")), (Ok(Some("n2".into())), Ok(None), Ok(None)));
+    assert!(read("nextnonce=\"n2").is_err() && read("Digest nextnonce=\"n2\"").is_err());
+    assert_eq!(one("To", "<sip:a@b>").next_nonce("Authentication-Info"), Ok(None));
+}
+
 /// RFC 8760: several challenges, one per algorithm.
 #[test]
 fn every_challenge_is_read_and_its_quotes_are_understood() {

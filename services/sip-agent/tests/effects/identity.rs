@@ -142,8 +142,8 @@ fn p_preferred_identity_tells_the_servers_whose_the_call_is() {
     }
 }
 
-/// B322; RFC 3325 9.2: it goes to a proxy that the user agent trusts, directly, and to nobody else. Here the proxy does not stay on the
-/// way, and the far end would read there what From hides.
+/// B322; RFC 3325 9.2: it goes to a proxy that the user agent trusts, directly, and to nobody else. Here the proxy does not stay
+/// on the way, and the far end would read there what From hides.
 #[test]
 fn p_preferred_identity_is_not_for_the_far_end() {
     let mut lab = Lab::calling(&[("BLOCK_CALLER_ID_1", "Y"), ("SIP_ANM_USERNAME_1", "1"), ("SIP_P_PREFERRED_ID_1", "Y")]);

@@ -97,8 +97,8 @@ mod tests {
         assert_eq!(mufasa("SHA-256"), "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
     }
 
-    /// The example of RFC 7616 3.9.1 with the other algorithms, as another implementation of the hashes (OpenSSL) has it: the RFC has no
-    /// example of -sess, and that of SHA-512-256 in its 3.9.2 was made with SHA-512 cut short, which is another function.
+    /// The example of RFC 7616 3.9.1 with the other algorithms, as another implementation of the hashes (OpenSSL) has it: the RFC
+    /// has no example of -sess, and that of SHA-512-256 in its 3.9.2 was made with SHA-512 cut short, which is another function.
     #[test]
     fn the_other_algorithms_have_known_answers() {
         assert_eq!(mufasa("SHA-512-256"), "430d05014cecc49cab6fbe03176d41a1da86cbfe24a16580e22aaad928d960d0");

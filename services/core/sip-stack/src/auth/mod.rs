@@ -6,6 +6,7 @@
 //! taken this password before, and names another nonce, does not know the nonce: it is answered once more (decision 39).
 
 mod digest;
+mod next_nonce;
 
 use std::time::Duration;
 

@@ -122,6 +122,11 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
+    /// What one knows of its registrar's challenges.
+    pub(crate) fn auth(&mut self) -> &mut AuthSession {
+        &mut self.series.auth
+    }
+
     fn new(random: &mut Random, line: &LineSettings) -> Registration {
         Registration {
             activity: Activity::Off,

@@ -158,8 +158,8 @@ impl Stack {
         self.put_call(call);
     }
 
-    /// A request of theirs in an early dialog of a call of ours; a 481 would say that the dialog is gone (RFC 5057 5.1). False: there
-    /// is no such dialog.
+    /// A request of theirs in an early dialog of a call of ours; a 481 would say that the dialog is gone (RFC 5057 5.1). False:
+    /// there is no such dialog.
     pub(super) fn on_early_request(&mut self, id: TransactionId, arrived: &Arrived) -> bool {
         let request = &arrived.request;
         let headers = &request.headers;

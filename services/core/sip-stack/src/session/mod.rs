@@ -73,7 +73,7 @@ pub(crate) struct Call {
     sip_call_id: String,
     local_tag: String,
     pub(crate) remote: Party,
-    auth: AuthSession,
+    pub(crate) auth: AuthSession,
     /// None until its address is known.
     media: Option<MediaSession>,
     port_tries: u8,

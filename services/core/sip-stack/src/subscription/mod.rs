@@ -278,6 +278,11 @@ impl SubscriptionTable {
         self.all.values().any(|one| one.ways().any(|way| way == route))
     }
 
+    /// What one knows of its servers' challenges.
+    pub(crate) fn auth_of(&mut self, id: SubscriptionId) -> Option<&mut AuthSession> {
+        self.all.get_mut(&id).map(|one| &mut one.auth)
+    }
+
     /// What a line has subscribed to, each package once.
     pub(crate) fn packages_of(&self, line: LineNumber) -> Vec<&str> {
         let events = self.all.values().filter(|one| one.key.line == line).map(|one| one.key.event.as_str());

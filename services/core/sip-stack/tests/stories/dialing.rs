@@ -239,6 +239,24 @@ fn a_challenged_invite_goes_again_with_credentials() {
     dialled.over();
 }
 
+/// RFC 7615 4: a proxy names the nonce of the next request of the call.
+#[test]
+fn the_next_nonce_of_a_proxy_is_used_for_the_bye() {
+    let mut dialled = Dialled::new();
+    let mut response = answer(&dialled.invite, 407, "f");
+    response.headers.push("Proxy-Authenticate", "Digest realm=\"lab\", nonce=\"n\", qop=\"auth\"");
+    dialled.send(response);
+    dialled.invite = requests(&dialled.got(), "INVITE")[0].clone();
+    let mut ok = with_sdp(at(answer(&dialled.invite, 200, "g"), dialled.far), &format!("{SDP}{PCMU}"));
+    ok.headers.push("Proxy-Authentication-Info", "nextnonce=\"n2\"");
+    dialled.send(ok);
+    dialled.got();
+    dialled.net.command(0, Command::Hangup(dialled.call));
+    dialled.net.settle();
+    let bye = requests(&dialled.got(), "BYE")[0].headers.proxy_authorization().unwrap().remove(0);
+    assert_eq!((bye.get("nonce"), bye.get("nc")), (Some("n2"), Some("00000001")));
+}
+
 #[test]
 fn a_refused_password_ends_the_call_and_is_not_repeated() {
     let mut dialled = Dialled::new();
@@ -575,8 +593,8 @@ fn the_established_party_is_who_answered() {
     assert_eq!((parties[0].number.as_str(), parties[0].uri.as_str()), ("200", "sip:200@10.0.0.9"));
 }
 
-/// RFC 3261 13.2.2.4: a 2xx has an ACK coming whatever it says, and where there is nobody to talk to, a BYE. Both go where the INVITE
-/// went, as far as the answer does not say something else.
+/// RFC 3261 13.2.2.4: a 2xx has an ACK coming whatever it says, and where there is nobody to talk to, a BYE. Both go where the
+/// INVITE went, as far as the answer does not say something else.
 #[test]
 fn an_answer_that_cannot_be_read_is_acknowledged_and_ended() {
     for (name, value, uri, route) in [
@@ -621,8 +639,8 @@ fn a_second_answer_that_cannot_be_read_is_acknowledged_and_ended_too() {
     assert_eq!(dialled.net.calls(0).len(), 1, "the call with the first goes on");
 }
 
-/// RFC 3261 8.1.3.2: a provisional response that nobody knows counts as 183. Call Is Being Forwarded and Queued do not ring, nor does
-/// the end of an early dialog (RFC 6228).
+/// RFC 3261 8.1.3.2: a provisional response that nobody knows counts as 183. Call Is Being Forwarded and Queued do not ring, nor
+/// does the end of an early dialog (RFC 6228).
 #[test]
 fn an_unknown_provisional_response_rings() {
     for (code, rings) in [(180, 1), (183, 1), (185, 1), (170, 1), (181, 0), (182, 0), (199, 0)] {

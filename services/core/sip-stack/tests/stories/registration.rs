@@ -169,6 +169,27 @@ fn a_challenge_is_answered_with_qop_auth_and_counted() {
     assert_eq!(authorization(&third).get("nc"), Some("00000002"), "answered beforehand, with the next count");
 }
 
+/// RFC 7616 3.5: the nonce of the next request, which is counted from 1 again. It names no realm: where several are known it is
+/// nobody's.
+#[test]
+fn the_next_nonce_of_an_answer_is_used_without_another_challenge() {
+    for (realms, expected) in [(1, ("n2", "00000001")), (2, ("n1", "00000002"))] {
+        let mut lab = lab();
+        let first = lab.register();
+        let two = [digest(", qop=\"auth\""), "Digest realm=\"other\", nonce=\"n1\", qop=\"auth\"".into()];
+        let challenges: Vec<_> = two.iter().take(realms).map(|challenge| ("WWW-Authenticate", challenge.as_str())).collect();
+        lab.refuse(&first, 401, &challenges);
+        let second = lab.register();
+        let mut ok = answer(&second, 200, "r");
+        ok.headers.push("Contact", second.headers.contact().unwrap().first().unwrap().clone().with_param("expires", 10));
+        ok.headers.push("Authentication-Info", "qop=auth, nextnonce=\"n2\"");
+        lab.reply(ok);
+        lab.net.run_for(Duration::from_secs(9));
+        let third = authorization(&lab.register());
+        assert_eq!((third.get("nonce").unwrap(), third.get("nc").unwrap()), expected, "{realms}");
+    }
+}
+
 #[test]
 fn without_qop_the_old_digest_is_sent() {
     let mut lab = lab();

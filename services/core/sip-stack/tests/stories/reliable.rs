@@ -522,8 +522,8 @@ fn what_is_asked_in_an_early_dialog_is_answered_as_in_a_call() {
     }
 }
 
-/// B217: what the INVITE has said holds for its call. A line that has the extension switched off meanwhile still owes the PRACK, without
-/// which the far end ends the call (RFC 3262 3 and 4).
+/// B217: what the INVITE has said holds for its call. A line that has the extension switched off meanwhile still owes the PRACK,
+/// without which the far end ends the call (RFC 3262 3 and 4).
 #[test]
 fn a_call_that_said_100rel_acknowledges_whatever_is_set_meanwhile() {
     let mut dialled = dialled();

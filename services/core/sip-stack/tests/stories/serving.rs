@@ -46,8 +46,8 @@ fn options_tells_what_we_can() {
     assert!(ok.headers.has("Supported") && ok.headers.to().unwrap().tag().is_some());
 }
 
-/// RFC 4320 4.1 and 4.2: who is asked something else than INVITE says nothing but its final answer, and never 408: whoever waits has
-/// given up by then. An answer that waits for media as well.
+/// RFC 4320 4.1 and 4.2: who is asked something else than INVITE says nothing but its final answer, and never 408: whoever waits
+/// has given up by then. An answer that waits for media as well.
 #[test]
 fn nothing_but_an_invite_is_answered_1xx_or_408() {
     for method in ["OPTIONS", "BYE", "INFO", "NOTIFY", "REFER", "UPDATE", "PRACK", "CANCEL", "REGISTER", "DANCE"] {

@@ -1,5 +1,5 @@
-//! Whether octets bear out a refusal of ours, by a grammar of their own: what is plain here every SIP program reads, so that a parser
-//! that has begun to refuse it is found. It knows a part of RFC 3261 alone; what is unusual may be refused or not.
+//! Whether octets bear out a refusal of ours, by a grammar of their own: what is plain here every SIP program reads, so that a
+//! parser that has begun to refuse it is found. It knows a part of RFC 3261 alone; what is unusual may be refused or not.
 
 use sip_wire::{Defect, HeaderError, HeaderName};
 

@@ -277,8 +277,8 @@ fn the_old_calls_way_and_the_lines_servers_are_believed() {
     }
 }
 
-/// RFC 3261 8.1.1.8: the Contact of an anonymous call (B321) leads to it from outside its dialog as well, as long as it lasts: who is
-/// transferred to it comes by it.
+/// RFC 3261 8.1.1.8: the Contact of an anonymous call (B321) leads to it from outside its dialog as well, as long as it lasts:
+/// who is transferred to it comes by it.
 #[test]
 fn a_call_that_hides_its_number_is_replaced_where_its_contact_says() {
     for (part, user) in [(AnonymousPart::Anonymous, "anonymous@"), (AnonymousPart::Absent, "")] {
