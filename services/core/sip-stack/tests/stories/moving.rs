@@ -4,7 +4,7 @@ mod unanswered;
 
 use std::time::Duration;
 
-use sip_stack::{CallStage, Command, EndedBy, Input, LineState, StackSettings, Start};
+use sip_stack::{CallStage, Command, EndedBy, Input, LineState, RefreshMethod, StackSettings, Start};
 use sip_wire::Request;
 use testbed::virtual_net::peer::{PCMU, answer, at, body, requests, with_sdp};
 use testbed::virtual_net::{MediaMode, Net};
@@ -172,6 +172,25 @@ fn what_the_far_end_says_to_the_new_address_decides() {
     silent.moves();
     silent.dialled.net.run_for(Duration::from_secs(33));
     assert_eq!(silent.dialled.net.nodes[0].ended().unwrap().0, 408);
+}
+
+/// RFC 4028 7.4 is about what has not changed: where the phone is, has.
+#[test]
+fn a_refresh_after_a_move_that_was_refused_says_the_new_address() {
+    let mut given = direct("10.0.0.1", "100", FAR);
+    (given.lines[0].sessions.expires, given.lines[0].sessions.method) = (600, RefreshMethod::Reinvite);
+    let mut dialled = Dialled::with(given.clone());
+    let mut ok = with_sdp(at(answer(&dialled.invite, 200, "f"), dialled.far), &format!("{SDP}{PCMU}"));
+    ok.headers.push("Session-Expires", "600;refresher=uac");
+    dialled.send(ok);
+    dialled.titles();
+    let mut lab = Lab { dialled, given };
+    let moves = lab.moves();
+    lab.reply(&moves, 488, &[]);
+    lab.dialled.titles();
+    lab.dialled.net.run_for(Duration::from_secs(301));
+    let refresh = lab.reinvite();
+    assert!(body(&refresh.body).contains(&format!("c=IN IP4 {NEW}\r\n")), "{}", body(&refresh.body));
 }
 
 #[test]
