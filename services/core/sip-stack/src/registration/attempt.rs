@@ -209,6 +209,12 @@ impl Stack {
         if bound_there { registration.targets.len() > 1 } else { named }
     }
 
+    /// Whether an attempt is under way.
+    pub(crate) fn is_binding(&self, line: LineNumber) -> bool {
+        let activity = self.core.registrations.get(&line).map(|registration| &registration.activity);
+        matches!(activity, Some(Activity::Locating { .. } | Activity::Trying { .. }))
+    }
+
     /// What begins waits until it is known how the line is bound: it is not, though it shall be, or is being bound anew.
     pub(crate) fn awaits_binding(&self, line: LineNumber) -> bool {
         let Some(registration) = self.core.registrations.get(&line) else { return false };

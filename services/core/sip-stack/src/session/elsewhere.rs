@@ -1,7 +1,9 @@
 //! A call of ours whose server does not answer, or answers 503: the same request to the next one (RFC 3263 4.3, RFC 3261 21.5.4).
 
+use std::net::SocketAddr;
+
 use agreements::CallIdentity;
-use sip_wire::Response;
+use sip_wire::{Response, Uri};
 
 use super::{Call, Cancel, Inviting, State};
 use crate::interface::{EndedBy, QueryId, StackSettings};
@@ -40,24 +42,39 @@ impl Stack {
         None
     }
 
-    /// No server of its way has answered: the line binds anew, and the call goes by the way that this brings, once. Gives the call
-    /// back where that is no remedy.
+    /// No server of its way has answered: it goes by the way that another binding of the line brings, once. Gives the call back where
+    /// that is no remedy.
     pub(super) fn try_another_way(&mut self, mut call: Call) -> Option<Call> {
         let State::Inviting(inviting) = &call.state else { return Some(call) };
         let (lost_at, number, target) = (inviting.route.remote, inviting.number, inviting.target.clone());
-        let over = call.ended || inviting.cancel != Cancel::No || !inviting.early.is_empty() || call.elsewhere.is_by_another_way();
-        if over || !self.seek_another_way(call.line, lost_at, true) {
+        let over = call.ended || inviting.cancel != Cancel::No || !inviting.early.is_empty() || call.elsewhere.lost_at().is_some();
+        // Somebody else may have noticed before.
+        let several = inviting.several;
+        let moves = !over && !several && (self.is_binding(call.line) || self.is_led_elsewhere(&call, &target, lost_at));
+        if over || !(moves || self.seek_another_way(call.line, lost_at, true)) {
             return Some(call);
         }
-        call.elsewhere.take_another_way(number);
+        call.elsewhere.take_another_way(lost_at, number);
         let (identity, line) = (call.identity, call.line);
         let query = self.await_binding(line, Asker::Dial(identity));
         call.state = State::Locating { query, target };
         self.put_call(call);
-        if !self.awaits_binding(line) {
+        if !self.is_binding(line) {
             self.on_binding_settled(line);
         }
         None
+    }
+
+    /// Whether a call of ours to `target` would not go to this server now.
+    fn is_led_elsewhere(&mut self, call: &Call, target: &Uri, server: SocketAddr) -> bool {
+        let Some(settings) = self.settings() else { return false };
+        let hop = line_of(&settings, call.line).and_then(|own| self.call_hop(call.line, own, target));
+        // A name's servers have all been asked.
+        let Some(hop) = hop.filter(|hop| hop.host.ip().is_some()) else { return false };
+        match self.locate(call.line, &hop, Asker::Dial(call.identity)) {
+            Located::At(routes) => routes.first.remote != server,
+            Located::Asked(_) | Located::Nowhere(_) => false,
+        }
     }
 
     /// It is known how the line is bound, or nobody waits for it any longer.
@@ -70,7 +87,7 @@ impl Stack {
         let target = target.clone();
         let hop = line_of(&settings, call.line).and_then(|own| self.call_hop(call.line, own, &target));
         match hop.map(|hop| self.locate(call.line, &hop, Asker::Dial(identity))) {
-            Some(Located::At(routes)) if !self.core.servers.is_passed_over(call.line, routes.first.remote) => {
+            Some(Located::At(routes)) if self.is_another_way(&call, routes.first) => {
                 self.invite_elsewhere(call, target, routes, &settings);
             }
             Some(Located::Asked(query)) => {
@@ -80,13 +97,17 @@ impl Stack {
             Some(Located::At(_) | Located::Nowhere(_)) | None => self.end(call, 408, "no answer", EndedBy::Network),
         }
     }
+
+    fn is_another_way(&self, call: &Call, route: Route) -> bool {
+        call.elsewhere.lost_at() != Some(route.remote) && !self.core.servers.is_passed_over(call.line, route.remote)
+    }
 }
 
 impl Call {
     /// Where its INVITE would go by another way if it were lost there.
     pub(crate) fn may_go_another_way(&self) -> Option<Route> {
         match &self.state {
-            State::Inviting(inviting) if !self.elsewhere.is_by_another_way() => Some(inviting.route),
+            State::Inviting(inviting) if self.elsewhere.lost_at().is_none() => Some(inviting.route),
             State::Inviting(_) | State::Locating { .. } | State::Preparing { .. } => None,
             State::Offered(_) | State::Talking(_) | State::Leaving(_) => None,
         }

@@ -3,6 +3,7 @@
 //! call, and there is an end to their number, so that no two servers can play ball with it.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use sip_wire::{NameAddr, Response, Scheme, Uri};
@@ -30,8 +31,8 @@ pub(crate) struct Elsewhere {
     waiting: VecDeque<(u16, Uri)>,
     /// CSeq of the last INVITE.
     number: u32,
-    /// The line has been bound anew for it.
-    by_another_way: bool,
+    /// Who has not answered, where it goes by another way since.
+    lost_at: Option<SocketAddr>,
 }
 
 /// How the call ends where there is nobody else.
@@ -65,14 +66,15 @@ impl Elsewhere {
         }
     }
 
-    /// Whether the line has been bound anew for it.
-    pub(super) fn is_by_another_way(&self) -> bool {
-        self.by_another_way
+    /// Who has not answered, where it goes by another way since.
+    pub(super) fn lost_at(&self) -> Option<SocketAddr> {
+        self.lost_at
     }
 
-    /// Its INVITE of that number, which nobody has answered, goes by another way: it is the same request, so that nobody rings twice.
-    pub(super) fn take_another_way(&mut self, number: u32) {
-        (self.by_another_way, self.number) = (true, number.saturating_sub(1));
+    /// Its INVITE of that number, which nobody has answered there, goes by another way: it is the same request, so that nobody rings
+    /// twice.
+    pub(super) fn take_another_way(&mut self, lost_at: SocketAddr, number: u32) {
+        (self.lost_at, self.number) = (Some(lost_at), number.saturating_sub(1));
     }
 
     pub(crate) fn take_in(&mut self, contacts: impl Iterator<Item = (u16, Uri)>) {

@@ -216,7 +216,7 @@ impl Stack {
     /// No server of its way has answered: the line binds anew, and then it begins anew. Whether that is a remedy.
     pub(super) fn subscribe_by_another_way(&mut self, id: SubscriptionId, reason: &str) -> bool {
         let Some((line, server, by_way)) = self.another_way_of(id) else { return false };
-        let sought = self.seek_another_way(line, server, by_way);
+        let sought = self.is_binding(line) || self.seek_another_way(line, server, by_way);
         if sought {
             self.subscribe_anew(id, reason.to_owned());
         }

@@ -10,7 +10,7 @@ use sip_stack::{Command, Event, Input, LineState, StackSettings, SubscriptionKey
 use sip_wire::Request;
 use testbed::virtual_net::peer::{PCMU, answer, at, requests, with_sdp};
 
-use crate::given::settings;
+use crate::given::{server_of, settings};
 use crate::servers::{FIRST, Lab, SECOND, given, silent, well};
 
 const WAY_OF_FIRST: &str = "<sip:10.0.0.9:5060;lr>";
@@ -141,6 +141,67 @@ fn a_call_whose_service_route_is_dead_goes_by_the_way_of_the_next_binding() {
         lab.reply(lab.second, &second, 486, &[]);
         lab.net.settle();
         assert_eq!(lab.net.nodes[0].ended().unwrap().0, 486);
+    }
+}
+
+/// Whoever notices first: everything of the dead way goes by the next one.
+#[test]
+fn calls_and_subscriptions_leave_a_dead_way_together() {
+    for icmp in [false, true] {
+        let mut lab = bound(given(), WAY_OF_FIRST);
+        subscribe(&mut lab);
+        let calls = ["100", "101"].map(|number| lab.net.dial(0, number));
+        lab.net.settle();
+        assert_eq!(different(&lab, lab.first, "INVITE"), 2);
+        if icmp {
+            refused(&mut lab)
+        } else {
+            seconds(&mut lab, 32)
+        }
+        let got = lab.net.received(lab.second);
+        bind(&mut lab, SECOND, requests(&got, "REGISTER")[0], WAY_OF_SECOND);
+        let got = lab.net.received(lab.second);
+        let ways = |title: &str| requests(&got, title).into_iter().map(routes).collect::<Vec<_>>();
+        assert_eq!((ways("INVITE").len(), ways("SUBSCRIBE").len()), (2, 1), "{}", lab.net.story());
+        assert!([ways("INVITE"), ways("SUBSCRIBE")].concat().iter().all(|way| way == &[WAY_OF_SECOND]));
+        calls.into_iter().for_each(|call| lab.net.command(0, Command::Hangup(call)));
+    }
+}
+
+/// The line has been bound elsewhere for another reason while the INVITE waited: it follows, without another REGISTER.
+#[test]
+fn a_call_on_a_dead_way_follows_a_line_that_has_moved() {
+    let mut lab = bound(given(), WAY_OF_FIRST);
+    lab.net.dial(0, "100");
+    lab.net.settle();
+    let first = lab.request(lab.first, "INVITE");
+    lab.net.command(0, Command::Register(LineNumber::new(1).unwrap()));
+    lab.net.settle();
+    let register = lab.request(lab.first, "REGISTER");
+    lab.reply(lab.first, &register, 503, &[]);
+    lab.net.settle();
+    let register = lab.request(lab.second, "REGISTER");
+    bind(&mut lab, SECOND, &register, "");
+    seconds(&mut lab, 32);
+    let second = lab.request(lab.second, "INVITE");
+    assert_eq!((routes(&second), same(&second)), (vec![], same(&first)));
+    assert_eq!(lab.sent_to(lab.second, "REGISTER").len(), 1);
+}
+
+/// A proxy that is alone is not asked twice, whatever the registrar does.
+#[test]
+fn a_call_that_is_lost_at_a_proxy_of_its_own_ends_there() {
+    let mut lone = settings("10.0.0.1", "200", Some(FIRST));
+    lone.lines[0].proxy = Some(server_of(SECOND));
+    for refreshing in [false, true] {
+        let mut lab = bound(lone.clone(), "");
+        lab.net.dial(0, "100");
+        seconds(&mut lab, 31);
+        if refreshing {
+            lab.net.command(0, Command::Register(LineNumber::new(1).unwrap()));
+        }
+        lab.run(2, &well, &silent);
+        assert_eq!((lab.net.nodes[0].ended().unwrap().0, different(&lab, lab.second, "INVITE")), (408, 1));
     }
 }
 
