@@ -144,7 +144,7 @@ impl FarPhone {
     pub async fn hears_tone(&self, hertz: f64) {
         let begun = self.newest();
         let begin = begun.as_ref().and_then(|path| Recording::read_growing(path).ok()).map_or(0.0, |heard| heard.length());
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut tick = crate::looks(Duration::from_millis(100));
         let heard = async {
             loop {
                 tick.tick().await;

@@ -60,7 +60,7 @@ impl FarScript {
 
     /// Waits until the script is over; it must have gone as written.
     pub async fn went_as_written(mut self) {
-        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        let mut tick = crate::looks(Duration::from_millis(20));
         let ended = async {
             loop {
                 if let Some(status) = self.child.try_wait().expect("sipp") {

@@ -62,7 +62,7 @@ impl HalfOpen {
 
     /// Waits until no more than so many are open, and says how many.
     pub async fn shrinks_to(&mut self, most: usize, limit: Duration) -> usize {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let mut tick = crate::looks(Duration::from_millis(50));
         let shrunk = async {
             loop {
                 let open = self.still_open();

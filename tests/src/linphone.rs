@@ -68,7 +68,7 @@ impl Linphone {
 
     /// It says so only where it is asked, and does nothing else while it is asked without pause.
     async fn registered(&mut self) {
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut tick = crate::looks(Duration::from_millis(100));
         let begun = tokio::time::Instant::now();
         loop {
             tick.tick().await;
@@ -84,7 +84,7 @@ impl Linphone {
     /// the call.
     pub async fn has_heard_tone(&self, hertz: f64) {
         let file = self.folder.path().join("heard.wav");
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut tick = crate::looks(Duration::from_millis(100));
         let heard = async {
             // Its header counts itself to the sound.
             while !Recording::read_growing(&file).is_ok_and(|heard| heard.has_tone(&[hertz], 0.0)) {
@@ -119,7 +119,7 @@ impl Linphone {
 
     /// Waits until its own log, which has all messages, holds this.
     pub async fn logs(&self, words: &str, limit: Duration) {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let mut tick = crate::looks(Duration::from_millis(50));
         let logged = async {
             while !self.log().contains(words) {
                 tick.tick().await;
