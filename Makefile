@@ -46,10 +46,12 @@ build:
 	@echo "==> build"
 	@$(CARGO) build --workspace --all-targets
 
+# Without nextest all tests of a file are one process. Some have addresses and ports by their pid, and a journey beside another
+# measures both: one at a time then.
 suite:
 	@echo "==> tests"
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then $(CARGO) nextest run --workspace; \
-	else $(CARGO) test --workspace -- --test-threads=2; fi
+	else $(CARGO) test --workspace -- --test-threads=1; fi
 
 bench:
 	@.ci/packages build run bench

@@ -4,9 +4,10 @@
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testbed::tones::Recording;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::namespace::{LINK, Namespace, REGISTRAR};
@@ -139,8 +140,33 @@ impl FarPhone {
         }
     }
 
+    /// Waits until half a second of what it hears in its newest call, from now on, is this tone and nothing else.
+    pub async fn hears_tone(&self, hertz: f64) {
+        let begun = self.newest();
+        let begin = begun.as_ref().and_then(|path| Recording::read_growing(path).ok()).map_or(0.0, |heard| heard.length());
+        let mut tick = crate::looks(Duration::from_millis(100));
+        let heard = async {
+            loop {
+                tick.tick().await;
+                let newest = self.newest();
+                // The file of a call that has come since then counts whole.
+                let from = if newest == begun { begin } else { 0.0 };
+                let heard = newest.and_then(|path| Recording::read_growing(&path).ok());
+                if heard.is_some_and(|heard| heard.has_tone(&[hertz], from)) {
+                    return;
+                }
+            }
+        };
+        let heard = tokio::time::timeout(LIMIT, heard).await;
+        assert!(heard.is_ok(), "baresip does not hear {hertz} Hz after {begin} s of {:?}, log: {}", self.newest(), self.log());
+    }
+
+    fn newest(&self) -> Option<PathBuf> {
+        self.recordings().pop()
+    }
+
     /// What it heard: one file per call, oldest first.
-    pub fn recordings(&self) -> Vec<PathBuf> {
+    fn recordings(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.folder.path()).expect("its folder").flatten().map(|entry| entry.path());
         let mut heard: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).collect();
         heard.sort();

@@ -13,6 +13,9 @@ pub const SCRIPT_PORT: u16 = 5060;
 /// What it plays where the script says so.
 pub const SCRIPT_TONE: f64 = 660.0;
 
+/// What a script and all that the phone does in it may take: the longest pause of a script, and [`LIMIT`] on each side.
+const LONGEST: Duration = Duration::from_secs(90);
+
 /// A running sipp; ends with this value.
 pub struct FarScript {
     child: Child,
@@ -39,7 +42,7 @@ impl FarScript {
         let text = programs::filled(&format!("sipp/{name}.xml"), &[("TONE", &tone.display().to_string())]);
         std::fs::write(&scenario, text).expect("its script");
         let log = File::create(folder.path().join("log")).expect("its log");
-        let limit = LIMIT.as_secs().to_string();
+        let limit = LONGEST.as_secs().to_string();
         let child = namespace
             .command("sipp")
             .arg(format!("{PHONE}:5060"))
@@ -57,7 +60,7 @@ impl FarScript {
 
     /// Waits until the script is over; it must have gone as written.
     pub async fn went_as_written(mut self) {
-        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        let mut tick = crate::looks(Duration::from_millis(20));
         let ended = async {
             loop {
                 if let Some(status) = self.child.try_wait().expect("sipp") {
@@ -66,7 +69,7 @@ impl FarScript {
                 tick.tick().await;
             }
         };
-        let ended = tokio::time::timeout(LIMIT * 2, ended).await;
+        let ended = tokio::time::timeout(LONGEST + LIMIT, ended).await;
         assert!(ended.as_ref().is_ok_and(std::process::ExitStatus::success), "sipp: {ended:?}\n{}", self.log());
     }
 

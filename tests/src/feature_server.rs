@@ -80,6 +80,14 @@ impl FeatureServer {
         self.state.lock().expect("its state").kept.clone()
     }
 
+    /// Waits until what it keeps is so.
+    pub async fn keeps(&self, what: &str, fits: impl Fn(&Kept) -> bool) {
+        // It changes with what is heard, and before that is told.
+        let mut heard = self.heard.clone();
+        let kept = tokio::time::timeout(LIMIT, heard.wait_for(|_| fits(&self.kept()))).await.map(|kept| kept.is_ok());
+        assert_eq!(kept, Ok(true), "{what}: it keeps {:?}", self.kept());
+    }
+
     /// Waits until it has heard a SUBSCRIBE whose body holds this; all that it has heard so far.
     pub async fn hears(&self, words: &str) -> Vec<String> {
         let mut heard = self.heard.clone();

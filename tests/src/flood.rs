@@ -51,6 +51,8 @@ pub struct Flood {
     pub octets: u64,
     /// Datagrams that came back so far.
     pub answers: u32,
+    /// How long it took to send them.
+    pub lasted: Duration,
 }
 
 impl Flood {
@@ -60,7 +62,7 @@ impl Flood {
         assert!(added.is_ok_and(|status| status.success()), "{FLOODER} could not be added");
         let socket = namespace.inside(|| UdpSocket::bind((FLOODER, 0)).expect("the flood's socket"));
         socket.set_nonblocking(true).expect("a socket that does not wait");
-        Flood { socket, target, random: 0x9e37_79b9_7f4a_7c15, number: 0, sent: 0, octets: 0, answers: 0 }
+        Flood { socket, target, random: 0x9e37_79b9_7f4a_7c15, number: 0, sent: 0, octets: 0, answers: 0, lasted: Duration::ZERO }
     }
 
     /// All of it, in a thread of its own.
@@ -78,11 +80,12 @@ impl Flood {
         for _ in 0..tide.beats {
             beat.tick().await;
             if begun.elapsed() > LONGEST {
-                return;
+                break;
             }
             self.beat(tide);
             self.collect();
         }
+        self.lasted = begun.elapsed();
     }
 
     fn beat(&mut self, tide: Tide) {

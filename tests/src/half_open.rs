@@ -60,16 +60,20 @@ impl HalfOpen {
         self.connections.iter_mut().filter_map(|stream| open(stream).then_some(())).count()
     }
 
-    /// Waits until no more than so many are open.
-    pub async fn shrinks_to(&mut self, most: usize, limit: Duration) {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+    /// Waits until no more than so many are open, and says how many.
+    pub async fn shrinks_to(&mut self, most: usize, limit: Duration) -> usize {
+        let mut tick = crate::looks(Duration::from_millis(50));
         let shrunk = async {
-            while self.still_open() > most {
+            loop {
+                let open = self.still_open();
+                if open <= most {
+                    return open;
+                }
                 tick.tick().await;
             }
         };
         let shrunk = tokio::time::timeout(limit, shrunk).await;
-        assert!(shrunk.is_ok(), "{} of {} are still open", self.still_open(), self.opened());
+        shrunk.unwrap_or_else(|_| panic!("{} of {} are still open", self.still_open(), self.opened()))
     }
 }
 

@@ -32,6 +32,13 @@ use std::time::Duration;
 /// for it.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
+/// Looks that are so far apart however long one of them takes: what is waited for, and the limit of the waiting, need their turn.
+pub fn looks(apart: Duration) -> tokio::time::Interval {
+    let mut looks = tokio::time::interval(apart);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    looks
+}
+
 /// Whether this process may make namespaces. Where it may not, a journey says so and is left out; in CI that is a failure.
 pub fn may_make_namespaces() -> bool {
     let root = rustix::process::geteuid().is_root();

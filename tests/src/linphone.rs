@@ -68,7 +68,7 @@ impl Linphone {
 
     /// It says so only where it is asked, and does nothing else while it is asked without pause.
     async fn registered(&mut self) {
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut tick = crate::looks(Duration::from_millis(100));
         let begun = tokio::time::Instant::now();
         loop {
             tick.tick().await;
@@ -80,28 +80,19 @@ impl Linphone {
         }
     }
 
-    /// Waits until it has written so many seconds of what it hears; it writes the last of it at the end of the call.
-    pub async fn hears(&self, seconds: f64) -> Recording {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
-        let enough = async {
-            loop {
+    /// Waits until it has written half a second of this tone and nothing else; it writes the last of what it hears at the end of
+    /// the call.
+    pub async fn has_heard_tone(&self, hertz: f64) {
+        let file = self.folder.path().join("heard.wav");
+        let mut tick = crate::looks(Duration::from_millis(100));
+        let heard = async {
+            // Its header counts itself to the sound.
+            while !Recording::read_growing(&file).is_ok_and(|heard| heard.has_tone(&[hertz], 0.0)) {
                 tick.tick().await;
-                if let Some(heard) = self.heard().filter(|heard| heard.length() >= seconds) {
-                    return heard;
-                }
             }
         };
-        tokio::time::timeout(LIMIT, enough).await.unwrap_or_else(|_| panic!("linphonec writes nothing\n{}", self.log()))
-    }
-
-    /// Its file with the length of its sound put right: it counts the header of 44 octets too.
-    fn heard(&self) -> Option<Recording> {
-        let mut wav = std::fs::read(self.folder.path().join("heard.wav")).ok()?;
-        let length = u32::try_from(wav.len()).ok()?.checked_sub(44)?;
-        wav[40..44].copy_from_slice(&length.to_le_bytes());
-        let right = self.folder.path().join("right.wav");
-        std::fs::write(&right, wav).ok()?;
-        Recording::read(&right).ok()
+        let heard = tokio::time::timeout(LIMIT, heard).await;
+        assert!(heard.is_ok(), "linphonec does not hear {hertz} Hz\n{}", self.log());
     }
 
     /// A command of linphonec.
@@ -128,7 +119,7 @@ impl Linphone {
 
     /// Waits until its own log, which has all messages, holds this.
     pub async fn logs(&self, words: &str, limit: Duration) {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let mut tick = crate::looks(Duration::from_millis(50));
         let logged = async {
             while !self.log().contains(words) {
                 tick.tick().await;

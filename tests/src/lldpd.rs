@@ -110,7 +110,7 @@ impl Lldpd {
     }
 
     async fn until(&self, what: &str, fits: impl Fn() -> bool) {
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut tick = crate::looks(Duration::from_millis(100));
         let wait = async {
             while !fits() {
                 tick.tick().await;

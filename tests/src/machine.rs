@@ -129,7 +129,7 @@ fn text(bytes: &[u8]) -> String {
 
 /// Looks again and again: systemd says nothing to those outside.
 pub async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut tick = crate::looks(Duration::from_millis(100));
     let wait = async {
         loop {
             tick.tick().await;

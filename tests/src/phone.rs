@@ -317,7 +317,7 @@ impl Phone {
     /// Waits until the earpiece has played this much more, and returns the marks before and after.
     pub async fn hear(&self, seconds: f64) -> (f64, f64) {
         let begin = self.mark();
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let mut tick = crate::looks(Duration::from_millis(50));
         let enough = async {
             while self.mark() < begin + seconds {
                 tick.tick().await;
@@ -365,7 +365,7 @@ impl Phone {
 
     /// Waits until the ringer has been heard.
     pub async fn rings_audibly(&self) {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let mut tick = crate::looks(Duration::from_millis(50));
         let heard = async {
             while self.rung().spans(0.5).is_empty() {
                 tick.tick().await;

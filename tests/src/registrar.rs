@@ -143,7 +143,7 @@ impl Registrar {
 
     /// Whether it comes in time.
     async fn comes(&self, limit: Duration, fits: impl Fn() -> bool) -> bool {
-        let mut tick = tokio::time::interval(Duration::from_millis(20));
+        let mut tick = crate::looks(Duration::from_millis(20));
         let enough = async {
             while !fits() {
                 tick.tick().await;

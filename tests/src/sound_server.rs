@@ -97,7 +97,7 @@ impl<'a> SoundServer<'a> {
     }
 
     async fn until(&self, what: &str, fits: impl Fn(&SoundServer<'a>) -> bool) {
-        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let mut tick = crate::looks(Duration::from_millis(50));
         let seen = async {
             while !fits(self) {
                 tick.tick().await;

@@ -1,7 +1,5 @@
 //! Journey: a newcomer's first minutes. The phone under phonelab with the lab's own preset and the lab exchange, nothing else.
 
-use std::time::{Duration, Instant};
-
 use house_tests::may_make_namespaces;
 use house_tests::namespace::Namespace;
 use house_tests::phone::{Phone, Setup};
@@ -17,17 +15,12 @@ async fn a_newcomer_has_a_registered_phone_and_hears_the_echo_of_100() {
     let namespace = Namespace::new();
     let phone = Phone::start(&namespace, &Setup::with_the_exchange()).await;
     assert_eq!(phone.ready["exchange"], "127.0.0.2:5060");
-    let ready = Instant::now();
     phone.registered().await;
-    assert!(ready.elapsed() < Duration::from_secs(10), "{:?}", ready.elapsed());
 
     phone.run(&["call", "100"]);
     let call = phone.call_that("talking with the echo", |call| call.state == "talking" && call.media == "flowing").await;
     assert_eq!(call.number, "100");
-    let (begin, end) = phone.hear(1.5).await;
-    let stretch = begin + 0.6..end - 0.1;
-    let heard = phone.heard();
-    assert!(heard.is_tone(&[OUR_TONE], stretch.clone()), "{:?}", heard.frequency(stretch.clone()));
+    phone.hears_tone(&[OUR_TONE]).await;
 
     phone.run(&["hangup"]);
     let ended = phone.call_in("ended").await;

@@ -143,7 +143,7 @@ async fn a_change_on_the_web_page_goes_to_the_server_and_its_answer_is_seen_afte
     assert_eq!(browser.value(DO_NOT_DISTURB).await, "Y");
 
     save().await;
-    story.phone.until("the server has it", async |_| story.server.kept().do_not_disturb.then_some(())).await;
+    story.server.keeps("do-not-disturb", |kept| kept.do_not_disturb).await;
     assert_eq!(story.becomes("DO_NOT_DISTURB_1", "Y").await, "web admin");
     browser.stop().await;
     story.phone.stop().await;

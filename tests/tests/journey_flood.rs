@@ -2,7 +2,7 @@
 //! as large as UDP carries them, TCP connections that ask for nothing. It must cost the phone little while it lasts and nothing after it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use house_tests::far_phone::{FarPhone, FarSetup};
@@ -27,6 +27,9 @@ const AFTERWARDS: Duration = Duration::from_secs(5);
 /// waits in the socket's buffer. A twentieth of this is usual; a loop that turns without pause would take all of the five seconds.
 const REST: Duration = Duration::from_secs(1);
 
+/// Answers to a stranger in a second: a quarter of what asks for one.
+const MOST_ANSWERS: f64 = 800.0;
+
 /// Connections of a crowd.
 const CROWD: usize = 120;
 /// Of them, those that the phone may keep at a time: strangers have half of its connections.
@@ -49,6 +52,7 @@ struct Sum {
     sent: u32,
     octets: u64,
     answers: u32,
+    lasted: Duration,
 }
 
 /// What the flood cost; memory in KiB.
@@ -62,13 +66,13 @@ struct Costs {
 
 impl std::fmt::Display for Costs {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Sum { sent, octets, answers } = self.sum;
+        let Sum { sent, octets, answers, lasted } = self.sum;
         let Costs { memory_before, memory_after, time_during, time_after, .. } = self;
         write!(
             out,
-            "{sent} datagrams or connections of {octets} octets, {answers} answers, memory {memory_before} KiB before and "
+            "{sent} datagrams or connections of {octets} octets in {lasted:?}, {answers} answers, memory {memory_before} KiB "
         )?;
-        write!(out, "{memory_after} KiB after, processor time {time_during:?} during and {time_after:?} after")
+        write!(out, "before and {memory_after} KiB after, processor time {time_during:?} during and {time_after:?} after")
     }
 }
 
@@ -128,7 +132,7 @@ impl Story {
         let flood = Flood::at(&self.namespace, self.target().await).run(tide);
         let sum = |mut flood: Flood| {
             flood.collect();
-            Sum { sent: flood.sent, octets: flood.octets, answers: flood.answers }
+            Sum { sent: flood.sent, octets: flood.octets, answers: flood.answers, lasted: flood.lasted }
         };
         self.costs_of(flood, sum).await
     }
@@ -191,7 +195,8 @@ impl Story {
 }
 
 /// Everybody may call; a stranger is answered up to the limit and no further: of 3,200 a second 200 are looked at, each has three
-/// answers at most (100, 180 and the last one), and refused INVITEs have theirs again.
+/// answers at most (100, 180 and the last one), and refused INVITEs have theirs again. On a machine that floods
+/// more slowly the limit is the same.
 #[tokio::test]
 async fn a_flood_from_a_stranger_leaves_the_phone_as_it_was() {
     if !may_make_namespaces() {
@@ -199,7 +204,8 @@ async fn a_flood_from_a_stranger_leaves_the_phone_as_it_was() {
     }
     let story = Story::begin(&[]).await;
     let costs = story.flood(Tide::EVERYTHING).await;
-    assert!(costs.sum.answers > 0 && costs.sum.answers < costs.sum.sent / 4, "{costs}");
+    let most = MOST_ANSWERS * costs.sum.lasted.as_secs_f64();
+    assert!(costs.sum.answers > 0 && f64::from(costs.sum.answers) < most, "{costs}, and {most} is the most");
     story.decline_what_rings().await;
     story.all_is_well(&costs).await;
 }
@@ -241,17 +247,22 @@ async fn half_open_connections_leave_the_phone_as_it_was() {
     let target = story.target().await;
     let mut crowd = HalfOpen::open(&story.namespace, target, CROWD);
     assert_eq!(crowd.opened(), CROWD);
-    crowd.shrinks_to(MOST_HALF_OPEN, LIMIT).await;
-    assert!(crowd.still_open() > 0, "nobody may connect");
+    assert!(crowd.shrinks_to(MOST_HALF_OPEN, LIMIT).await > 0, "nobody may connect");
     story.call_out().await;
     story.call_in().await;
     crowd.shrinks_to(0, LIMIT).await;
     let again = async {
+        let begun = Instant::now();
         let mut crowd = HalfOpen::open(&story.namespace, target, CROWD);
         crowd.shrinks_to(0, LIMIT).await;
-        crowd
+        (crowd, begun.elapsed())
     };
-    let sum = |crowd: HalfOpen| Sum { sent: u32::try_from(crowd.opened()).unwrap_or_default(), octets: crowd.octets, answers: 0 };
+    let sum = |(crowd, lasted): (HalfOpen, Duration)| Sum {
+        sent: u32::try_from(crowd.opened()).unwrap_or_default(),
+        octets: crowd.octets,
+        answers: 0,
+        lasted,
+    };
     let costs = story.costs_of(again, sum).await;
     story.all_is_well(&costs).await;
 }

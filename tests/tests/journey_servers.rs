@@ -44,10 +44,11 @@ impl House {
         House { far, servers, _names: names, namespace }
     }
 
-    /// With a phone that knows the domain, gives a silent server two seconds, and has these settings too.
+    /// With a phone that knows the domain, gives a silent server eight seconds, which only one that stands still takes, and has
+    /// these settings too.
     async fn phone(self, further: &[&str]) -> Story {
         let (registrar, proxy) = (format!("SIP_RGSTR_ADDR_1=\"{DOMAIN}\""), format!("SIP_PRXY_ADDR_1=\"{DOMAIN}\""));
-        let own = [registrar.as_str(), &proxy, "SIP_TIMER_B_1=\"2000\"", "SIP_TIMER_F_1=\"2000\""];
+        let own = [registrar.as_str(), &proxy, "SIP_TIMER_B_1=\"8000\"", "SIP_TIMER_F_1=\"8000\""];
         let phone = Phone::start(&self.namespace, &Setup::at_the_registrar(&[&own, further].concat())).await;
         phone.registered().await;
         Story { phone, house: self }
@@ -99,17 +100,21 @@ impl Story {
     /// The line is bound at the first of two servers.
     async fn begin(further: &[&str]) -> Story {
         let story = House::new(IN_TURN).await.phone(further).await;
-        assert_eq!([FIRST, SECOND].map(|server| story.house.registers(server)), [1, 0], "the first one is preferred");
+        // More than one where an answer was late and the request was sent again.
+        let registers = [FIRST, SECOND].map(|server| story.house.registers(server));
+        assert!(registers[FIRST] >= 1 && registers[SECOND] == 0, "the first one is preferred: {registers:?}");
         story
     }
 
     /// We call, over this server, and they ring.
     async fn ring_over(&mut self, server: usize) {
-        let before = self.house.invites(server);
+        let other = SECOND - server;
+        let before = [server, other].map(|server| self.house.invites(server));
         self.phone.run(&["call", FAR_ACCOUNT.0]);
         self.house.far.event("CALL_INCOMING").await;
         self.phone.call_in("ringback").await;
-        assert_eq!(self.house.invites(server), before + 1, "the call takes another way");
+        let now = [server, other].map(|server| self.house.invites(server));
+        assert!(now[0] > before[0] && now[1] == before[1], "the call takes another way: {before:?}, {now:?}");
     }
 
     async fn talk_over(&mut self, server: usize) {
@@ -191,7 +196,7 @@ async fn a_server_that_stands_still_at_power_up_is_followed_by_the_second() {
     let mut house = House::new(IN_TURN).await;
     house.servers[FIRST].freeze();
     let mut story = house.phone(&[]).await;
-    assert_eq!(story.house.registers(SECOND), 1);
+    assert!(story.house.registers(SECOND) >= 1);
     story.call_over(SECOND).await;
     story.called().await;
     story.end().await;

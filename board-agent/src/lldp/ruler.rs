@@ -156,13 +156,13 @@ mod tests {
     }
 
     impl Lab {
-        /// `script` is run in the folder. After `pause` what has failed is tried again.
-        fn begin(script: &str, pause: Duration) -> Lab {
+        /// `script` is run in the folder, for so long at most. After `pause` what has failed is tried again.
+        fn begin(script: &str, patience: Duration, pause: Duration) -> Lab {
             let folder = tempfile::tempdir().unwrap();
             let (program, socket) = (folder.path().join("lldpcli"), folder.path().join("socket"));
             std::fs::write(&program, format!("#!/bin/sh\ncd {}\n{script}\n", folder.path().display())).unwrap();
             std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-            let (patience, backoff) = (Duration::from_secs(1), Backoff::new(pause, pause));
+            let backoff = Backoff::new(pause, pause);
             let ruler = Ruler { program, socket, patience, settling: SOON, backoff };
             let (publish, state) = watch::channel(State::Unknown);
             Lab { folder, state, ruler: tokio::spawn(ruler.rule(Wish::Off, publish)) }
@@ -194,12 +194,13 @@ mod tests {
     }
 
     const HOUR: Duration = Duration::from_secs(3600);
+    const SECOND: Duration = Duration::from_secs(1);
     const SOON: Duration = Duration::from_millis(10);
 
     /// The back-off alone would be an hour.
     #[tokio::test]
     async fn an_lldpd_that_comes_is_told_and_told_again_when_it_comes_back() {
-        let mut lab = Lab::begin("echo \"$3 $4 $5 $6\" >> told", HOUR);
+        let mut lab = Lab::begin("echo \"$3 $4 $5 $6\" >> told", HOUR, HOUR);
         lab.reaches(State::Absent).await;
         for times in 1..=2 {
             let lldpd = lab.lldpd();
@@ -214,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_lldpcli_that_fails_is_tried_again() {
-        let mut lab = Lab::begin("test -e good", SOON);
+        let mut lab = Lab::begin("test -e good", HOUR, SOON);
         let _lldpd = lab.lldpd();
         lab.reaches(State::Failed).await;
         lab.put("good");
@@ -223,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_lldpcli_that_hangs_is_killed_and_tried_again() {
-        let mut lab = Lab::begin("test -e good && exit; echo $$ >> told; exec sleep 1000", SOON);
+        let mut lab = Lab::begin("test -e good && exit; echo $$ >> told; exec sleep 1000", SECOND, SOON);
         let _lldpd = lab.lldpd();
         lab.reaches(State::Failed).await;
         lab.put("good");
@@ -239,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_lldpcli_it_goes_on_trying() {
-        let mut lab = Lab::begin("", SOON);
+        let mut lab = Lab::begin("", HOUR, SOON);
         let (program, away) = (lab.folder.path().join("lldpcli"), lab.folder.path().join("away"));
         std::fs::rename(&program, &away).unwrap();
         let _lldpd = lab.lldpd();

@@ -41,7 +41,8 @@ async fn both_ways(name: &str, speech: Speech) {
     far.speak(speech);
     engine.event("the flow", flowing).await;
     let record = engine.recorded("the far end", |record| record.is_tone(&[THEIRS], record.length() - 1.0..record.length())).await;
-    assert!(record.length() < began + 4.0, "it took {} s", record.length() - began);
+    // Long, for a second without a gap may be long in coming on a busy machine; before it spoke there was silence.
+    assert!(record.length() < began + 15.0, "it took {} s", record.length() - began);
 
     // On hold nothing is sent and nothing is heard, though the far end goes on.
     engine.reconcile(&[held(&session)]).await;

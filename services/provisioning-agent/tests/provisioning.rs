@@ -147,7 +147,7 @@ async fn a_file_that_says_nothing_new_costs_no_revision_and_no_write() {
 async fn a_missing_file_and_a_dead_server_are_told_apart() {
     let house = House::new();
     let server = WebServer::start(&house, "");
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::SocketAddr::from(([127, 0, 0, 1], testbed::ports::free_at([127, 0, 0, 1].into()).unwrap()));
     let preset = paths(&house, &server.url("/missing.cfg"), &format!("http://joe:quite-secret@{closed}/"));
     let (_agent, connection, outcome) = provisioned(&house, &preset, "0080F0111111").await;
     assert_eq!(

@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 #[tokio::test]
 async fn a_server_that_is_not_there_is_followed_by_the_next_one_without_waiting_for_silence() {
     let second = UdpSocket::bind("127.0.0.2:0").await.unwrap();
-    let gone = UdpSocket::bind("127.0.0.3:0").await.unwrap().local_addr().unwrap().port().to_string();
+    let gone = testbed::ports::free_at([127, 0, 0, 3].into()).unwrap().to_string();
     let port = second.local_addr().unwrap().port().to_string();
     let first = [("SIP_RGSTR_ADDR_1", "127.0.0.3"), ("SIP_RGSTR_PORT_1", gone.as_str())];
     let then = [("SIP_2NDRGSTR_ADDR_1", "127.0.0.2"), ("SIP_2NDRGSTR_PORT_1", port.as_str())];

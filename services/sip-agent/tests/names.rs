@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use sip_agent::resolve::{NameServers, Question, Resolver};
@@ -55,7 +55,8 @@ impl Drop for NameServer {
 }
 
 fn free_address() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let host = IpAddr::from(Ipv4Addr::LOCALHOST);
+    (host, testbed::ports::free_at(host).unwrap()).into()
 }
 
 /// The phone's resolver, which asks there.

@@ -1,9 +1,16 @@
 //! Each process on its own: a call outlives the death of any of them.
-#![allow(clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing, clippy::panic)]
 
 mod house;
 
+use std::time::{Duration, Instant};
+
 use house::{CALL_INTERFACE, House, LINE_1, LINE_INTERFACE, PHONE, PHONE_INTERFACE};
+
+/// From the beginning of one life to that of the next: a shorter one has ended quickly (`snapshot.rs`).
+const QUICK: Duration = Duration::from_millis(500);
+/// On a machine that needs longer for a start than this, most of the time.
+const MOST_TRIES: u32 = 20;
 
 #[tokio::test]
 async fn a_killed_sip_agent_comes_back_with_the_call() {
@@ -65,21 +72,33 @@ async fn a_killed_sip_agent_goes_on_with_a_re_invite() {
     house.wait(&call, CALL_INTERFACE, "State", "ended").await;
 }
 
-/// The first life here is long or short as the machine likes, so the second or the third end is the second quick one.
+/// How long a life lasts is the machine's affair: it is ended as soon as sip-agent is ready, until two in a row were short. What
+/// is measured here is longer than a life, so that two that look short must have led to the cold start.
 #[tokio::test]
 async fn two_quick_crashes_mean_a_cold_start() {
     let mut house = House::registered().await;
     house.agent.ready().await;
     house.talking().await;
-    let mut survived = Vec::new();
-    for _ in 0..3 {
-        house.agent.crash().await;
-        house.agent.ready().await;
-        survived.push(house.calls().await.len());
+    house.agent.crash().await;
+    house.agent.ready().await;
+    assert_eq!(house.calls().await.len(), 1, "one crash is not two");
+    for _ in 0..MOST_TRIES {
+        let (mut crashed, mut ready) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            crashed.push(Instant::now());
+            house.agent.crash().await;
+            house.agent.ready().await;
+            ready.push(Instant::now());
+        }
+        let quick = (0..2).all(|life| ready[life + 1] - crashed[life] < QUICK);
+        if house.calls().await.is_empty() {
+            house.far.register().await;
+            house.wait(LINE_1, LINE_INTERFACE, "State", "registered").await;
+            return;
+        }
+        assert!(!quick, "the call is still there: {crashed:?} {ready:?}");
     }
-    assert!(survived == [1, 1, 0] || survived[..2] == [1, 0], "{survived:?}");
-    house.far.register().await;
-    house.wait(LINE_1, LINE_INTERFACE, "State", "registered").await;
+    panic!("no two lives in a row were short");
 }
 
 #[tokio::test]

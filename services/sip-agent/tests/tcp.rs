@@ -14,17 +14,11 @@ struct Registrar {
     phone: u16,
 }
 
-/// A port of the phone's address that SIP_SRC_PORT_n may have, and that nobody has.
-fn free_port() -> u16 {
-    let first = 20_000 + u16::try_from(std::process::id() % 20_000).unwrap();
-    (first..49_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
-}
-
 impl Registrar {
     async fn new() -> (Registrar, House) {
         let listener = TcpListener::bind("127.0.0.2:0").await.unwrap();
         let port = listener.local_addr().unwrap().port().to_string();
-        let phone = free_port();
+        let phone = testbed::ports::free_at([127, 0, 0, 1].into()).unwrap();
         let source = phone.to_string();
         let rows = [
             ("SIP_TRANSPORT_1", "1"),

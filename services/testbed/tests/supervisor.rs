@@ -55,6 +55,8 @@ impl Ground {
                 identity: None,
             },
             watchdog,
+            // Python may take its time to come to a signal.
+            abort_limit: LONG,
             log: self.path(&format!("{name}.log")),
             restarts_all: false,
         }

@@ -241,3 +241,38 @@ fn a_killed_lab_takes_its_services_along() {
 fn pidfd(pid: i32) -> rustix::fd::OwnedFd {
     rustix::process::pidfd_open(Pid::from_raw(pid).unwrap(), rustix::process::PidfdFlags::empty()).unwrap()
 }
+
+/// A board that wants the unit restarted while another service of it still starts.
+const RESTARTING_BOARD: &str = "#!/usr/bin/python3
+import os,socket
+notify=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); notify.connect(os.environ['NOTIFY_SOCKET'])
+first=os.path.join(os.environ['STATE_DIRECTORY'],'first')
+again=os.path.exists(first)
+open(first,'w').close()
+door=socket.socket(socket.AF_UNIX,socket.SOCK_STREAM); door.bind('\\0'+os.environ['DESKPHONE_BUS']); door.listen()
+notify.send(b'READY=1')
+guest,_=door.accept()
+guest.send(b'go') if again else notify.send(b'X_DESKPHONE_RESTART_UNIT=1')
+guest.recv(1)
+";
+
+/// It is ready when that board says so.
+const LATE: &str = "#!/usr/bin/python3
+import os,socket,signal
+board=socket.socket(socket.AF_UNIX,socket.SOCK_STREAM)
+while board.connect_ex('\\0'+os.environ['DESKPHONE_BUS']): os.sched_yield()
+board.recv(2)
+notify=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); notify.connect(os.environ['NOTIFY_SOCKET'])
+notify.send(b'READY=1')
+signal.pause()
+";
+
+#[test]
+fn a_unit_that_restarts_before_it_is_up_says_so_when_it_is() {
+    let house = House::new();
+    house.write_program("hal-agent", RESTARTING_BOARD);
+    house.write_program("web-ui", LATE);
+    let lab = house.up();
+    assert!(Path::new(&format!("/proc/{}", lab.pid("web-ui"))).exists());
+    lab.end();
+}

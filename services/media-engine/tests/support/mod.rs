@@ -7,14 +7,16 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use media_engine::codec::{Codec, Decoder, Encoder};
 use media_engine::rtp::Header;
 use phone_proto::media as wire;
 use phone_proto::media::event::Kind;
 use phone_proto::media::media_client::MediaClient;
+use rustix::net::{RecvFlags, SendFlags};
 use testbed::open_bus::OpenBus;
 use testbed::tones::Recording;
 use tokio::net::{UdpSocket, UnixDatagram};
@@ -142,6 +144,8 @@ impl Engine {
 
     async fn watch<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
         let mut looks = tokio::time::interval(Duration::from_millis(50));
+        // However long a look takes: whoever listens and the limit need their turn too.
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         within(what, async {
             loop {
                 looks.tick().await;
@@ -230,7 +234,7 @@ pub struct FarEnd {
     socket: Arc<UdpSocket>,
     heard: Arc<Heard>,
     listening: tokio::task::JoinHandle<()>,
-    speaking: Option<tokio::task::JoinHandle<()>>,
+    speaking: Option<Speaking>,
     to: SocketAddr,
 }
 
@@ -257,12 +261,12 @@ impl FarEnd {
 
     pub fn speak(&mut self, speech: Speech) {
         self.hush();
-        self.speaking = Some(tokio::spawn(speak(Arc::clone(&self.socket), self.to, speech)));
+        self.speaking = Some(Speaking::begin(Arc::clone(&self.socket), self.to, speech));
     }
 
     pub fn hush(&mut self) {
         if let Some(speaking) = self.speaking.take() {
-            speaking.abort();
+            speaking.end();
         }
     }
 
@@ -270,7 +274,11 @@ impl FarEnd {
         self.heard.packets.lock().unwrap().clone()
     }
 
+    /// What has come so far, also what nobody has read yet: on loopback a packet that was sent has come.
     pub fn forget(&self) {
+        let mut bytes = [0; 2_000];
+        // The runtime's socket looks at what it last knew of it, and that may be old.
+        while rustix::net::recv(&*self.socket, &mut bytes, RecvFlags::DONTWAIT).is_ok() {}
         self.heard.packets.lock().unwrap().clear();
     }
 
@@ -312,11 +320,33 @@ async fn listen(socket: Arc<UdpSocket>, heard: Arc<Heard>) {
     }
 }
 
-async fn speak(socket: Arc<UdpSocket>, to: SocketAddr, speech: Speech) {
+/// In a thread of its own, so that nothing that the test looks at delays its packets.
+struct Speaking {
+    hushed: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Speaking {
+    fn begin(socket: Arc<UdpSocket>, to: SocketAddr, speech: Speech) -> Speaking {
+        let hushed = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&hushed);
+        Speaking { hushed, thread: std::thread::spawn(move || speak(&socket, to, speech, &end)) }
+    }
+
+    fn end(self) {
+        self.hushed.store(true, Ordering::Release);
+        self.thread.join().unwrap();
+    }
+}
+
+fn speak(socket: &UdpSocket, to: SocketAddr, speech: Speech, hushed: &AtomicBool) {
     let mut encoder = Encoder::new(speech.codec);
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let begun = Instant::now();
     for n in 0u32.. {
-        ticks.tick().await;
+        std::thread::sleep((Duration::from_millis(20) * n).saturating_sub(begun.elapsed()));
+        if hushed.load(Ordering::Acquire) {
+            return;
+        }
         let sample = |i: u32| {
             let phase = 2.0 * std::f64::consts::PI * speech.hertz * f64::from(n * 320 + i) / 16_000.0;
             (8_000.0 * phase.sin()) as i16
@@ -332,7 +362,7 @@ async fn speak(socket: Arc<UdpSocket>, to: SocketAddr, speech: Speech) {
         };
         header.write(&mut packet);
         encoder.encode(&samples, &mut packet);
-        let _ = socket.send_to(&packet, to).await;
+        let _ = rustix::net::sendto(socket, &packet, SendFlags::empty(), &to);
     }
 }
 

@@ -7,7 +7,6 @@ pub mod child;
 pub mod servers;
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -235,7 +234,7 @@ impl WebServer {
     pub fn start_in(folder: &Path, extra: &str) -> WebServer {
         let root = folder.join("root");
         std::fs::create_dir_all(&root).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = testbed::ports::free_at([127, 0, 0, 1].into()).unwrap();
         let log = folder.join("access.log");
         let configuration = folder.join("nginx.conf");
         std::fs::write(&configuration, nginx_configuration(folder, port, extra)).unwrap();

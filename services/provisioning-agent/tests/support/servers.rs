@@ -1,7 +1,7 @@
 //! Real servers on free ports of 127.0.0.1: an FTP server, a TFTP server, a web server with digest authentication, a proxy, and
 //! the certificates of a small authority. Each serves a folder and ends with its value.
 
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ impl Drop for Server {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    testbed::ports::free_at([127, 0, 0, 1].into()).unwrap()
 }
 
 /// A folder that an unprivileged server can read.
@@ -83,7 +83,7 @@ pub fn ftp(folder: &Path, extra: &str) -> Server {
 /// tftpd-hpa; `arguments` are further ones of its own.
 pub fn tftp(folder: &Path, arguments: &[&str]) -> Server {
     let root = root(folder);
-    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut command = Command::new("/usr/sbin/in.tftpd");
     command.args(["--foreground", "--listen", "--user", "nobody", "--address"]).arg(format!("127.0.0.1:{port}"));
     command.args(["--secure"]).args(arguments).arg(&root);
@@ -121,7 +121,7 @@ pub const PROXY: &str = "127.0.0.2";
 
 /// tinyproxy; what went through it stands in `root/log`.
 pub fn proxy(folder: &Path) -> Server {
-    let (port, root) = (free_port(), root(folder));
+    let (port, root) = (testbed::ports::free_at(PROXY.parse().unwrap()).unwrap(), root(folder));
     let text = format!(
         "Port {port}\nListen {PROXY}\nTimeout 60\nAllow 127.0.0.0/8\nMaxClients 10\nLogLevel Connect\nLogFile \"{}\"\n",
         root.join("log").display()

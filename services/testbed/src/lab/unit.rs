@@ -27,9 +27,8 @@ use super::routes::Routes;
 
 /// How long a service may take until READY=1.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long it may take to end after SIGTERM; after SIGABRT.
+/// How long it may take to end after SIGTERM.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-const ABORT_LIMIT: Duration = Duration::from_secs(2);
 /// The pause before a restart, doubled each time a service dies young, and its bound.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -45,6 +44,8 @@ pub struct UnitSpec {
     pub program: Program,
     /// Longest time between two WATCHDOG=1; none: not watched.
     pub watchdog: Option<Duration>,
+    /// How long it may take to end after SIGABRT.
+    pub abort_limit: Duration,
     /// Where its standard output and standard error go.
     pub log: PathBuf,
     /// Whether it may ask for a restart of all units, as the service of a board does.
@@ -273,7 +274,7 @@ impl Unit {
             life.deadline = self.spec.watchdog.map(|limit| Instant::now() + limit);
         }
         if notice.says("WATCHDOG", "trigger") && running {
-            self.ask_to_end(life, Signal::ABORT, ABORT_LIMIT, "asked for it by WATCHDOG=trigger");
+            self.ask_to_end(life, Signal::ABORT, self.spec.abort_limit, "asked for it by WATCHDOG=trigger");
         }
         if self.spec.restarts_all && notice.says("X_DESKPHONE_RESTART_UNIT", "1") && running {
             self.ground.restart_wish.notify_one();
@@ -292,7 +293,7 @@ impl Unit {
         match (life.phase, life.ready_since) {
             (Phase::Alive, None) => self.ask_to_end(life, Signal::TERM, STOP_LIMIT, "not ready within a minute"),
             (Phase::Alive, Some(_)) => {
-                self.ask_to_end(life, Signal::ABORT, ABORT_LIMIT, "silent for longer than its watchdog allows")
+                self.ask_to_end(life, Signal::ABORT, self.spec.abort_limit, "silent for longer than its watchdog allows")
             }
             (Phase::Asked, _) => {
                 let _ = rustix::process::kill_process_group(life.pid, Signal::KILL);

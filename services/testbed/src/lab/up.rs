@@ -28,6 +28,8 @@ use crate::house::{House, Service};
 const RINGER: &str = ".ringer.wav";
 /// As in the units of the device.
 const WATCHDOG: Duration = Duration::from_secs(20);
+/// Nobody waits here for the core dump of a service that its watchdog has ended.
+const ABORT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Everything that is known before anything is started.
 struct Plan {
@@ -84,7 +86,8 @@ impl Plan {
             identity,
         };
         let log = log.join(format!("{name}.log"));
-        (row.rank, UnitSpec { name: name.to_owned(), program, watchdog: Some(WATCHDOG), log, restarts_all: name == "hal-agent" })
+        let (watchdog, restarts_all) = (Some(WATCHDOG), name == "hal-agent");
+        (row.rank, UnitSpec { name: name.to_owned(), program, watchdog, abort_limit: ABORT_LIMIT, log, restarts_all })
     }
 
     fn arguments(&self, name: &str) -> Vec<OsString> {
@@ -217,9 +220,9 @@ async fn with_bus(plan: &Plan, bus: &mut Bus, end: &mut EndSignals) -> Result<()
     let address = bus.address().to_owned();
     let exchange = if plan.options.no_exchange { None } else { Some(start_exchange()?) };
     let mut outcome = Ok(Life::Restarts);
-    let mut first = true;
+    let mut told = false;
     while let Ok(Life::Restarts) = outcome {
-        outcome = one_life(plan, &address, std::mem::take(&mut first), bus, end).await;
+        outcome = one_life(plan, &address, &mut told, bus, end).await;
     }
     if let Some(exchange) = exchange {
         exchange.stop().await;
@@ -236,12 +239,12 @@ enum Life {
 }
 
 /// All services from their start to their end, and what they kept with the supervisor is gone, as after a reboot.
-async fn one_life(plan: &Plan, address: &str, first: bool, bus: &mut Bus, end: &mut EndSignals) -> Result<Life, LabError> {
+async fn one_life(plan: &Plan, address: &str, told: &mut bool, bus: &mut Bus, end: &mut EndSignals) -> Result<Life, LabError> {
     let units = plan.house.services().into_iter().map(|(name, row)| plan.unit(address, name, row)).collect();
     let socket = plan.folders.run.join("notify");
     let supervisor = Supervisor::start(&plan.launcher, &socket, units).map_err(LabError::file(&plan.folders.run))?;
     let outcome = tokio::select! {
-        Err(error) = serve(plan, address, &supervisor, first) => Err(error),
+        Err(error) = serve(plan, address, &supervisor, told) => Err(error),
         error = bus.ended() => Err(error),
         () = supervisor.restart_wished() => Ok(Life::Restarts),
         () = end.comes() => Ok(Life::Ended),
@@ -261,18 +264,19 @@ fn start_exchange() -> Result<Exchange, LabError> {
     Exchange::start(options).map_err(|error| LabError::Exchange(error.to_string()))
 }
 
-/// From the start of the services on; returns only with an error. `first`: nobody has been told yet.
-async fn serve(plan: &Plan, bus: &str, supervisor: &Supervisor, first: bool) -> Result<Infallible, LabError> {
+/// From the start of the services on; returns only with an error. `told`: somebody knows that they are up. In a life that ends
+/// before they are nobody is told.
+async fn serve(plan: &Plan, bus: &str, supervisor: &Supervisor, told: &mut bool) -> Result<Infallible, LabError> {
     supervisor.all_ready().await?;
     let mut pids = supervisor.pids();
     let status = plan.status(bus, &pids.borrow_and_update());
     status.publish(&plan.folders.state)?;
-    if first {
+    if !std::mem::replace(told, true) {
         println!("{}", status.line());
         eprint!("{}", hints(plan, &status));
-    }
-    if first && plan.options.audio_feed.is_none() {
-        tokio::spawn(say_what_cannot_be_heard(status.bus.clone()));
+        if plan.options.audio_feed.is_none() {
+            tokio::spawn(say_what_cannot_be_heard(status.bus.clone()));
+        }
     }
     loop {
         if pids.changed().await.is_err() {

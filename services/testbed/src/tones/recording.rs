@@ -7,8 +7,13 @@ use super::power;
 
 /// Below this level, in dBFS, it is silent: G.711's smallest step and a codec's noise are well below.
 const SILENCE_DBFS: f64 = -50.0;
+/// Octets of a plain WAV header; its last four are the length of the samples.
+const HEADER: usize = 44;
 /// What can be told from silence within one step of the search for spans.
 const STEP_SECONDS: f64 = 0.005;
+
+/// As much as a tone must last to be found.
+const HALF_SECOND: f64 = 0.5;
 
 /// Sound in memory: one channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,11 +49,28 @@ impl Recording {
     /// # Errors
     /// What hound says about the file.
     pub fn read(path: &Path) -> Result<Recording, hound::Error> {
-        let mut reader = hound::WavReader::open(path)?;
+        Recording::of(hound::WavReader::open(path)?)
+    }
+
+    fn of(mut reader: hound::WavReader<impl std::io::Read>) -> Result<Recording, hound::Error> {
         let format = reader.spec();
         let channels = usize::from(format.channels.max(1));
         let samples = reader.samples::<i16>().step_by(channels).collect::<Result<_, _>>()?;
         Ok(Recording { samples, rate: format.sample_rate })
+    }
+
+    /// The same of a file that is being written, with a header of 44 octets whose lengths are put right only at the end, if then.
+    ///
+    /// # Errors
+    /// What hound says about the file.
+    pub fn read_growing(path: &Path) -> Result<Recording, hound::Error> {
+        let mut wav = std::fs::read(path)?;
+        // Whole samples of up to two channels.
+        let length = u32::try_from(wav.len().saturating_sub(HEADER) & !3).unwrap_or(u32::MAX - 3);
+        if let Some(field) = wav.get_mut(HEADER - 4..HEADER) {
+            field.copy_from_slice(&length.to_le_bytes());
+        }
+        Recording::of(hound::WavReader::new(wav.as_slice())?)
     }
 
     /// Seconds.
@@ -97,6 +119,12 @@ impl Recording {
     /// Whether a stretch is a tone of these frequencies and little else.
     pub fn is_tone(&self, hertz: &[f64], seconds: Range<f64>) -> bool {
         !self.part(seconds.clone()).is_empty() && !self.is_silent(seconds.clone()) && self.share(hertz, seconds) > 0.8
+    }
+
+    /// Whether any half second after `begin` is a tone of these frequencies and little else.
+    pub fn has_tone(&self, hertz: &[f64], begin: f64) -> bool {
+        let stretches = (0u32..).map(|n| begin + f64::from(n) * 0.1).map(|from| from..from + HALF_SECOND);
+        stretches.take_while(|stretch| stretch.end <= self.length()).any(|stretch| self.is_tone(hertz, stretch))
     }
 
     /// The stretches of sound; silences shorter than `bridged` seconds are part of them.
@@ -160,6 +188,31 @@ mod tests {
         assert!(recording.is_tone(&[350.0, 440.0], 2.1..2.4) && !recording.is_tone(&[350.0], 2.1..2.4));
         assert!(recording.is_silent(1.6..1.9) && !recording.is_silent(1.4..1.6));
         assert!(!recording.is_silent(3.0..4.0), "what is not there is not silent");
+    }
+
+    #[test]
+    fn it_finds_half_a_second_of_a_tone_wherever_it_begins() {
+        let recording = recording();
+        assert!(recording.has_tone(&[1_000.0], 0.0) && recording.has_tone(&[1_000.0], 0.9));
+        assert!(!recording.has_tone(&[1_000.0], 1.3), "the rest of it is too short");
+        assert!(!recording.has_tone(&[1_040.0], 0.0) && !recording.has_tone(&[350.0, 440.0], 2.3));
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_read_as_far_as_it_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("growing.wav");
+        write_tone(&path, 8_000, 440.0, 1).unwrap();
+        let mut wav = std::fs::read(&path).unwrap();
+        assert!(Recording::read_growing(&folder.path().join("none.wav")).is_err());
+        // Its writer has got so far, in the middle of a sample, and has not said so yet.
+        wav.truncate(HEADER + 8_001);
+        wav[HEADER - 4..HEADER].fill(0);
+        std::fs::write(&path, &wav).unwrap();
+        let recording = Recording::read_growing(&path).unwrap();
+        assert_eq!((recording.length(), recording.frequency(0.0..0.5)), (0.5, Some(440.0)));
+        std::fs::write(&path, &wav[..20]).unwrap();
+        assert!(Recording::read_growing(&path).is_err());
     }
 
     #[test]
