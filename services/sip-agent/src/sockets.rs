@@ -271,7 +271,8 @@ mod tests {
         }
     }
 
-    /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS, and of the traffic class (RFC 8200 7); also while it is open.
+    /// RFC 2474 3: DSCP_SIP_n in the upper six bits of what was TOS, and of the traffic class (RFC 8200 7); also while it is
+    /// open.
     #[tokio::test]
     async fn a_socket_is_marked_with_the_dscp() {
         for family in FAMILIES {

@@ -24,8 +24,8 @@ const CONNECTIONS_MAX: usize = 80;
 const QUEUE_MAX: usize = 256 * 1024;
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 16;
-/// What has been sent and is not acknowledged for so long ends its connection (RFC 5482, tcp(7)); left to itself the kernel tries for a
-/// quarter of an hour. Shorter than timers B and F, so that a request may still go over another one.
+/// What has been sent and is not acknowledged for so long ends its connection (RFC 5482, tcp(7)); left to itself the kernel tries
+/// for a quarter of an hour. Shorter than timers B and F, so that a request may still go over another one.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(25);
 /// Read at a time.
 const PIECE: usize = 16 * 1024;

@@ -9,7 +9,8 @@
 //!                      +- Down <--------+
 //! ```
 //!
-//! A socket is what it is by its address and transport: UDP and TCP have ports of their own. Its mark may change while it is open.
+//! A socket is what it is by its address and transport: UDP and TCP have ports of their own. Its mark may change while it is
+//! open.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -130,7 +131,8 @@ impl FlowTable {
         marked
     }
 
-    /// The ids of a line's `addresses` that are not there yet. An address that a retired socket of the transport still holds comes later.
+    /// The ids of a line's `addresses` that are not there yet. An address that a retired socket of the transport still holds
+    /// comes later.
     pub(crate) fn open_missing(&mut self, line: LineNumber, addresses: &[SocketAddr], kind: (Transport, u8)) -> Vec<FlowId> {
         let is_held = |wanted: &SocketAddr| self.flows.values().any(|flow| (flow.wanted, flow.transport) == (*wanted, kind.0));
         let missing: Vec<SocketAddr> = addresses.iter().filter(|wanted| !is_held(wanted)).copied().collect();

@@ -15,8 +15,8 @@ use crate::{HeaderName, limits};
 pub enum Frame {
     /// One message, for `parse_datagram`.
     Message(Vec<u8>),
-    /// A line end between messages: the answer to a ping of ours, or half of theirs, which has two (RFC 5626 section 3.5.1). Which of
-    /// them says whoever knows what has been asked, and when.
+    /// A line end between messages: the answer to a ping of ours, or half of theirs, which has two (RFC 5626 section 3.5.1).
+    /// Which of them says whoever knows what has been asked, and when.
     LineEnd,
 }
 

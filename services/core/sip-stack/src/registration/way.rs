@@ -16,8 +16,8 @@ use crate::transaction::Route;
 /// The first wait; doubled with each short-lived connection that is lost before the next refresh.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
-/// A connection that has lasted so long was a good one, whoever has ended it: a NAT that forgets every ten minutes is no server that
-/// falls over.
+/// A connection that has lasted so long was a good one, whoever has ended it: a NAT that forgets every ten minutes is no server
+/// that falls over.
 const LONG_LIVED: Duration = Duration::from_secs(120);
 
 /// What is remembered of a line's connections.

@@ -6,9 +6,9 @@
 //!                                               none, and it has answered others: the connection is ended
 //! ```
 //!
-//! Two line ends are a ping, one is a pong, and they may come in any pieces: which of both one is shows only when no second one has
-//! followed. Many servers ping us and answer nothing (pjproject, and Asterisk with it, every 90 seconds), so that what begins as a
-//! pong proves nothing.
+//! Two line ends are a ping, one is a pong, and they may come in any pieces: which of both one is shows only when no second one
+//! has followed. Many servers ping us and answer nothing (pjproject, and Asterisk with it, every 90 seconds), so that what begins
+//! as a pong proves nothing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +21,8 @@ use crate::stack::Stack;
 use crate::timers::{Timer, TimerOwner};
 use crate::transaction::Route;
 
-/// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong, and for the second half of a ping.
+/// RFC 5626 4.4.1: 95 to 120 seconds between pings where nobody says otherwise; ten for the pong, and for the second half of a
+/// ping.
 const SHORTEST_PING: Duration = Duration::from_secs(95);
 const PING_RANGE_MS: u64 = 25_000;
 const PONG_PATIENCE: Duration = Duration::from_secs(10);
@@ -104,8 +105,9 @@ impl Stack {
         }
     }
 
-    /// A request has waited in vain for so long: where nothing has come over its connection all the while, that may have died without
-    /// a word (a NAT that forgets, a far end that is switched off). One whose server answers pings is asked, another is ended.
+    /// A request has waited in vain for so long: where nothing has come over its connection all the while, that may have died
+    /// without a word (a NAT that forgets, a far end that is switched off). One whose server answers pings is asked, another is
+    /// ended.
     pub(crate) fn on_unanswered_over(&mut self, route: Route, waited: Duration) {
         let Route { flow, remote } = self.streams.way(route);
         let Some(stream) = self.streams.all.get(&(flow, remote)).filter(|stream| stream.up) else { return };

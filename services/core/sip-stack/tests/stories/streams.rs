@@ -174,8 +174,8 @@ fn a_server_that_never_answers_pings_keeps_its_connection() {
     assert!(lab.net.nodes[0].closed.is_empty() && lab.is_registered());
 }
 
-/// RFC 5626 3.5.1, 4.4.1: a server's ping begins as a pong does. Asterisk and other users of pjproject ping every 90 seconds and answer
-/// nothing; others do both. Neither connection is taken for a dead one, in whatever pieces the line ends come.
+/// RFC 5626 3.5.1, 4.4.1: a server's ping begins as a pong does. Asterisk and other users of pjproject ping every 90 seconds and
+/// answer nothing; others do both. Neither connection is taken for a dead one, in whatever pieces the line ends come.
 #[test]
 fn a_server_that_pings_keeps_its_connection_for_hours_whether_or_not_it_answers() {
     for (answers, pieces) in [(false, 4), (false, 2), (false, 1), (true, 4), (true, 1)] {
@@ -231,7 +231,8 @@ fn a_lost_connection_is_made_anew_with_growing_waits() {
     assert!(waits[0] <= 4 && waits[5] >= 30 && waits[5] <= 123, "{waits:?}");
 }
 
-/// RFC 5626 4.5: connections that last are no reason to come back slowly, whatever ends them (a NAT that forgets every ten minutes).
+/// RFC 5626 4.5: connections that last are no reason to come back slowly, whatever ends them (a NAT that forgets every ten
+/// minutes).
 #[test]
 fn a_connection_that_had_lasted_is_made_anew_soon_however_many_there_were() {
     let mut lab = Lab::registered();
@@ -245,8 +246,8 @@ fn a_connection_that_had_lasted_is_made_anew_soon_however_many_there_were() {
     }
 }
 
-/// RFC 5626 4.5: a request that was not answered, over a connection that has been silent since it left, has found a dead one. A server
-/// that is known to answer pings is asked by one first; one that has said something meanwhile is there.
+/// RFC 5626 4.5: a request that was not answered, over a connection that has been silent since it left, has found a dead one. A
+/// server that is known to answer pings is asked by one first; one that has said something meanwhile is there.
 #[test]
 fn a_connection_that_swallows_requests_is_ended_and_the_line_is_bound_over_another() {
     for (pongs, says, ends_after) in [(false, "", Some(32)), (true, "", Some(42)), (true, "pong", None), (false, "word", None)] {
@@ -570,8 +571,8 @@ fn an_answer_whose_connection_has_gone_goes_to_whom_via_names() {
     }
 }
 
-/// RFC 3261 13.3.1.4, RFC 3262 3: what is repeated until its ACK or PRACK comes finds the same way, when the connection has gone after it
-/// has left the first time.
+/// RFC 3261 13.3.1.4, RFC 3262 3: what is repeated until its ACK or PRACK comes finds the same way, when the connection has gone
+/// after it has left the first time.
 #[test]
 fn an_answer_that_is_repeated_goes_to_whom_via_names_once_its_connection_has_gone() {
     for (reliable, restart) in [(false, false), (false, true), (true, false), (true, true)] {

@@ -220,8 +220,8 @@ fn another_mark_is_given_to_the_open_socket_and_nothing_else_happens() {
     }
 }
 
-/// B325: UDP and TCP have ports of their own, so that the line is bound over the other one at once; a call keeps its socket until it is
-/// over.
+/// B325: UDP and TCP have ports of their own, so that the line is bound over the other one at once; a call keeps its socket until
+/// it is over.
 #[test]
 fn another_transport_is_there_at_once_while_a_call_goes_on_over_the_old_one() {
     for (old, new) in [(BOTH[0], BOTH[1]), (BOTH[1], BOTH[0])] {
