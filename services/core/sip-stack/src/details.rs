@@ -84,8 +84,7 @@ impl Stack {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return true };
         let presence = [own.details.presence, own.second_presence.map(|server| server.ip())];
         let subscribed = || presence.contains(&Some(source)) || self.core.subscriptions.any_with(line, source);
-        let called = || self.core.calls.values().any(|call| call.line == line && call.is_with(source));
-        !own.details.source_filter || subscribed() || called() || self.is_server_of(line, source)
+        !own.details.source_filter || subscribed() || self.is_called_with(line, source) || self.is_server_of(line, source)
     }
 
     pub(crate) fn wants_contact_in_ack(&self, line: LineNumber) -> bool {

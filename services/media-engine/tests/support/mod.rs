@@ -7,8 +7,7 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use media_engine::codec::{Codec, Decoder, Encoder};
@@ -322,29 +321,29 @@ async fn listen(socket: Arc<UdpSocket>, heard: Arc<Heard>) {
 
 /// In a thread of its own, so that nothing that the test looks at delays its packets.
 struct Speaking {
-    hushed: Arc<AtomicBool>,
+    /// Its thread ends when this goes.
+    voice: mpsc::Sender<()>,
     thread: std::thread::JoinHandle<()>,
 }
 
 impl Speaking {
     fn begin(socket: Arc<UdpSocket>, to: SocketAddr, speech: Speech) -> Speaking {
-        let hushed = Arc::new(AtomicBool::new(false));
-        let end = Arc::clone(&hushed);
-        Speaking { hushed, thread: std::thread::spawn(move || speak(&socket, to, speech, &end)) }
+        let (voice, hushed) = mpsc::channel();
+        Speaking { voice, thread: std::thread::spawn(move || speak(&socket, to, speech, &hushed)) }
     }
 
     fn end(self) {
-        self.hushed.store(true, Ordering::Release);
+        drop(self.voice);
         self.thread.join().unwrap();
     }
 }
 
-fn speak(socket: &UdpSocket, to: SocketAddr, speech: Speech, hushed: &AtomicBool) {
+fn speak(socket: &UdpSocket, to: SocketAddr, speech: Speech, hushed: &mpsc::Receiver<()>) {
     let mut encoder = Encoder::new(speech.codec);
     let begun = Instant::now();
     for n in 0u32.. {
-        std::thread::sleep((Duration::from_millis(20) * n).saturating_sub(begun.elapsed()));
-        if hushed.load(Ordering::Acquire) {
+        let left = (Duration::from_millis(20) * n).saturating_sub(begun.elapsed());
+        if hushed.recv_timeout(left) != Err(mpsc::RecvTimeoutError::Timeout) {
             return;
         }
         let sample = |i: u32| {

@@ -8,8 +8,6 @@ use tokio::net::UdpSocket;
 
 use super::soon;
 
-/// The phone's address.
-
 pub struct Far {
     socket: UdpSocket,
     /// Where the phone's line 1 is.

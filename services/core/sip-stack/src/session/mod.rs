@@ -273,15 +273,6 @@ impl Call {
         self.dialog().is_some_and(|dialog| dialog.peer == route)
     }
 
-    /// Whether its requests go to that address, of whatever port.
-    pub(crate) fn is_with(&self, address: IpAddr) -> bool {
-        let inviting = match &self.state {
-            State::Inviting(inviting) => Some(inviting.route),
-            State::Locating { .. } | State::Preparing { .. } | State::Offered(_) | State::Talking(_) | State::Leaving(_) => None,
-        };
-        self.dialog().map(|dialog| dialog.peer).or(inviting).is_some_and(|route| route.remote.ip() == address)
-    }
-
     /// As the outside sees it; none once it has ended.
     pub(crate) fn view(&self, settings: &StackSettings) -> Option<CallView> {
         let stage = match &self.state {
@@ -314,6 +305,19 @@ impl Call {
 }
 
 impl Stack {
+    /// Whether a call of the line goes on with that address, of whatever port: its requests go there, or its INVITE came from there. That
+    /// a caller names another address to be reached at means nothing before the call is answered.
+    pub(crate) fn is_called_with(&self, line: LineNumber, address: IpAddr) -> bool {
+        let other_end = |call: &Call| match &call.state {
+            State::Inviting(inviting) => Some(inviting.route),
+            State::Offered(offered) => self.core.transactions.find(offered.invite).map(|invite| invite.route),
+            State::Talking(_) | State::Leaving(_) => call.dialog().map(|dialog| dialog.peer),
+            State::Locating { .. } | State::Preparing { .. } => None,
+        };
+        let calls = self.core.calls.values().filter(|call| call.line == line);
+        calls.filter_map(other_end).any(|route| route.remote.ip() == address)
+    }
+
     /// What the user wants.
     pub(crate) fn on_command(&mut self, command: Command, correlation: Correlation) {
         match command {

@@ -160,3 +160,27 @@ fn the_other_end_of_a_call_is_heard_until_it_is_over() {
     assert_eq!(lab.says("BYE", "bye", ""), ["200 BYE"]);
     assert!(lab.resync("n2").is_empty());
 }
+
+/// A caller could name any address: it is listened to once somebody has answered.
+#[test]
+fn an_address_that_only_a_ringing_call_names_is_not_listened_to() {
+    let mut lab = Lab::new();
+    let elsewhere = lab.net.peer("10.0.0.66:5060");
+    let contact = |text: Vec<u8>| {
+        let text = String::from_utf8(text).unwrap();
+        text.replace("Contact: <sip:far@10.0.0.8:5060>", "Contact: <sip:far@10.0.0.66:5060>").into_bytes()
+    };
+    let (proxy, phone) = (lab.caller.address, lab.net.nodes[0].ip);
+    let invite = contact(lab.caller.request("INVITE", "i", "", &lab.caller.sdp(PCMU)));
+    lab.net.send(proxy, phone, invite);
+    lab.net.settle();
+    let asks = |lab: &mut Lab, branch: &str| {
+        Caller::new(elsewhere, phone, "200").send(&mut lab.net, "OPTIONS", branch, "", "");
+        lab.net.titles(elsewhere)
+    };
+    assert_eq!(asks(&mut lab, "o1"), Vec::<String>::new());
+    let call = lab.net.nodes[0].incoming();
+    lab.net.command(0, Command::Answer(call));
+    lab.net.settle();
+    assert_eq!(asks(&mut lab, "o2"), ["200 OPTIONS"]);
+}
