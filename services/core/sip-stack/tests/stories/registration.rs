@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use agreements::LineNumber;
 use sip_stack::{Command, Event, FlowId, Input, LineState, StackSettings};
-use sip_wire::{HeaderName, Request, Response};
+use sip_wire::{Request, Response};
 use testbed::virtual_net::Net;
 use testbed::virtual_net::peer::{answer, at, request_of};
 
