@@ -21,7 +21,7 @@ const PROXIES: Rowset<'static> = &[("SIP_PRXY_ADDR_1", "10.0.0.9"), ("SIP_2NDPRO
 const PRESENCE: Rowset<'static> = &[("SIP_PRSNC_ADDR_1", "10.0.0.9")];
 const PRESENCES: Rowset<'static> = &[("SIP_PRSNC_ADDR_1", "10.0.0.9"), ("SIP_2NDPRSNC_ADDR_1", "10.0.0.8")];
 
-const CASES: [Case; 80] = [
+const CASES: [Case; 82] = [
     ("DISPLAY_NAME_1", &[], "Desk"),
     ("VM_NUMBER_1", &[], "500"),
     ("DIAL_PLAN_1", &[], "1xx"),
@@ -102,10 +102,9 @@ const CASES: [Case; 80] = [
     ("SIP_ADD_DIVERSION_1", &[], "2"),
     ("SIP_RESPONSE_CODE_DND", &[], "486"),
     ("SIP_RESPONSE_CODE_CALL_REJECT", &[], "486"),
+    ("DSCP_SIP_1", &[], "46"),
+    ("SIP_TRANSPORT_1", &[], "1"),
 ];
-
-/// Rows of the socket, of which a call keeps its own.
-const SOCKETS: [Case; 2] = [("DSCP_SIP_1", &[], "46"), ("SIP_TRANSPORT_1", &[], "1")];
 
 /// A line that is bound, and a call on it.
 struct Phone {
@@ -174,7 +173,7 @@ fn is(message: &Message, method: &str) -> bool {
 #[test]
 fn every_row_is_here() {
     let family = |name: &'static str| catalogue::parameter(name).unwrap_or_else(|| panic!("{name}")).row.name;
-    let here: BTreeSet<&str> = CASES.iter().chain(&SOCKETS).map(|case| family(case.0)).collect();
+    let here: BTreeSet<&str> = CASES.iter().map(|case| family(case.0)).collect();
     let rows = catalogue::parameters().map(|parameter| parameter.row).filter(|row| row.section.starts_with("5.8."));
     let missing: BTreeSet<&str> = rows.map(|row| row.name).filter(|name| !here.contains(name)).collect();
     assert_eq!(missing, BTreeSet::new());
@@ -205,23 +204,5 @@ fn a_changed_row_does_the_least_that_it_promises() {
         let call = calls[0].call;
         phone.lab.command(Command::Hangup(call));
         assert!(phone.look().iter().any(|message| is(message, "BYE")), "{row}: the call has gone");
-    }
-}
-
-#[test]
-fn a_row_of_the_socket_leaves_the_call_where_it_is_and_the_line_in_use_after_it() {
-    for (row, besides, value) in SOCKETS {
-        let mut phone = Phone::new(besides);
-        phone.configure(&[(row, value)]);
-        let calls = phone.lab.net.calls(0);
-        assert!(calls.len() == 1 && calls[0].stage == CallStage::Talking, "{row}: {calls:?}");
-        phone.lab.command(Command::Hangup(calls[0].call));
-        phone.bind();
-        phone.lab.seconds(40);
-        phone.bind();
-        assert!(phone.is_bound(), "{row}: {:?}", phone.lab.net.line(0));
-        phone.lab.net.dial(0, "101");
-        phone.lab.net.settle();
-        assert!(phone.look().iter().any(|message| is(message, "INVITE")), "{row}: {}", phone.lab.net.story());
     }
 }

@@ -87,6 +87,7 @@ fn requests_of(rows: Rowset) -> [Request; 3] {
     lab.net.nodes[0].names.insert("sip.example.com".into(), vec![lab.far]);
     lab.configure(&[rows, &[name]].concat());
     let register = lab.register();
+    lab.grant(&register, 3600);
     let (_, invite) = lab.dial();
     let key = SubscriptionKey { line: line(1), event: "message-summary".into(), resource: String::new() };
     lab.command(Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
