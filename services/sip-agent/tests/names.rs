@@ -234,14 +234,14 @@ fn knows_only_addresses() -> (SocketAddr, std::sync::mpsc::Receiver<u16>) {
     (address, asked)
 }
 
-/// RFC 3263 4.2, B314: such a server costs one wait, within the stack's patience, and none for a minute.
+/// RFC 3263 4.2, B314: such a server costs one wait of 4.5 s, not two, within the stack's patience, and none for a minute.
 #[tokio::test]
 async fn a_name_server_that_drops_srv_and_ipv6_questions_is_waited_for_once() {
     let (address, asked) = knows_only_addresses();
     let mut phone = Phone::new(address, 1);
     let begun = std::time::Instant::now();
     assert_eq!(phone.ask("example.test", None, UDP).await.unwrap(), ["192.0.2.7:5060"]);
-    assert!(begun.elapsed() < std::time::Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "{:?}", begun.elapsed());
     let first: std::collections::BTreeSet<u16> = asked.try_iter().collect();
     assert_eq!(first.into_iter().collect::<Vec<_>>(), [1, 28, 33]);
     for _ in 0..3 {

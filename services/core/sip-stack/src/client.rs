@@ -123,7 +123,7 @@ impl Stack {
         if let Outcome::Response(response) = &outcome
             && response.status.is_success()
         {
-            self.note_next_nonce(owner, response);
+            self.note_accepted(owner, response);
         }
         if let Some(request) = request {
             self.tell_owner(Told { id, owner, line, route, request, broken }, outcome);

@@ -31,6 +31,8 @@ pub(crate) const DIALOGS: (&str, &str) = ("application", "dialog-info+xml");
 const PEOPLE_MAX: usize = 64;
 /// Lists in lists; what is on a deeper one is not shown.
 const DEPTH_MAX: u8 = 3;
+/// Lists in lists that one NOTIFY may bring: each is read as often as it is named.
+const LISTS_MAX: u8 = 64;
 /// Subscriptions that the server has to one of them.
 const INSTANCES_MAX: usize = 2;
 /// Calls of one of them at a time.
@@ -140,14 +142,15 @@ impl Roster {
             }
             self.sweep = Some(now + TOGETHER);
         }
+        let mut lists = LISTS_MAX;
         for resource in &list.resources {
-            lost |= self.take_resource(now, resource, (list, ""), parts, (list.full, DEPTH_MAX));
+            lost |= self.take_resource(now, resource, (list, ""), parts, (list.full, DEPTH_MAX), &mut lists);
         }
         lost
     }
 
     /// Somebody, or a list in the list. `within`: the list that names it, by its resource there. `whole`: the NOTIFY says all of the
-    /// list that is watched; then a number of lists that may still be in each other.
+    /// list that is watched; then a number of lists that may still be in each other. `lists`: so many may still be read.
     fn take_resource(
         &mut self,
         now: Tick,
@@ -155,8 +158,18 @@ impl Roster {
         (list, within): (&ResourceList, &str),
         parts: &[Part],
         (whole_list, depth): (bool, u8),
+        lists: &mut u8,
     ) -> bool {
-        let nested: Vec<_> = resource.instances.iter().filter_map(|instance| nested(instance, parts)).collect();
+        let depth = depth.checked_sub(1);
+        let mut read = |instance| {
+            let part = list_of(instance, parts)?;
+            *lists = lists.checked_sub(1).filter(|_| depth.is_some())?;
+            whole(&part.content_type()?, &part.body)
+        };
+        let nested: Vec<_> = resource.instances.iter().filter_map(&mut read).collect();
+        if nested.is_empty() && resource.instances.iter().any(|instance| list_of(instance, parts).is_some()) {
+            return false;
+        }
         let uri = bounded(&resource.uri, URI_MAX);
         if nested.is_empty() && self.people.iter().any(|person| person.on == uri && !uri.is_empty()) {
             // A list of which nothing is said now, or any more.
@@ -170,7 +183,6 @@ impl Roster {
         if nested.is_empty() {
             return self.person(&resource.uri, within).is_some_and(|person| person.take(resource, list.full, parts));
         }
-        let Some(depth) = depth.checked_sub(1) else { return false };
         let mut lost = false;
         for (list, parts) in &nested {
             // All of a list that is whole have been marked with it.
@@ -179,7 +191,7 @@ impl Roster {
                 self.sweep = Some(now + TOGETHER);
             }
             for resource in &list.resources {
-                lost |= self.take_resource(now, resource, (list, &uri), parts, (whole_list, depth));
+                lost |= self.take_resource(now, resource, (list, &uri), parts, (whole_list, depth.unwrap_or(0)), lists);
             }
         }
         lost
@@ -299,10 +311,9 @@ fn part_of<'a>(instance: &Instance, parts: &'a [Part]) -> Option<&'a Part> {
     parts.iter().find(|part| instance.cid.is_some() && part.content_id() == instance.cid.as_deref())
 }
 
-/// The list that an instance is.
-fn nested(instance: &Instance, parts: &[Part]) -> Option<(ResourceList, Vec<Part>)> {
-    let part = part_of(instance, parts).filter(|part| is(part, WHOLE))?;
-    whole(&part.content_type()?, &part.body)
+/// Where an instance is a list of its own.
+fn list_of<'a>(instance: &Instance, parts: &'a [Part]) -> Option<&'a Part> {
+    part_of(instance, parts).filter(|part| is(part, WHOLE))
 }
 
 fn is(part: &Part, kind: (&str, &str)) -> bool {

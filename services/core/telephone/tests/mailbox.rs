@@ -145,3 +145,14 @@ fn what_a_server_tells_unasked_lights_the_lamp() {
     desk.sip(Event::Line(line(1), LineState::Disabled));
     assert_eq!((desk.lamp("message"), messages(&desk, 1)), ("off", Messages::default()));
 }
+
+/// A server that refuses the question may tell of its own accord, and goes on doing so: what it said stays.
+#[test]
+fn a_refused_question_takes_nothing_back_of_what_the_server_told_unasked() {
+    let mut desk = Desk::new(voice_mail());
+    desk.sip(notified(1, TWO));
+    desk.sip(state(1, SubscriptionState::Refused { reason: "403".into() }));
+    assert_eq!(messages(&desk, 1), Messages { waiting: true, new: 2, old: 8, mailbox: SubscriptionProgress::Refused });
+    desk.input(Input::Settings(Box::new(factory())));
+    assert_eq!((desk.lamp("message"), messages(&desk, 1).new), ("on", 2));
+}

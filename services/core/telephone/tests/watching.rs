@@ -388,3 +388,21 @@ fn lists_in_lists_are_bounded() {
     notified(&mut desk, &inner.0, &inner.1);
     are(&desk, &[("305", Talking), ("304", Talking), ("303", Talking), ("302", Talking)]);
 }
+
+/// Lists that name a list in them again and again would be read as often as all of them together do: millions of times for one NOTIFY
+/// of 30 kB.
+#[test]
+fn a_list_that_is_named_again_and_again_is_read_so_often_only() {
+    let mut inner = whole_list("b0", true, 0, &[doing("300", "confirmed")]);
+    for depth in 1..4 {
+        let boundary = format!("b{depth}");
+        let (kind, body) = whole_list(&boundary, true, 0, &[group("sales", inner)]);
+        let instance = format!("<instance id=\"i\" state=\"active\" cid=\"{boundary}0@x\"/>");
+        let resource = format!("<resource uri=\"sip:sales@example.com\">{}</resource>", instance.repeat(16));
+        let body = body.replace(&instance, &instance.repeat(16)).replace(&resource, &resource.repeat(12));
+        inner = (kind, body);
+    }
+    let mut desk = held();
+    notified(&mut desk, &inner.0, &inner.1);
+    are(&desk, &[("300", Talking)]);
+}

@@ -10,8 +10,7 @@ use crate::configured::{Lab, Rowset};
 /// Registered, and in a call, under these rows.
 fn busy(rows: Rowset) -> Lab {
     let mut lab = Lab::registering(rows);
-    let register = lab.register();
-    lab.grant(&register, 3600);
+    lab.bind();
     lab.talking();
     lab
 }

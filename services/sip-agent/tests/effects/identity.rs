@@ -202,7 +202,6 @@ fn no_message_of_an_anonymous_call_tells_the_number() {
         for sent in lab.net.log.iter().filter(|sent| sent.from == phone) {
             let text = String::from_utf8_lossy(&sent.bytes);
             let tells = |line: &str| line.contains("sip:200@") || line.contains("Ada");
-            // The far end of the test has written the number into its own request's line.
             assert!(!text.lines().any(tells), "{text}");
         }
     }

@@ -56,10 +56,35 @@ struct Held {
     qop: bool,
     /// Requests sent with this nonce.
     count: u32,
-    /// It came in answer to the present request.
-    fresh: bool,
+    /// It came in answer to that request.
+    fresh: PerTurn<bool>,
     /// The realm has taken the password before, and none of its refusals of it has been overlooked in the present request.
     proven: bool,
+}
+
+/// Which of the two requests that may be under way at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The present one.
+    Present,
+    /// One beside it: a PRACK, while its INVITE is open. What its challenges refuse is no answer of the INVITE's.
+    Beside,
+}
+
+/// What is known of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct PerTurn<T> {
+    present: T,
+    beside: T,
+}
+
+impl<T> PerTurn<T> {
+    fn of(&mut self, turn: Turn) -> &mut T {
+        match turn {
+            Turn::Present => &mut self.present,
+            Turn::Beside => &mut self.beside,
+        }
+    }
 }
 
 /// Why no answer is given.
@@ -95,20 +120,25 @@ pub(crate) fn back_off(last: Duration, usual: Duration) -> Duration {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct AuthSession {
     held: Vec<Held>,
-    rounds: u8,
+    rounds: PerTurn<u8>,
 }
 
 impl AuthSession {
     /// A new request begins (not: the same one with credentials).
     pub(crate) fn begin(&mut self) {
-        self.rounds = 0;
+        self.begin_turn(Turn::Present);
+    }
+
+    /// The same of either.
+    pub(crate) fn begin_turn(&mut self, turn: Turn) {
+        *self.rounds.of(turn) = 0;
         for held in &mut self.held {
-            held.fresh = false;
+            *held.fresh.of(turn) = false;
         }
     }
 
     /// The request was taken: its credentials are right.
-    pub(crate) fn accepted(&mut self) {
+    fn accepted(&mut self) {
         for held in &mut self.held {
             held.proven = true;
         }
@@ -116,9 +146,15 @@ impl AuthSession {
 
     /// Takes the challenges of a 401 or 407. An error means: do not send it again.
     pub(crate) fn on_challenge(&mut self, response: &Response, line: &LineSettings) -> Result<(), AuthFailure> {
+        self.on_challenge_of(Turn::Present, response, line)
+    }
+
+    /// The same of either.
+    pub(crate) fn on_challenge_of(&mut self, turn: Turn, response: &Response, line: &LineSettings) -> Result<(), AuthFailure> {
         let status = response.status.code();
-        self.rounds = self.rounds.saturating_add(1);
-        if self.rounds > MOST_ROUNDS {
+        let rounds = self.rounds.of(turn);
+        *rounds = rounds.saturating_add(1);
+        if *rounds > MOST_ROUNDS {
             return Err(AuthFailure::TooMany(status));
         }
         let mut taken = 0;
@@ -130,31 +166,32 @@ impl AuthSession {
             if line.password.is_empty() {
                 return Err(AuthFailure::NoPassword { realm: held.realm, status });
             }
-            self.take(held, challenge.is_stale(), status, taken)?;
+            self.take(turn, held, challenge.is_stale(), (status, taken))?;
             taken += 1;
         }
         if taken == 0 { Err(AuthFailure::Unanswerable(status)) } else { Ok(()) }
     }
 
-    fn take(&mut self, held: Held, stale: bool, status: u16, taken: usize) -> Result<(), AuthFailure> {
+    fn take(&mut self, turn: Turn, mut held: Held, stale: bool, (status, taken): (u16, usize)) -> Result<(), AuthFailure> {
         let full = self.held.len() >= MOST_REALMS;
-        match self.held.iter_mut().find(|other| other.same_space(&held)) {
+        let Some(known) = self.held.iter_mut().find(|other| other.same_space(&held)) else {
+            if full {
+                return Err(AuthFailure::TooMany(status));
+            }
+            *held.fresh.of(turn) = true;
+            self.held.push(held);
+            return Ok(());
+        };
+        let fresh = std::mem::replace(known.fresh.of(turn), true);
+        if fresh && known.count == 0 && taken > 0 {
             // The strongest of a realm's choices has been taken.
-            Some(known) if known.fresh && known.count == 0 && taken > 0 => Ok(()),
-            Some(known) if known.fresh && !stale && !(known.proven && known.nonce != held.nonce) => {
-                Err(AuthFailure::Refused { realm: held.realm, status })
-            }
-            Some(known) => {
-                let proven = known.proven && !known.fresh;
-                *known = Held { proven, ..held };
-                Ok(())
-            }
-            None if full => Err(AuthFailure::TooMany(status)),
-            None => {
-                self.held.push(held);
-                Ok(())
-            }
+            return Ok(());
         }
+        if fresh && !stale && !(known.proven && known.nonce != held.nonce) {
+            return Err(AuthFailure::Refused { realm: held.realm, status });
+        }
+        *known = Held { proven: known.proven && !fresh, fresh: known.fresh, ..held };
+        Ok(())
     }
 
     /// Puts credentials for every known challenge into a request; those that it had go.
@@ -233,7 +270,7 @@ fn answerable(kind: Kind, challenge: &Challenge) -> Option<Held> {
         algorithm,
         qop,
         count: 0,
-        fresh: true,
+        fresh: PerTurn::default(),
         proven: false,
     })
 }

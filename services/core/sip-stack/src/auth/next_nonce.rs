@@ -35,8 +35,8 @@ impl AuthSession {
 }
 
 impl Stack {
-    /// A 2xx to a request of ours.
-    pub(crate) fn note_next_nonce(&mut self, owner: Owner, response: &Response) {
+    /// A 2xx to a request of ours: its credentials are right.
+    pub(crate) fn note_accepted(&mut self, owner: Owner, response: &Response) {
         let auth = match owner {
             Owner::Registration(line) => self.core.registrations.get_mut(&line).map(Registration::auth),
             Owner::Invite(call) | Owner::Reinvite(call) | Owner::Update(call) | Owner::Prack(call) | Owner::Info(call) => {
@@ -48,6 +48,7 @@ impl Stack {
             Owner::Probe(_) | Owner::Nobody => None,
         };
         if let Some(auth) = auth {
+            auth.accepted();
             auth.take_next_nonce(response);
         }
     }

@@ -239,7 +239,8 @@ impl MediaSession {
     pub(crate) fn take_answer(&mut self, leg: usize, body: &[u8], offered_send: bool) -> Result<(), MediaMismatch> {
         let session = Session::parse(body)?;
         let Offered { codecs: allowed, events, body: ours } = self.offered.clone().ok_or(MediaMismatch::NoOffer)?;
-        let place = describe::our_place(&Session::parse(&ours)?).unwrap_or(0);
+        // Whoever leaves lines out, or has refused ours and taken none in its place, is heard where its only stream is.
+        let place = describe::choose(&session, describe::our_place(&Session::parse(&ours)?)).ok_or(MediaMismatch::NoAudio)?;
         let far = describe::far_stream(&session, place, self.local.ip())?;
         let codecs = negotiate::common(&far.codecs, &allowed);
         if codecs.is_empty() {

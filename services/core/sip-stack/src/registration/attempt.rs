@@ -371,7 +371,6 @@ impl Stack {
             self.core.timers.disarm_all(TimerOwner::Line(line));
             return self.set_activity(line, Activity::Off);
         }
-        registration.series.auth.accepted();
         registration.back_off = Duration::ZERO;
         if std::mem::take(&mut registration.opening) {
             return self.register_at_last_route(line);

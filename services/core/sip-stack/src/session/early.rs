@@ -9,7 +9,7 @@ use super::body::{answer_of, sdp_of};
 use super::reliable::knows_reliable;
 use super::{Call, State};
 use crate::addresses;
-use crate::auth::is_challenge;
+use crate::auth::{Turn, is_challenge};
 use crate::client::{Outcome, Told};
 use crate::dialog::Dialog;
 use crate::interface::{Event, Party, StackSettings};
@@ -114,7 +114,7 @@ impl Stack {
         self.settle_peer(line, identity, &mut dialog);
         if let Ok(cseq) = response.headers.cseq() {
             // A request of its own: what its challenges refuse is no answer of the INVITE's.
-            call.auth.begin();
+            call.auth.begin_turn(Turn::Beside);
             self.send_prack(call, &mut dialog, &RAck { rseq, cseq }, &settings);
         }
         if let State::Inviting(inviting) = &mut call.state
@@ -146,7 +146,7 @@ impl Stack {
             return;
         }
         let (Some(settings), Some(mut call)) = (self.settings(), self.take_call(identity)) else { return };
-        let known = line_of(&settings, call.line).is_some_and(|own| call.auth.on_challenge(response, own).is_ok());
+        let known = line_of(&settings, call.line).is_some_and(|own| call.auth.on_challenge_of(Turn::Beside, response, own).is_ok());
         let rack = told.request.headers.rack().ok().flatten().filter(|_| known);
         let theirs = told.request.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         if let (Some(rack), Some(mut dialog)) = (rack, call.dialog_with(&theirs).cloned()) {

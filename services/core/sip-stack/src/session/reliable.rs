@@ -147,9 +147,14 @@ impl Stack {
             self.put_call(call);
             return self.respond_status(id, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, &tag);
         };
-        call.reliable.open = None;
         self.stop_reliable(&call);
         let sdp = answer_of(&request.headers, &request.body);
+        if let (State::Talking(_), Some(_), Some(crossing)) = (&call.state, &sdp, crossing(&call.state)) {
+            // It comes again, and is still for the same response.
+            self.put_call(call);
+            return self.refuse_crossing(id, request, &tag, &crossing);
+        }
+        call.reliable.open = None;
         match (&call.state, sdp) {
             (State::Offered(Offered { exchange: Exchange::OursIsOut, .. }), sdp) => {
                 self.take_prack_answer(id, call, sdp.as_deref(), &settings);
@@ -157,23 +162,14 @@ impl Stack {
             (State::Offered(Offered { exchange: Exchange::Done, .. }), Some(sdp)) => {
                 self.take_early_offer(id, call, request, &sdp, &settings);
             }
-            (State::Talking(_), Some(sdp)) => self.take_late_offer(id, call, request, &sdp, &settings),
+            // It crosses our 2xx: what it offers is answered all the same (RFC 3262 5).
+            (State::Talking(_), Some(sdp)) => self.take_offer(id, call, request, &sdp, &settings),
             (State::Offered(_) | State::Talking(_) | State::Leaving(_), _)
             | (State::Locating { .. } | State::Preparing { .. } | State::Inviting(_), _) => {
                 self.respond_status(id, StatusCode::OK, &tag);
                 self.put_call(call);
             }
         }
-    }
-
-    /// The PRACK crosses our 2xx: what it offers is answered all the same (RFC 3262 5).
-    fn take_late_offer(&mut self, id: TransactionId, call: Call, request: &Request, sdp: &[u8], settings: &StackSettings) {
-        if let Some(crossing) = crossing(&call.state) {
-            let tag = call.local_tag.clone();
-            self.put_call(call);
-            return self.refuse_crossing(id, request, &tag, &crossing);
-        }
-        self.take_offer(id, call, request, sdp, settings);
     }
 
     /// The answer to the offer in our 18x.

@@ -62,7 +62,6 @@ impl Stack {
         let Some(settings) = self.settings() else { return };
         let ended = told.request.headers.expires().ok().flatten() == Some(0);
         let Some(subscription) = self.subscription(id) else { return };
-        subscription.auth.accepted();
         if !told.request.body.is_empty() {
             subscription.bodies.pop_front();
         }

@@ -82,6 +82,20 @@ fn an_answer_is_read_where_our_stream_stands() {
     assert_eq!(called.net.calls(0)[0].media.legs[0].remote.unwrap().port(), 42000);
 }
 
+/// Some far ends leave the refused lines out of their answers, or refuse ours and have another beside it: what they say is still clear, and
+/// a hold does not end the conversation.
+#[test]
+fn an_answer_with_another_number_of_lines_is_read_where_its_only_stream_is() {
+    for answer in ["m=audio 42000 RTP/AVP 0\r\n", "m=video 0 RTP/AVP 31\r\nm=audio 0 RTP/AVP 0\r\nm=audio 42000 RTP/AVP 0\r\n"] {
+        let mut called = talking(&format!("{VIDEO}{PCMU}"));
+        let request = asked(&mut called, Command::Hold);
+        accept(&mut called, &request, answer);
+        let calls = called.net.calls(0);
+        assert!(calls.len() == 1 && calls[0].held_by_us, "{}", called.net.story());
+        assert_eq!(calls[0].media.legs[0].remote.unwrap().port(), 42000);
+    }
+}
+
 /// RFC 3264 8.1, 8.2: lines that they add are there from then on; those of an offer that was refused are not.
 #[test]
 fn lines_that_come_later_are_kept_once_they_are_answered() {

@@ -295,6 +295,30 @@ fn an_offer_in_a_prack_that_crosses_our_200_is_answered() {
     assert_eq!(called.net.calls(0).len(), 1);
 }
 
+/// RFC 3262 3, 3311 5.2: one that is refused because offers cross comes again as it was told to, and is then for the same response.
+#[test]
+fn a_prack_whose_offer_met_another_one_may_come_again() {
+    let (mut called, ringing) = offered_in_180();
+    prack(&mut called, &rack_of(&ringing), PCMU);
+    called.net.run_for(Duration::from_secs(60));
+    let again = response_with(&called.got(), 180).unwrap().clone();
+    called.command(Command::Answer);
+    called.got();
+    let number = called.caller.cseq;
+    called.caller.cseq = 1;
+    called.caller.ack(&mut called.net, "");
+    called.caller.cseq = number;
+    called.command(Command::Hold);
+    let hold = requests(&called.got(), "INVITE")[0].clone();
+    let offer = "m=audio 41000 RTP/AVP 0\r\n";
+    assert!(response_with(&prack(&mut called, &rack_of(&again), offer), 491).is_some());
+    let held = with_sdp(at(answer(&hold, 200, ""), called.caller.address), &called.caller.sdp(PCMU));
+    called.net.send(called.caller.address, called.net.nodes[0].ip, held.to_bytes());
+    called.net.settle();
+    called.got();
+    assert!(response_with(&prack(&mut called, &rack_of(&again), offer), 200).is_some(), "{}", called.net.story());
+}
+
 // Ours.
 
 /// A provisional response with that number, and SDP where there is a port.
@@ -450,6 +474,26 @@ fn a_prack_is_challenged_anew_after_its_invite_was() {
     let got = dialled.got();
     let again = requests(&got, "PRACK")[0];
     assert_eq!(again.headers.proxy_authorization().unwrap()[0].get("nonce"), Some("n2"));
+}
+
+/// B185: a PRACK between two challenges of the INVITE does not make the second one a first one, so that a wrong password is not tried
+/// again and again.
+#[test]
+fn a_prack_makes_no_refused_password_a_new_one() {
+    let mut dialled = dialled();
+    let challenge = |dialled: &mut Dialled, nonce: &str| {
+        let mut refusal = answer(&dialled.invite, 407, "c");
+        refusal.headers.push("Proxy-Authenticate", format!("Digest realm=\"lab\", nonce=\"{nonce}\", qop=\"auth\""));
+        dialled.send(refusal);
+        dialled.got()
+    };
+    let got = challenge(&mut dialled, "n1");
+    dialled.invite = requests(&got, "INVITE")[0].clone();
+    provisional(&mut dialled, 183, "a", 1, None);
+    assert_eq!(pracks(&dialled.got()).len(), 1);
+    let got = challenge(&mut dialled, "n2");
+    assert!(requests(&got, "INVITE").is_empty(), "{}", dialled.net.story());
+    assert_eq!(dialled.net.nodes[0].ended().unwrap().0, 407);
 }
 
 /// A PRACK that fails says nothing about the call.

@@ -8,7 +8,7 @@ use sip_wire::MediaType;
 use sip_wire::body::MessageSummary;
 
 use super::Phone;
-use crate::interface::{Messages, Output};
+use crate::interface::{Messages, Output, SubscriptionProgress};
 
 const PACKAGE: &str = "message-summary";
 const BODY: (&str, &str) = ("application", "simple-message-summary");
@@ -19,6 +19,8 @@ pub(super) struct Summary {
     waiting: bool,
     /// New and old ones, where it said so.
     voice: Option<(u32, u32)>,
+    /// Because it was asked; of its own accord it tells once, whatever becomes of what is asked.
+    asked: bool,
 }
 
 /// The subscription to the line's mailbox.
@@ -36,15 +38,23 @@ impl Phone {
     pub(super) fn handle_summary(&mut self, line: LineNumber, content_type: &str, body: &[u8]) {
         let is_summary = content_type.parse().is_ok_and(|kind: MediaType| kind.is(BODY.0, BODY.1));
         let Ok(summary) = MessageSummary::parse(body) else { return };
+        let asked = matches!(self.progress(&key(line)), SubscriptionProgress::Pending | SubscriptionProgress::Active);
         if let Some(said) = self.summaries.get_mut(line.index()).filter(|_| is_summary) {
             let voice = summary.voice.map(|voice| (voice.new, voice.old));
-            *said = Some(Summary { waiting: summary.waiting, voice });
+            *said = Some(Summary { waiting: summary.waiting, voice, asked });
         }
     }
 
     pub(super) fn forget_summary(&mut self, line: LineNumber) {
         if let Some(said) = self.summaries.get_mut(line.index()) {
             *said = None;
+        }
+    }
+
+    /// Nothing more comes of what was asked.
+    pub(super) fn forget_asked_summary(&mut self, line: LineNumber) {
+        if let Some(said) = self.summaries.get_mut(line.index()) {
+            said.take_if(|said| said.asked);
         }
     }
 

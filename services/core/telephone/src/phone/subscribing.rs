@@ -99,7 +99,7 @@ impl Phone {
     /// What was said of it counts no more.
     fn forget_notified(&mut self, key: &SubscriptionKey) {
         if *key == mailbox::key(key.line) {
-            self.forget_summary(key.line);
+            self.forget_asked_summary(key.line);
         } else if *key == features::key(key.line) {
             self.forget_features(key.line);
         } else if *key == shared::watch_key(key.line) {
