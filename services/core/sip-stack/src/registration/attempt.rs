@@ -209,6 +209,26 @@ impl Stack {
         if bound_there { registration.targets.len() > 1 } else { named }
     }
 
+    /// After a restore: no connection is left. What was bound over one is bound anew at once; so is what was under way over one, which
+    /// would be waited for in vain.
+    pub(crate) fn register_over_new_stream(&mut self, line: LineNumber) {
+        let Some(registration) = self.core.registrations.get(&line) else { return };
+        if !registration.route.is_some_and(|route| self.is_stream(route.flow)) {
+            return;
+        }
+        let trying = match registration.activity {
+            Activity::Trying { transaction } => Some(transaction),
+            Activity::Off | Activity::Waiting | Activity::Locating { .. } | Activity::Bound | Activity::Refused { .. } => None,
+        };
+        if let Some(transaction) = trying {
+            self.end_transaction(transaction);
+            self.set_activity(line, Activity::Waiting);
+        }
+        if trying.is_some() || self.binding_route(line).is_some() {
+            self.arm(TimerOwner::Line(line), Timer::RegisterRefresh, Duration::ZERO);
+        }
+    }
+
     /// Whether an attempt is under way.
     pub(crate) fn is_binding(&self, line: LineNumber) -> bool {
         let activity = self.core.registrations.get(&line).map(|registration| &registration.activity);
