@@ -50,13 +50,17 @@ impl Stack {
         self.register(line);
     }
 
-    /// `Input::LinkUp`: what waits for an answer that was lost is said again. A line that has said nothing yet keeps the moment that it
-    /// was given: after a power cut the links of a house come up together.
+    /// `Input::LinkUp`: what waits for an answer that was lost is said again, or asked of the resolver again. A line that has said
+    /// nothing yet keeps the moment that it was given: after a power cut the links of a house come up together.
     pub(crate) fn on_link_up(&mut self) {
         for line in LineNumber::all() {
             let Some(own) = self.core.registrations.get(&line) else { continue };
             match own.activity {
                 Activity::Trying { transaction } => self.send_request_of(transaction),
+                Activity::Locating { query } => {
+                    self.forget_query(query);
+                    self.register(line);
+                }
                 // B211: a link that flaps is nobody who asks for another try.
                 Activity::Refused { .. } | Activity::Off => {}
                 _ if !own.back_off.is_zero() => {}
