@@ -85,8 +85,7 @@ impl Stack {
         let in_use = own.enabled && !own.user.is_empty() && own.registrar.is_some() && !self.core.stopping;
         let hop = registration_hop(own).filter(|_| in_use);
         let Some(hop) = hop else {
-            self.set_activity(line, Activity::Off);
-            return self.look_up_servers(line);
+            return self.register_nowhere(line);
         };
         if self.core.flows.any_up(line).is_none() {
             return self.set_activity(line, Activity::Waiting);
@@ -107,6 +106,17 @@ impl Stack {
             Located::At(routes) => self.begin_register(line, routes),
             Located::Asked(query) => self.set_activity(line, Activity::Locating { query }),
             Located::Nowhere(reason) => self.register_later(line, reason, None),
+        }
+    }
+
+    /// Whoever has waited for its binding goes on without one. What other settings begin anew does not wait.
+    fn register_nowhere(&mut self, line: LineNumber) {
+        let waited = self.awaits_binding(line);
+        self.set_activity(line, Activity::Off);
+        self.look_up_servers(line);
+        self.on_binding_settled(line);
+        if waited {
+            self.on_subscriptions_reachable(line);
         }
     }
 

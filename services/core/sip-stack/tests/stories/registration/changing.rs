@@ -5,7 +5,7 @@ use std::time::Duration;
 use agreements::{LineNumber, Secret};
 use sip_stack::{Command, Event, Input, LineState, StackSettings, SubscriptionKey, SubscriptionState, SubscriptionWish};
 use sip_wire::Request;
-use testbed::virtual_net::peer::{answer, request_of};
+use testbed::virtual_net::peer::{answer, request_of, requests};
 
 use super::{Lab, REGISTRAR, authorization, digest};
 use crate::given::{server_of, settings};
@@ -115,6 +115,22 @@ fn the_stop_waits_for_a_goodbye_that_is_under_way() {
     lab.reply(answer(&goodbye, 200, "r"));
     assert!(lab.net.nodes[0].events.contains(&Event::Stopped));
     assert!(lab.net.titles(lab.registrar).is_empty());
+}
+
+/// A line that registers nowhere from then on subscribes all the same, once the goodbye is over.
+#[test]
+fn a_subscription_goes_on_when_the_line_registers_nowhere_after_its_goodbye() {
+    let (mut lab, mut given, _) = subscribed();
+    given.lines[0].registrar = None;
+    configure(&mut lab, &given);
+    let got = lab.net.received(lab.registrar);
+    let (goodbye, ended) = (requests(&got, "REGISTER")[0].clone(), requests(&got, "SUBSCRIBE")[0].clone());
+    assert_eq!((said(&goodbye).1, said(&ended).1), (Some(0), Some(0)));
+    lab.reply(answer(&ended, 200, "n"));
+    lab.reply(answer(&goodbye, 200, "r"));
+    let again = lab.register();
+    assert_eq!((again.method.as_str(), said(&again).1), ("SUBSCRIBE", Some(3600)));
+    assert_ne!(again.headers.call_id(), ended.headers.call_id());
 }
 
 /// A restart of the service in the middle of it changes nothing.
