@@ -101,8 +101,10 @@ impl Stack {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.series.target = None;
         }
+        // Its own name first: the resolver has an end to its places.
+        let located = self.locate(line, &hop, Asker::Registration(line));
         self.look_up_servers(line);
-        match self.locate(line, &hop, Asker::Registration(line)) {
+        match located {
             Located::At(routes) => self.begin_register(line, routes),
             Located::Asked(query) => self.set_activity(line, Activity::Locating { query }),
             Located::Nowhere(reason) => self.register_later(line, reason, None),
