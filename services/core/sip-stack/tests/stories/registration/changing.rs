@@ -133,6 +133,21 @@ fn a_subscription_goes_on_when_the_line_registers_nowhere_after_its_goodbye() {
     assert_ne!(again.headers.call_id(), ended.headers.call_id());
 }
 
+/// The same where nothing was bound yet: it is asked for once (RFC 6665 4.1.2).
+#[test]
+fn a_subscription_that_has_waited_for_a_binding_begins_once_when_there_will_be_none() {
+    let mut given = given();
+    let mut lab = Lab::new(given.clone());
+    lab.register();
+    let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: "message-summary".into(), resource: String::new() };
+    lab.net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+    lab.net.settle();
+    assert!(lab.net.titles(lab.registrar).is_empty());
+    given.lines[0].registrar = None;
+    configure(&mut lab, &given);
+    assert_eq!(lab.net.titles(lab.registrar), ["SUBSCRIBE"]);
+}
+
 /// A restart of the service in the middle of it changes nothing.
 #[test]
 fn a_goodbye_is_answered_in_the_next_life() {
