@@ -23,8 +23,9 @@ pub use names::NameServers;
 use names::{Client, Names};
 use srv::{SrvServer, in_order, turn};
 
-/// Names that are looked up at a time: six lines and six calls ask for one each.
-pub const LOOKUPS_MAX: usize = 16;
+/// Names that are looked up at a time: six lines ask for three each (registrar, proxy, outbound proxy), and six calls for one; the
+/// rest is for subscriptions.
+pub const LOOKUPS_MAX: usize = 32;
 /// Targets beyond this are not tried by anybody.
 const TARGETS_MAX: usize = 8;
 /// The whole of one look-up, all its queries together; the stack waits a little longer.

@@ -84,7 +84,10 @@ impl Stack {
         let Some(own) = self.settings.as_deref().and_then(|settings| line_of(settings, line)) else { return true };
         let presence = [own.details.presence, own.second_presence.map(|server| server.ip())];
         let subscribed = || presence.contains(&Some(source)) || self.core.subscriptions.any_with(line, source);
-        !own.details.source_filter || subscribed() || self.is_called_with(line, source) || self.is_server_of(line, source)
+        // It is heard and not believed: it is no server of the line any more.
+        let left = || self.core.registrations.get(&line).is_some_and(|registration| registration.says_goodbye_to(source));
+        let known = || subscribed() || self.is_called_with(line, source) || self.is_server_of(line, source) || left();
+        !own.details.source_filter || known()
     }
 
     pub(crate) fn wants_contact_in_ack(&self, line: LineNumber) -> bool {

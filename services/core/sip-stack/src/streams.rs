@@ -289,10 +289,6 @@ impl Stack {
                 self.core.timers.disarm_all(owner);
             }
         }
-        for line in LineNumber::all() {
-            if self.binding_route(line).is_some_and(|route| self.is_stream(route.flow)) {
-                self.arm(TimerOwner::Line(line), Timer::RegisterRefresh, Duration::ZERO);
-            }
-        }
+        LineNumber::all().for_each(|line| self.register_over_new_stream(line));
     }
 }

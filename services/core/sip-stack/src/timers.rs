@@ -56,7 +56,8 @@ pub(crate) enum Timer {
     /// Line: refresh the binding (REG_INTERVAL_RATE_n percent of what was granted; B312).
     RegisterRefresh,
     /// Line: register again after a failure (REG_RTX_INTVL_n and up to a quarter more, growing while credentials are refused; or
-    /// Retry-After), at the moment that the spread of a cold start has given, or without the answer to a goodbye (3 s).
+    /// Retry-After), at the moment that the spread of a cold start has given, or without the answer to a goodbye (3 s). While bound:
+    /// its connection is lost, or ICMP says that nobody is at its server (1-62 s, growing).
     RegisterRetry,
     /// Line: the granted time has passed without a successful refresh: it is not registered any more.
     BindingLost,

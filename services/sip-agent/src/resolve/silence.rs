@@ -20,12 +20,12 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// There was no answer, though the name server answers.
+    /// There was no answer, though the name server answers. What is known already is known no longer for that: nobody has asked.
     pub fn note(&self, name: &str, kind: RecordType, now: Instant) {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
         until.retain(|_, until| *until > now);
         if until.len() < MOST {
-            until.insert((name.to_owned(), kind.into()), now + REMEMBERED);
+            until.entry((name.to_owned(), kind.into())).or_insert(now + REMEMBERED);
         }
     }
 
@@ -39,6 +39,17 @@ impl Silence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each look-up within its time tells of it, without having asked.
+    #[test]
+    fn a_silence_ends_however_often_it_is_told_of() {
+        let (silence, now) = (Silence::default(), Instant::now());
+        silence.note("a.test", RecordType::SRV, now);
+        silence.note("a.test", RecordType::SRV, now + REMEMBERED / 2);
+        assert!(!silence.is_known("a.test", RecordType::SRV, now + REMEMBERED));
+        silence.note("a.test", RecordType::SRV, now + REMEMBERED);
+        assert!(silence.is_known("a.test", RecordType::SRV, now + REMEMBERED));
+    }
 
     #[test]
     fn a_silence_is_known_for_a_minute_and_of_that_type_only() {

@@ -50,13 +50,17 @@ impl Stack {
         self.register(line);
     }
 
-    /// `Input::LinkUp`: what waits for an answer that was lost is said again. A line that has said nothing yet keeps the moment that it
-    /// was given: after a power cut the links of a house come up together.
+    /// `Input::LinkUp`: what waits for an answer that was lost is said again, or asked of the resolver again. A line that has said
+    /// nothing yet keeps the moment that it was given: after a power cut the links of a house come up together.
     pub(crate) fn on_link_up(&mut self) {
         for line in LineNumber::all() {
             let Some(own) = self.core.registrations.get(&line) else { continue };
             match own.activity {
                 Activity::Trying { transaction } => self.send_request_of(transaction),
+                Activity::Locating { query } => {
+                    self.forget_query(query);
+                    self.register(line);
+                }
                 // B211: a link that flaps is nobody who asks for another try.
                 Activity::Refused { .. } | Activity::Off => {}
                 _ if !own.back_off.is_zero() => {}
@@ -81,8 +85,7 @@ impl Stack {
         let in_use = own.enabled && !own.user.is_empty() && own.registrar.is_some() && !self.core.stopping;
         let hop = registration_hop(own).filter(|_| in_use);
         let Some(hop) = hop else {
-            self.set_activity(line, Activity::Off);
-            return self.look_up_servers(line);
+            return self.register_nowhere(line);
         };
         if self.core.flows.any_up(line).is_none() {
             return self.set_activity(line, Activity::Waiting);
@@ -98,11 +101,24 @@ impl Stack {
         if let Some(registration) = self.core.registrations.get_mut(&line) {
             registration.series.target = None;
         }
+        // Its own name first: the resolver has an end to its places.
+        let located = self.locate(line, &hop, Asker::Registration(line));
         self.look_up_servers(line);
-        match self.locate(line, &hop, Asker::Registration(line)) {
+        match located {
             Located::At(routes) => self.begin_register(line, routes),
             Located::Asked(query) => self.set_activity(line, Activity::Locating { query }),
             Located::Nowhere(reason) => self.register_later(line, reason, None),
+        }
+    }
+
+    /// Whoever has waited for its binding goes on without one. What other settings begin anew does not wait.
+    fn register_nowhere(&mut self, line: LineNumber) {
+        let waited = self.awaits_binding(line);
+        self.set_activity(line, Activity::Off);
+        self.look_up_servers(line);
+        self.on_binding_settled(line);
+        if waited {
+            self.on_subscriptions_reachable(line);
         }
     }
 
@@ -207,6 +223,26 @@ impl Stack {
         let bound_there = registration.route.is_some_and(|route| route.remote == server);
         let named = by_way && own.outbound_proxy.is_none() && !registration.service_route.is_empty();
         if bound_there { registration.targets.len() > 1 } else { named }
+    }
+
+    /// After a restore: no connection is left. What was bound over one is bound anew at once; so is what was under way over one, which
+    /// would be waited for in vain.
+    pub(crate) fn register_over_new_stream(&mut self, line: LineNumber) {
+        let Some(registration) = self.core.registrations.get(&line) else { return };
+        if !registration.route.is_some_and(|route| self.is_stream(route.flow)) {
+            return;
+        }
+        let trying = match registration.activity {
+            Activity::Trying { transaction } => Some(transaction),
+            Activity::Off | Activity::Waiting | Activity::Locating { .. } | Activity::Bound | Activity::Refused { .. } => None,
+        };
+        if let Some(transaction) = trying {
+            self.end_transaction(transaction);
+            self.set_activity(line, Activity::Waiting);
+        }
+        if trying.is_some() || self.binding_route(line).is_some() {
+            self.arm(TimerOwner::Line(line), Timer::RegisterRefresh, Duration::ZERO);
+        }
     }
 
     /// Whether an attempt is under way.

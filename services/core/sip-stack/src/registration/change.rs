@@ -5,6 +5,7 @@
 //! them in whatever order they come (RFC 3261 10.3, step 7), and a goodbye that is sent again after a loss would undo the new
 //! binding. So the new one waits for the goodbye's answer, for a moment.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -75,6 +76,13 @@ pub(super) struct Goodbye {
     series: Series,
     route: Route,
     transaction: TransactionId,
+}
+
+impl Registration {
+    /// Whether its answer to a goodbye is waited for.
+    pub(crate) fn says_goodbye_to(&self, address: IpAddr) -> bool {
+        self.goodbye.as_ref().is_some_and(|goodbye| goodbye.route.remote.ip() == address)
+    }
 }
 
 impl Stack {
@@ -157,9 +165,16 @@ impl Stack {
             let moved = old.is_none_or(|old| old.addresses != new.addresses);
             let before = old.and_then(|old| line_of(old, line));
             let same_names = before.is_some_and(|before| has_same_names(before, own));
+            if !same_names {
+                self.forget_named_servers(line);
+            }
             match before.filter(|_| !moved).map_or(Change::Binding, |before| Change::between(before, own)) {
                 Change::Nothing if same_names => {}
                 Change::Nothing => self.look_up_servers(line),
+                Change::Words if !same_names && self.is_binding(line) => {
+                    self.look_up_servers(line);
+                    self.register_in_other_words(line, own);
+                }
                 Change::Words => self.register_in_other_words(line, own),
                 Change::Binding => self.begin_registration(line, own, same_names),
             }

@@ -1,6 +1,7 @@
 //! The addresses behind the names of a line's servers, so that the line knows who they are before it has sent them anything: a call may
 //! come from a proxy that nobody has called through yet (B212), and what it says of the caller is believed (RFC 3325).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use agreements::LineNumber;
@@ -56,6 +57,17 @@ impl Stack {
                 self.resolve(line, &hop, asker);
                 asked.push(hop);
             }
+        }
+    }
+
+    /// Other names: whoever stands behind the old ones is no server for that any more, but for those at which it registers.
+    pub(super) fn forget_named_servers(&mut self, line: LineNumber) {
+        for role in [ServerRole::Registrar, ServerRole::Proxy, ServerRole::OutboundProxy] {
+            self.forget_queries_of(Asker::Server(line, role));
+        }
+        if let Some(registration) = self.core.registrations.get_mut(&line) {
+            registration.servers = registration.targets.iter().map(SocketAddr::ip).collect();
+            self.touch();
         }
     }
 

@@ -67,6 +67,7 @@ impl Stack {
         }
         let stream = self.is_stream(told.route.flow);
         let Some(subscription) = self.subscription(id) else { return };
+        subscription.back_off = Duration::ZERO;
         let granted = response.headers.expires().ok().flatten().unwrap_or(subscription.expires);
         let patience = line_of(&settings, subscription.key.line).map(|own| Timing::of(own, stream).sixty_four_t1());
         // The NOTIFY may have come before this answer.

@@ -103,7 +103,7 @@ impl Stack {
         self.touch();
     }
 
-    /// A socket of the line came up: what waits for one begins.
+    /// A socket of the line came up, or it is known how the line is bound: what waits for that begins.
     pub(crate) fn on_subscriptions_reachable(&mut self, line: LineNumber) {
         for id in self.core.subscriptions.of_line(line) {
             let waits = self.core.subscriptions.all.get(&id).is_some_and(|one| matches!(one.stage, Stage::Waiting));

@@ -183,11 +183,22 @@ impl Stack {
     /// Somebody has the line register: what was refused may be tried once more.
     pub(crate) fn retry_refused_subscriptions(&mut self, line: LineNumber) {
         for id in self.core.subscriptions.of_line(line) {
-            let Some(subscription) = self.subscription(id) else { continue };
-            if matches!(subscription.stage, Stage::Refused { .. }) {
-                subscription.auth = crate::auth::AuthSession::default();
-                self.begin_subscription(id);
+            let failed = self.subscription(id).is_some_and(|one| !one.unwanted && one.was_refused());
+            if failed {
+                self.retry_refused_subscription(id);
             }
+        }
+    }
+
+    /// At once, without what is known of nonces: in its dialog where it stands. An attempt that is under way is the one.
+    fn retry_refused_subscription(&mut self, id: SubscriptionId) {
+        let Some(subscription) = self.subscription(id) else { return };
+        subscription.auth = crate::auth::AuthSession::default();
+        subscription.back_off = Duration::ZERO;
+        match &subscription.stage {
+            Stage::Waiting | Stage::Refused { .. } => self.begin_subscription(id),
+            Stage::Standing(standing) if standing.open.is_none() => self.refresh_subscription(id),
+            Stage::Locating { .. } | Stage::Asking { .. } | Stage::Standing(_) => self.touch(),
         }
     }
 
@@ -259,8 +270,8 @@ impl Stack {
     /// What stands stays: another time is asked for in its dialog, and what was refused may be taken by now.
     fn adapt_subscription(&mut self, id: SubscriptionId, before: &LineSettings, own: &LineSettings) {
         let Some(subscription) = self.subscription(id).filter(|one| !one.unwanted) else { return };
-        let failed = matches!(subscription.stage, Stage::Refused { .. }) || !subscription.back_off.is_zero();
-        if failed && subscription.standing().is_none() && Change::between(before, own) != Change::Nothing {
+        let other = subscription.was_refused() && Change::between(before, own) != Change::Nothing;
+        if other && subscription.standing().is_none() {
             return self.plan_subscription(id);
         }
         let other_time = before.subscribe_expires != own.subscribe_expires && subscription.wish.expires.is_none();
@@ -270,9 +281,12 @@ impl Stack {
             let open = standing.open.is_some();
             (subscription.expires, subscription.stale) = (own.subscribe_expires, true);
             self.touch();
-            if !open {
+            if !open && !other {
                 self.refresh_subscription(id);
             }
+        }
+        if other {
+            self.retry_refused_subscription(id);
         }
     }
 

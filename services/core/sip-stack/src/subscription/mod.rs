@@ -189,6 +189,11 @@ impl Subscription {
         })
     }
 
+    /// Whether it waits for better settings or for somebody who asks for it, or longer than after any other failure.
+    fn was_refused(&self) -> bool {
+        matches!(self.stage, Stage::Refused { .. }) || !self.back_off.is_zero()
+    }
+
     /// The SUBSCRIBE that waits for its answer.
     fn open(&self) -> Option<TransactionId> {
         match &self.stage {

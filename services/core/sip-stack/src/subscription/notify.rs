@@ -126,7 +126,6 @@ impl Stack {
         let now = self.now;
         let Some(subscription) = self.subscription(id) else { return };
         subscription.last_error.clear();
-        subscription.back_off = Duration::ZERO;
         let (news, open, most) = (subscription.has_news(), subscription.open().is_some(), subscription.expires);
         let Some(standing) = subscription.standing() else { return };
         standing.pending = said.pending;

@@ -251,6 +251,21 @@ fn a_call_that_waits_for_another_way_can_be_taken_back() {
     assert_eq!((load.calls, load.queries, load.call_timers), (0, 0, 0));
 }
 
+/// Nothing will bind it: whoever waits for that is told at once, not after a name's time.
+#[test]
+fn a_call_that_waits_for_another_way_ends_when_its_line_is_switched_off() {
+    let mut lab = bound(given(), WAY_OF_FIRST);
+    lab.net.dial(0, "100");
+    lab.net.settle();
+    refused(&mut lab);
+    assert!(lab.net.nodes[0].ended().is_none());
+    let mut off = given();
+    off.lines[0].enabled = false;
+    lab.net.input(0, Input::Settings(Box::new(off)));
+    lab.net.settle();
+    assert_eq!((lab.net.nodes[0].ended().unwrap().0, lab.net.nodes[0].stack.load().queries), (408, 0));
+}
+
 fn subscribe(lab: &mut Lab) {
     let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: "dialog".into(), resource: "300".into() };
     lab.net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });

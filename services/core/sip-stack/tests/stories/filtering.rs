@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip_stack::{Command, Event, Input, LineSettings, StackSettings};
+use agreements::LineNumber;
+use sip_stack::{Command, Event, Input, LineSettings, StackSettings, Transport};
+use sip_wire::Request;
 use testbed::virtual_net::Net;
 use testbed::virtual_net::peer::{Caller, PCMU, answer, requests};
 
-use crate::given::{server_of, settings};
+use crate::given::{over, server_of, settings};
 
 const REGISTRAR: &str = "10.0.0.9:5060";
 const PROXY: &str = "10.0.0.8:5060";
@@ -183,4 +185,74 @@ fn an_address_that_only_a_ringing_call_names_is_not_listened_to() {
     lab.net.command(0, Command::Answer(call));
     lab.net.settle();
     assert_eq!(asks(&mut lab, "o2"), ["200 OPTIONS"]);
+}
+
+/// A proxy that was taken out of the settings, or replaced, is a stranger; the registrar is what it was.
+#[test]
+fn a_proxy_that_the_settings_do_not_name_any_more_is_no_server() {
+    type Rows = fn(&mut LineSettings);
+    let nothing: Rows = |line| line.proxy = None;
+    let words: Rows = |line| (line.proxy, line.register_expires) = (Some(server_of("other.example.com")), 600);
+    for change in [nothing, words] {
+        let mut lab = Lab::new();
+        assert_eq!(lab.resync("n1"), ["200 NOTIFY"]);
+        lab.configure(change);
+        assert!(lab.resync("n2").is_empty());
+        lab.caller.address = lab.registrar;
+        assert_eq!(lab.resync("n3"), ["200 NOTIFY"]);
+    }
+}
+
+/// Also where the line is just about to register, and says the rest later.
+#[test]
+fn the_name_of_another_proxy_is_asked_for_while_a_register_is_under_way() {
+    let mut lab = Lab::new();
+    lab.net.nodes[0].deaf = true;
+    lab.net.command(0, Command::Register(LineNumber::new(1).unwrap()));
+    lab.net.settle();
+    lab.net.nodes[0].asked.clear();
+    lab.configure(|line| (line.proxy, line.register_expires) = (Some(server_of("other.example.com")), 600));
+    let asked: Vec<&str> = lab.net.nodes[0].asked.iter().map(|(host, ..)| host.as_str()).collect();
+    assert_eq!(asked, ["other.example.com"]);
+}
+
+/// B318: it is heard until its answer has come, so that the new binding need not wait in vain; it is believed nothing any more.
+#[test]
+fn a_registrar_that_is_left_is_heard_until_it_has_answered_the_goodbye() {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let mut net = Net::new();
+        let (old, new) = (net.peer(REGISTRAR), net.peer(PROXY));
+        let mut given = over(transport, settings("10.0.0.1", "200", Some(REGISTRAR)));
+        let line = &mut given.lines[0];
+        (line.unregister_on_stop, line.details.source_filter) = (true, true);
+        net.stack(given.clone());
+        net.settle();
+        let phone = net.nodes[0].ip;
+        let asked = |net: &mut Net| requests(&net.received(old), "REGISTER")[0].clone();
+        let say = |net: &mut Net, register: &Request, code: u16| {
+            let mut response = answer(register, code, "r");
+            response.headers.push("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"");
+            net.send(old, phone, response.to_bytes());
+            net.settle();
+        };
+        let resync = |net: &mut Net, branch: &str| {
+            Caller::new(old, phone, "200").send(net, "NOTIFY", branch, "Event: check-sync\r\n", "");
+            net.titles(old)
+        };
+        let first = asked(&mut net);
+        say(&mut net, &first, 200);
+        let line = &mut given.lines[0];
+        (line.registrar, line.proxy) = (Some(server_of(PROXY)), Some(server_of(PROXY)));
+        net.input(0, Input::Settings(Box::new(given)));
+        net.settle();
+        let goodbye = asked(&mut net);
+        say(&mut net, &goodbye, 401);
+        let signed = asked(&mut net);
+        assert_eq!((signed.headers.has("Authorization"), signed.headers.expires().unwrap()), (true, Some(0)), "{transport:?}");
+        assert_eq!(resync(&mut net, "n1"), ["403 NOTIFY"]);
+        assert!(net.titles(new).is_empty() && net.nodes[0].closed.is_empty());
+        say(&mut net, &signed, 200);
+        assert_eq!(net.titles(new), ["REGISTER"], "at once");
+        assert!(resync(&mut net, "n2").is_empty(), "that was all that it had to say");
+    }
 }

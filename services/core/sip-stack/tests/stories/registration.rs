@@ -114,6 +114,27 @@ fn lines_register_at_once_when_the_link_is_back() {
     }
 }
 
+/// B12: so was the question for the registrar's name.
+#[test]
+fn a_name_is_asked_for_again_when_the_link_is_back() {
+    let mut given = settings("10.0.0.1", "200", Some("reg.example.com"));
+    given.lines[0].enabled = false;
+    let mut lab = Lab::new(given.clone());
+    let registrar = lab.registrar;
+    let phone = &mut lab.net.nodes[0];
+    (phone.deaf, phone.names) = (true, [("reg.example.com".to_owned(), vec![registrar])].into());
+    given.lines[0].enabled = true;
+    lab.net.input(0, Input::Settings(Box::new(given)));
+    lab.net.settle();
+    assert_eq!(lab.net.nodes[0].asked.len(), 1);
+    lab.net.nodes[0].deaf = false;
+    lab.net.input(0, Input::LinkUp);
+    lab.net.settle();
+    let register = lab.register();
+    lab.grant(&register, 3600);
+    assert_eq!((lab.net.nodes[0].asked.len(), lab.net.nodes[0].stack.load().queries), (2, 0));
+}
+
 /// After a power cut the links of a house come up together.
 #[test]
 fn a_link_that_comes_up_first_does_not_undo_the_spread() {

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use agreements::LineNumber;
 use sip_stack::{CallStage, Command, FlowId, Input, LineState, StackSettings, Start, Transport};
 use sip_wire::{Message, Request, parse_datagram};
 use testbed::virtual_net::peer::{Caller, PCMU, answer, at, requests, with_sdp};
@@ -611,6 +612,28 @@ fn after_a_restart_of_the_service_the_line_is_bound_anew_at_once() {
     assert_eq!(lab.connections(), 1);
     lab.register();
     assert!(lab.is_registered(), "the binding lasts meanwhile");
+}
+
+/// What was under way over one is asked anew at once, and once: its answer has nowhere to come.
+#[test]
+fn a_register_under_way_is_sent_anew_after_a_restart_of_the_service() {
+    for bound in [false, true] {
+        let mut lab = if bound { Lab::registered() } else { Lab::new() };
+        if bound {
+            lab.net.command(0, Command::Register(LineNumber::new(1).unwrap()));
+            lab.net.settle();
+        }
+        let lost = lab.register();
+        assert_eq!(lab.net.restart(0), Start::Restored);
+        lab.net.settle();
+        let again = lab.register();
+        assert_eq!(again.headers.call_id(), lost.headers.call_id());
+        assert_eq!(again.headers.cseq().unwrap().number, lost.headers.cseq().unwrap().number + 1);
+        assert_eq!((lab.net.nodes[0].stack.load().transactions, lab.is_registered()), (1, bound));
+        lab.grant(&again);
+        lab.net.run_for(Duration::from_secs(60));
+        assert!(lab.bytes().is_empty() && lab.is_registered());
+    }
 }
 
 /// B325: another transport moves the socket and registers anew.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use agreements::{LineNumber, Secret};
 use sip_stack::{Command, Event, Input, LineState, StackSettings, SubscriptionKey, SubscriptionState, SubscriptionWish};
 use sip_wire::Request;
-use testbed::virtual_net::peer::{answer, request_of};
+use testbed::virtual_net::peer::{answer, request_of, requests};
 
 use super::{Lab, REGISTRAR, authorization, digest};
 use crate::given::{server_of, settings};
@@ -115,6 +115,37 @@ fn the_stop_waits_for_a_goodbye_that_is_under_way() {
     lab.reply(answer(&goodbye, 200, "r"));
     assert!(lab.net.nodes[0].events.contains(&Event::Stopped));
     assert!(lab.net.titles(lab.registrar).is_empty());
+}
+
+/// A line that registers nowhere from then on subscribes all the same, once the goodbye is over.
+#[test]
+fn a_subscription_goes_on_when_the_line_registers_nowhere_after_its_goodbye() {
+    let (mut lab, mut given, _) = subscribed();
+    given.lines[0].registrar = None;
+    configure(&mut lab, &given);
+    let got = lab.net.received(lab.registrar);
+    let (goodbye, ended) = (requests(&got, "REGISTER")[0].clone(), requests(&got, "SUBSCRIBE")[0].clone());
+    assert_eq!((said(&goodbye).1, said(&ended).1), (Some(0), Some(0)));
+    lab.reply(answer(&ended, 200, "n"));
+    lab.reply(answer(&goodbye, 200, "r"));
+    let again = lab.register();
+    assert_eq!((again.method.as_str(), said(&again).1), ("SUBSCRIBE", Some(3600)));
+    assert_ne!(again.headers.call_id(), ended.headers.call_id());
+}
+
+/// The same where nothing was bound yet: it is asked for once (RFC 6665 4.1.2).
+#[test]
+fn a_subscription_that_has_waited_for_a_binding_begins_once_when_there_will_be_none() {
+    let mut given = given();
+    let mut lab = Lab::new(given.clone());
+    lab.register();
+    let key = SubscriptionKey { line: LineNumber::new(1).unwrap(), event: "message-summary".into(), resource: String::new() };
+    lab.net.command(0, Command::Subscribe { key, wish: SubscriptionWish::default(), body: None });
+    lab.net.settle();
+    assert!(lab.net.titles(lab.registrar).is_empty());
+    given.lines[0].registrar = None;
+    configure(&mut lab, &given);
+    assert_eq!(lab.net.titles(lab.registrar), ["SUBSCRIBE"]);
 }
 
 /// A restart of the service in the middle of it changes nothing.

@@ -60,6 +60,102 @@ fn a_refused_password_is_tried_afresh_ever_more_seldom() {
     assert_eq!(lab.state(), SubscriptionState::Active);
 }
 
+/// A SUBSCRIBE and the same one with credentials, both refused.
+fn refuse_password(lab: &mut Lab) {
+    let first = lab.subscribe();
+    assert!(!first.headers.has("Authorization"), "afresh");
+    lab.refuse(&first, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]);
+    let signed = lab.subscribe();
+    lab.refuse(&signed, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n2\"")]);
+}
+
+/// A subscription that stands, and whose refresh has been refused for its password; the SUBSCRIBE that made it.
+fn standing_and_refused() -> (Lab, Request) {
+    let (mut lab, first) = Lab::standing(100);
+    lab.seconds(91);
+    refuse_password(&mut lab);
+    (lab, first)
+}
+
+fn ask_for_it(lab: &mut Lab) {
+    lab.command(Command::Register(LineNumber::new(1).unwrap()));
+}
+
+/// Decision 39: somebody who asks for it ends the wait, and the waits begin anew.
+#[test]
+fn somebody_who_asks_ends_the_wait_after_a_refused_password() {
+    let mut lab = Lab::new();
+    for _ in 0..3 {
+        refuse_password(&mut lab);
+        assert!(lab.quiet());
+        ask_for_it(&mut lab);
+    }
+    refuse_password(&mut lab);
+    lab.net.run_for(Duration::from_millis(12_600));
+    lab.subscribe();
+    ask_for_it(&mut lab);
+    assert!(lab.quiet(), "that is the attempt");
+}
+
+/// The same for one that stands: it is asked for in its dialog.
+#[test]
+fn somebody_who_asks_ends_the_wait_of_a_subscription_that_stands() {
+    let (mut lab, first) = standing_and_refused();
+    ask_for_it(&mut lab);
+    let again = lab.subscribe();
+    assert_eq!(again.headers.call_id(), first.headers.call_id());
+    assert_eq!((again.headers.has("Authorization"), lab.state()), (false, SubscriptionState::Active));
+    ask_for_it(&mut lab);
+    assert!(lab.quiet(), "that is the attempt");
+    lab.grant(&again, 100);
+    ask_for_it(&mut lab);
+    assert!(lab.quiet(), "nothing is refused any more");
+}
+
+/// Decision 39: a busy subscription sends a wrong password no more often than another one.
+#[test]
+fn a_notify_says_nothing_of_a_password_that_was_refused() {
+    let (mut lab, first) = standing_and_refused();
+    for wait in [10, 20, 40] {
+        lab.notify(&first, "active;expires=1000", SUMMARY);
+        assert_eq!(lab.codes(), [200]);
+        lab.net.run_for(Duration::from_millis(1000 * wait - 200));
+        assert!(lab.quiet(), "{wait}");
+        lab.net.run_for(Duration::from_millis(250 * wait + 200));
+        refuse_password(&mut lab);
+    }
+}
+
+/// Decision 39: other settings end the wait, also of what stands, and also where a SUBSCRIBE is under way.
+#[test]
+fn another_password_is_tried_at_once_by_a_subscription_that_stands() {
+    let mut better = given();
+    better.lines[0].password = agreements::Secret::new("better");
+    let (mut lab, first) = standing_and_refused();
+    lab.configure(better.clone());
+    let again = lab.subscribe();
+    assert_eq!(again.headers.call_id(), first.headers.call_id());
+    lab.refuse(&again, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n3\"")]);
+    let signed = lab.subscribe();
+    lab.grant(&signed, 100);
+    assert_eq!(lab.state(), SubscriptionState::Active);
+
+    let (mut lab, first) = standing_and_refused();
+    lab.notify(&first, "active;expires=1000", "");
+    lab.codes();
+    lab.net.run_for(Duration::from_millis(12_600));
+    let unsigned = lab.subscribe();
+    lab.refuse(&unsigned, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n1\"")]);
+    let old = lab.subscribe();
+    lab.configure(better);
+    assert!(lab.quiet());
+    lab.refuse(&old, 401, &[("WWW-Authenticate", "Digest realm=\"lab\", nonce=\"n2\"")]);
+    let new = lab.subscribe();
+    assert!(new.headers.has("Authorization"));
+    lab.grant(&new, 100);
+    assert!(lab.quiet());
+}
+
 /// RFC 5057 5.1: a challenge ends no subscription.
 #[test]
 fn a_refused_password_leaves_what_stands() {
