@@ -42,6 +42,9 @@ pub fn write(event: &Event) {
         Event::Notified { key, content_type, body } => {
             tracing::debug!(line = %key.line, event = key.event, content_type, octets = body.len(), "notified");
         }
+        Event::MailboxTold { line, content_type, body } => {
+            tracing::debug!(%line, content_type, octets = body.len(), "the server tells of the mailbox");
+        }
         Event::Appearances { key, appearances } => {
             tracing::debug!(line = %key.line, named = appearances.named.len(), others = ?appearances.others, "the shared call");
         }

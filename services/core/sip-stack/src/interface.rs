@@ -526,10 +526,19 @@ pub enum Event {
         /// From now on.
         state: SubscriptionState,
     },
-    /// A NOTIFY of a subscription brought a body; or a server of the line tells what waits at its mailbox, subscribed to or not.
+    /// A NOTIFY of a subscription brought a body.
     Notified {
-        /// Which; of a NOTIFY that nobody has asked for: the one that would have asked.
+        /// Which.
         key: SubscriptionKey,
+        /// The Content-Type header's value.
+        content_type: String,
+        /// As it came.
+        body: Vec<u8>,
+    },
+    /// A server of the line tells of its own accord what waits at its mailbox (package message-summary; RFC 3842).
+    MailboxTold {
+        /// Whose.
+        line: LineNumber,
         /// The Content-Type header's value.
         content_type: String,
         /// As it came.

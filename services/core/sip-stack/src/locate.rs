@@ -110,9 +110,9 @@ impl Stack {
         query
     }
 
-    /// The way depends on how the line is bound anew, which is being found out: the asker is told as of a name.
-    pub(crate) fn await_binding(&mut self, line: LineNumber, asker: Asker) -> QueryId {
-        self.ask(line, asker, true)
+    /// The way depends on how the line is bound anew, which is being found out: the call is told as of a name.
+    pub(crate) fn await_binding(&mut self, line: LineNumber, call: CallIdentity) -> QueryId {
+        self.ask(line, Asker::Dial(call), true)
     }
 
     /// It is known how the line is bound.

@@ -9,7 +9,6 @@ use crate::receive::Arrived;
 use crate::referral::PACKAGE;
 use crate::session::relay;
 use crate::stack::{Stack, line_of};
-use crate::subscription::SubscriptionKey;
 use crate::transaction::{ServerKey, TransactionId};
 use crate::transport::{ACCEPT, ALLOW};
 
@@ -164,9 +163,8 @@ impl Stack {
         if resync {
             return self.tell(Event::ResyncRequested { line: arrived.line, event });
         }
-        let key = SubscriptionKey { line: arrived.line, event: MAILBOX.to_owned(), resource: String::new() };
         let content_type = arrived.request.headers.get(HeaderName::CONTENT_TYPE).unwrap_or_default().to_owned();
-        self.tell(Event::Notified { key, content_type, body: arrived.request.body.clone() });
+        self.tell(Event::MailboxTold { line: arrived.line, content_type, body: arrived.request.body.clone() });
     }
 
     /// 489 with what we would take (RFC 6665 8.2.2): what the far end may send unasked, and what is asked for.

@@ -23,6 +23,11 @@ fn notified(number: u32, body: &str) -> Event {
     Event::Notified { key: key(number), content_type, body: body.into() }
 }
 
+/// Without a subscription.
+fn told_unasked(number: u32, body: &str) -> Event {
+    Event::MailboxTold { line: line(number), content_type: "application/simple-message-summary".to_owned(), body: body.into() }
+}
+
 fn state(number: u32, state: SubscriptionState) -> Event {
     Event::Subscription { key: key(number), state }
 }
@@ -130,6 +135,7 @@ fn what_is_no_summary_of_a_mailbox_changes_nothing() {
     desk.sip(notified(1, "nonsense"));
     assert_eq!(messages(&desk, 1).new, 2);
     desk.sip(notified(2, TWO));
+    desk.sip(told_unasked(2, TWO));
     assert!(!messages(&desk, 2).waiting, "the line is not in use");
 }
 
@@ -137,9 +143,9 @@ fn what_is_no_summary_of_a_mailbox_changes_nothing() {
 #[test]
 fn what_a_server_tells_unasked_lights_the_lamp() {
     let mut desk = Desk::new(factory());
-    desk.sip(notified(1, "Messages-Waiting: yes\r\n"));
+    desk.sip(told_unasked(1, "Messages-Waiting: yes\r\n"));
     assert_eq!((messages(&desk, 1).waiting, desk.lamp("message")), (false, "off"));
-    desk.sip(notified(1, TWO));
+    desk.sip(told_unasked(1, TWO));
     assert_eq!(messages(&desk, 1), Messages { waiting: true, new: 2, old: 8, mailbox: SubscriptionProgress::Off });
     assert_eq!((desk.lamp("message"), desk.commands()), ("on", vec![]));
     desk.sip(Event::Line(line(1), LineState::Disabled));
@@ -150,7 +156,7 @@ fn what_a_server_tells_unasked_lights_the_lamp() {
 #[test]
 fn a_refused_question_takes_nothing_back_of_what_the_server_told_unasked() {
     let mut desk = Desk::new(voice_mail());
-    desk.sip(notified(1, TWO));
+    desk.sip(told_unasked(1, TWO));
     desk.sip(state(1, SubscriptionState::Refused { reason: "403".into() }));
     assert_eq!(messages(&desk, 1), Messages { waiting: true, new: 2, old: 8, mailbox: SubscriptionProgress::Refused });
     desk.input(Input::Settings(Box::new(factory())));

@@ -56,7 +56,7 @@ impl Stack {
         }
         call.elsewhere.take_another_way(lost_at, number);
         let (identity, line) = (call.identity, call.line);
-        let query = self.await_binding(line, Asker::Dial(identity));
+        let query = self.await_binding(line, identity);
         call.state = State::Locating { query, target };
         self.put_call(call);
         if !self.is_binding(line) {

@@ -270,10 +270,10 @@ fn what_waits_at_a_mailbox_is_taken_unasked_from_the_lines_servers() {
     called.net.settle();
     assert_eq!(codes(&called.got()), [200]);
     let told = called.net.nodes[0].events(|event| match event {
-        Event::Notified { key, content_type, body } => Some((key.event.clone(), content_type.clone(), body.clone())),
+        Event::MailboxTold { content_type, body, .. } => Some((content_type.clone(), body.clone())),
         _ => None,
     });
-    assert_eq!(told, [("message-summary".to_owned(), "application/simple-message-summary".to_owned(), summary.into())]);
+    assert_eq!(told, [("application/simple-message-summary".to_owned(), summary.into())]);
 }
 
 /// C68: a line without servers has none, whomever it calls.

@@ -8,7 +8,7 @@ use sip_wire::MediaType;
 use sip_wire::body::MessageSummary;
 
 use super::Phone;
-use crate::interface::{Messages, Output, SubscriptionProgress};
+use crate::interface::{Messages, Output};
 
 const PACKAGE: &str = "message-summary";
 const BODY: (&str, &str) = ("application", "simple-message-summary");
@@ -34,11 +34,10 @@ pub(super) fn wish() -> SubscriptionWish {
 }
 
 impl Phone {
-    /// A body that is no summary says nothing.
-    pub(super) fn handle_summary(&mut self, line: LineNumber, content_type: &str, body: &[u8]) {
+    /// A body that is no summary says nothing. `asked`: it came because of our subscription.
+    pub(super) fn handle_summary(&mut self, line: LineNumber, content_type: &str, body: &[u8], asked: bool) {
         let is_summary = content_type.parse().is_ok_and(|kind: MediaType| kind.is(BODY.0, BODY.1));
         let Ok(summary) = MessageSummary::parse(body) else { return };
-        let asked = matches!(self.progress(&key(line)), SubscriptionProgress::Pending | SubscriptionProgress::Active);
         if let Some(said) = self.summaries.get_mut(line.index()).filter(|_| is_summary) {
             let voice = summary.voice.map(|voice| (voice.new, voice.old));
             *said = Some(Summary { waiting: summary.waiting, voice, asked });

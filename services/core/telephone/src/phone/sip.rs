@@ -61,6 +61,10 @@ impl Phone {
             Event::Ended { call, code, reason, by } => self.handle_ended(now, call, CallEnd { code, reason, by }),
             Event::Subscription { key, state } => self.handle_subscription(now, &key, &state),
             Event::Notified { key, content_type, body } => self.handle_notified(now, &key, &content_type, &body),
+            Event::MailboxTold { line, content_type, body } if self.is_line_used(line) => {
+                self.handle_summary(line, &content_type, &body, false);
+            }
+            Event::MailboxTold { .. } => {}
             Event::Referred { referral, line, call, to, .. } => self.handle_referred(now, referral, line, call, to),
             Event::TalkRequested { call } => self.handle_talk_requested(call),
             Event::HoldRequested { call } => self.handle_hold_requested(call),

@@ -82,13 +82,11 @@ impl Phone {
     }
 
     pub(super) fn handle_notified(&mut self, now: Tick, key: &SubscriptionKey, content_type: &str, body: &[u8]) {
-        // Of its mailbox a server tells without being asked.
-        let unasked = *key == mailbox::key(key.line) && self.is_line_used(key.line);
-        if !self.subscriptions.contains_key(key) && !unasked {
+        if !self.subscriptions.contains_key(key) {
             return;
         }
         if *key == mailbox::key(key.line) {
-            self.handle_summary(key.line, content_type, body);
+            self.handle_summary(key.line, content_type, body, true);
         } else if *key == features::key(key.line) {
             self.handle_features(key.line, content_type, body);
         } else if watching::is_about_dialogs(key) {
